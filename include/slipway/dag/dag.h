@@ -1,0 +1,190 @@
+// A DAG as its author wrote it: a plain value, immutable once parsed. Fields and their meaning: docs/dag-format.md, which is made
+// from the same field table as the parser. Only fields that this version acts on have a member; the others are checked by
+// the parser and listed in Dag::planned.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "slipway/base/enum_table.h"
+#include "slipway/base/ids.h"
+#include "slipway/base/source_span.h"
+#include "slipway/base/time.h"
+#include "slipway/base/value.h"
+#include "slipway/dag/schedule.h"
+#include "slipway/dag/template.h"
+
+namespace slipway::dag {
+
+enum class TriggerRule : unsigned char {
+  AllSuccess, AllFailed, AllDone, Always, OneSuccess, OneFailed, OneDone, NoneFailed, NoneFailedMinOneSuccess,
+  NoneSkipped, AllSkipped, AllDoneMinOneSuccess, AllDoneSetupSuccess,
+};
+inline constexpr EnumTable<TriggerRule, 13> kTriggerRules{{{
+    {TriggerRule::AllSuccess, "all_success", "every upstream task succeeded"},
+    {TriggerRule::AllFailed, "all_failed", "every upstream task failed or could not run"},
+    {TriggerRule::AllDone, "all_done", "every upstream task ended, whatever its result"},
+    {TriggerRule::Always, "always", "at once; upstream results do not matter"},
+    {TriggerRule::OneSuccess, "one_success", "at least one upstream task succeeded; does not wait for the others"},
+    {TriggerRule::OneFailed, "one_failed", "at least one upstream task failed; does not wait for the others"},
+    {TriggerRule::OneDone, "one_done", "at least one upstream task succeeded or failed; does not wait for the others"},
+    {TriggerRule::NoneFailed, "none_failed", "every upstream task succeeded or was skipped"},
+    {TriggerRule::NoneFailedMinOneSuccess, "none_failed_min_one_success", "none failed and at least one succeeded"},
+    {TriggerRule::NoneSkipped, "none_skipped", "every upstream task ended and none was skipped"},
+    {TriggerRule::AllSkipped, "all_skipped", "every upstream task was skipped"},
+    {TriggerRule::AllDoneMinOneSuccess, "all_done_min_one_success", "every upstream task ended, at least one succeeded"},
+    {TriggerRule::AllDoneSetupSuccess, "all_done_setup_success", "implied by teardown_for; cannot be written"},
+}}};
+
+enum class RunResultRule : unsigned char { Strict, Leaves };
+inline constexpr EnumTable<RunResultRule, 2> kRunResultRules{{{
+    {RunResultRule::Strict, "strict", "the run fails if any task failed and was not tolerated"},
+    {RunResultRule::Leaves, "leaves", "only tasks without downstream decide, as in Airflow"},
+}}};
+
+enum class ValueType : unsigned char { Any, Boolean, Integer, Number, String, Array, Object };
+inline constexpr EnumTable<ValueType, 7> kValueTypes{{{
+    {ValueType::Any, "any", "any JSON value"},
+    {ValueType::Boolean, "boolean", "true or false"},
+    {ValueType::Integer, "integer", "a whole number"},
+    {ValueType::Number, "number", "an integer or a decimal number"},
+    {ValueType::String, "string", "text"},
+    {ValueType::Array, "array", "a list"},
+    {ValueType::Object, "object", "a map"},
+}}};
+
+// Words of JSON Schema. `schema` keeps the whole entry as written, for `dag schema`, forms and the API.
+struct Param {
+  std::string name;
+  ValueType type = ValueType::Any;
+  std::optional<Value> default_value;
+  bool required = false;  // no default and marked required
+  std::vector<Value> enum_values;
+  std::optional<double> minimum, maximum;
+  std::string pattern;  // ECMAScript regular expression; empty = none
+  std::string format;   // date, date-time, uri; empty = none
+  std::string description;
+  Value schema;
+  SourceSpan span;
+};
+
+// `run:` as text is for /bin/sh -ec, as a list it is argv.
+struct Command {
+  bool shell = false;
+  std::vector<Template> words;  // exactly one where shell
+};
+
+struct Retry {
+  int limit = 0;  // further attempts after the first
+  Duration delay = std::chrono::seconds(30);
+  double backoff = 2.0;
+  Duration max_delay = std::chrono::minutes(10);
+  int infra_limit = 3;
+  bool timeouts = false;              // whether a timed-out attempt may be retried
+  std::optional<Duration> lost_after;  // replace a lost attempt after this long, proof or not
+};
+
+struct ExitCodes {
+  std::vector<int> retry, skip, fail;  // without `retry` every unlisted code may be retried
+};
+
+struct OutputDecl {
+  ValueType type = ValueType::Any;
+  SourceSpan span;
+};
+
+// A condition on one output, judged when the attempt exited 0.
+struct Check {
+  std::string output;
+  std::optional<double> min, max;
+  std::optional<Value> equals;
+  bool warn_only = false;  // severity: warn
+  SourceSpan span;
+};
+
+struct Smoke {
+  std::string path;     // "/generate"
+  bool post = false;
+  Value json;           // body of a POST; strings inside may hold expressions
+  std::string expect;   // text the reply must contain; empty = any 2xx
+};
+
+struct Service {
+  ServiceId name;
+  Command run;
+  int port = 0;
+  std::string health = "/health";
+  std::optional<Smoke> smoke;
+  Duration rollout_timeout = std::chrono::minutes(15);
+};
+
+enum class TaskKind : unsigned char { Run, Image, Service, Apply, Approve, Wait, Dag, Noop };
+inline constexpr EnumTable<TaskKind, 8> kTaskKinds{{{
+    {TaskKind::Run, "run", "a command"},
+    {TaskKind::Image, "image", "an image's own entrypoint"},
+    {TaskKind::Service, "service", "deploys a long-running server"},
+    {TaskKind::Apply, "apply", "applies Kubernetes manifests"},
+    {TaskKind::Approve, "approve", "waits for a person"},
+    {TaskKind::Wait, "wait", "waits for time, a file, a reply, a run or a dataset"},
+    {TaskKind::Dag, "dag", "starts another DAG and waits for it"},
+    {TaskKind::Noop, "noop", "does nothing; for order only"},
+}}};
+
+// Defaults are merged in already; a task is read without looking at its DAG.
+struct Task {
+  TaskId id;
+  TaskKind kind = TaskKind::Noop;
+  Command run;                     // kind Run
+  std::optional<Service> service;  // kind Service
+  std::vector<TaskId> needs;       // direct upstream tasks, in file order, no duplicates
+  TriggerRule trigger_rule = TriggerRule::AllSuccess;
+  std::optional<Template> when;    // one whole expression
+  bool continue_on_error = false;
+  Duration timeout{0};             // per attempt; 0 = none
+  Duration grace = std::chrono::seconds(30);  // between TERM and KILL
+  Retry retry;
+  ExitCodes exit_codes;
+  std::map<std::string, Template> env;  // the DAG's env merged in
+  std::vector<std::string> secrets;     // names; given to the task as environment variables
+  std::map<std::string, OutputDecl> outputs;
+  std::vector<Check> checks;
+  std::optional<Template> workdir;
+  int priority = 0;
+  std::string description;
+  SourceSpan span;  // of the id
+};
+
+// A field that the language has and this version does not act on yet.
+struct PlannedUse {
+  std::string field;  // "tasks.report.for_each"
+  SourceSpan span;
+};
+
+struct Dag {
+  DagId id;
+  std::string description, doc, owner;
+  std::vector<std::string> tags;
+  std::vector<Schedule> schedules;
+  std::vector<Param> params;  // in file order
+  std::vector<Task> tasks;    // in file order; `order` gives a topological one
+  std::vector<int> order;     // indexes into tasks, upstream first, ties in file order
+  RunResultRule run_result = RunResultRule::Strict;
+  int max_active_runs = 1;
+  int max_active_tasks = 0;   // 0 = no limit of its own
+  Duration timeout{0};        // of a run; 0 = none
+  bool paused_on_create = false;
+  std::vector<PlannedUse> planned;
+
+  [[nodiscard]] const Task* find(const TaskId& id) const;  // O(log n)
+  [[nodiscard]] int index_of(const TaskId& id) const;      // -1 if absent
+  [[nodiscard]] const std::vector<int>& downstream_of(int task) const { return downstream[static_cast<std::size_t>(task)]; }
+
+  std::vector<std::vector<int>> downstream;  // by task index, in file order
+  std::map<TaskId, int> index;
+};
+
+}  // namespace slipway::dag

@@ -1,0 +1,46 @@
+// YAML text -> Dag, with every problem found, each at its place. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "slipway/base/diagnostics.h"
+#include "slipway/dag/dag.h"
+
+namespace slipway::dag {
+
+// Parses, applies defaults, validates. A Dag comes back unless a diagnostic is an error; warnings come beside it.
+[[nodiscard]] ParseResult<Dag> parse(const SourceText& source);
+
+// True for a file that is a Kubernetes manifest (top-level apiVersion and kind), which a DAG folder may hold beside DAGs.
+[[nodiscard]] bool is_manifest(const SourceText& source);
+
+// One `not-supported-yet` error per planned field in use; empty if the DAG may be activated.
+[[nodiscard]] Diagnostics check_activation(const Dag& dag);
+
+// Defaults, types and limits of `params` applied to what a caller gave (an object). Every problem at once;
+// the value is the complete object of parameters.
+[[nodiscard]] ParseResult<Value> resolve_params(const Dag& dag, const Value& given);
+// The same for one "key=value" from a command line: the text is read by the parameter's type.
+[[nodiscard]] Result<Value> parse_param(const Dag& dag, const std::string& name, const std::string& text);
+
+// JSON Schema (draft-07) of the language, made from the field table.
+[[nodiscard]] Value json_schema();
+
+struct FieldDoc {
+  std::string path;      // "tasks.*.retry.limit"
+  std::string type;
+  std::string default_text;
+  std::string applies_to;
+  std::string status;    // "supported" or "planned"
+  std::string doc;
+};
+// Rows of the field table at or below `path` ("tasks.*.retry", empty = all), in table order.
+[[nodiscard]] std::vector<FieldDoc> explain(const std::string& path);
+
+// The DAG drawn in text, one task a line with its upstream, in topological layers.
+[[nodiscard]] std::string draw_ascii(const Dag& dag);
+// Graphviz source.
+[[nodiscard]] std::string draw_dot(const Dag& dag);
+
+}  // namespace slipway::dag
