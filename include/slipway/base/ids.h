@@ -33,7 +33,8 @@ using VersionId = Id<struct VersionTag>;  // hex SHA-256 of a DAG file's bytes
 using PoolId = Id<struct PoolTag>;
 using ServiceId = Id<struct ServiceTag>;
 
-// Whether `text` has the alphabet and length of a DAG, task, pool or service id. Such a text is safe as a path component.
+// Whether `text` has the alphabet and length of a DAG, task, pool or service id. Such a text is safe as a path
+// component.
 [[nodiscard]] bool is_id(std::string_view text);
 
 // A node of a run: a task, or one element of a mapped task.

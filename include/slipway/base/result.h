@@ -79,16 +79,15 @@ class [[nodiscard]] Result<void> {
 #define SLIPWAY_CONCAT(a, b) SLIPWAY_CONCAT_(a, b)
 
 // Returns the error of `expression` from the enclosing function, if it has one.
-#define SLIPWAY_TRY(expression)                              \
-  do {                                                       \
-    if (auto try_result_ = (expression); !try_result_)       \
-      return ::slipway::Error(std::move(try_result_).error()); \
+#define SLIPWAY_TRY(expression)                                                                                 \
+  do {                                                                                                          \
+    if (auto try_result_ = (expression); !try_result_) return ::slipway::Error(std::move(try_result_).error()); \
   } while (false)
 
 // Declares or assigns `target` from the value of `expression`, or returns its error.
 #define SLIPWAY_TRY_ASSIGN(target, expression) \
   SLIPWAY_TRY_ASSIGN_(SLIPWAY_CONCAT(try_result_, __LINE__), target, expression)
-#define SLIPWAY_TRY_ASSIGN_(temporary, target, expression)          \
-  auto temporary = (expression);                                    \
+#define SLIPWAY_TRY_ASSIGN_(temporary, target, expression)               \
+  auto temporary = (expression);                                         \
   if (!temporary) return ::slipway::Error(std::move(temporary).error()); \
   target = *std::move(temporary)

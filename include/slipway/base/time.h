@@ -12,7 +12,7 @@
 namespace slipway {
 
 using Duration = std::chrono::microseconds;
-using Instant = std::chrono::sys_time<Duration>;  // wall clock, UTC
+using Instant = std::chrono::sys_time<Duration>;                                   // wall clock, UTC
 using MonoInstant = std::chrono::time_point<std::chrono::steady_clock, Duration>;  // CLOCK_BOOTTIME
 
 // Thread-safe.
@@ -31,7 +31,8 @@ class SystemClock final : public Clock {
 
 // "2024-11-01T00:00:00.000000Z": RFC 3339, UTC, always six digits, sorts as text.
 [[nodiscard]] std::string to_rfc3339(Instant instant);
-// RFC 3339 with any offset and up to nine fractional digits (cut to six), or a date alone ("2024-11-01" = midnight UTC).
+// RFC 3339 with any offset and up to nine fractional digits (cut to six), or a date alone ("2024-11-01" = midnight
+// UTC).
 [[nodiscard]] Result<Instant> parse_rfc3339(std::string_view text);
 
 // "90s", "10m", "1h30m", "2d", "500ms", "1.5h": units in falling order, each at most once, no sign, no spaces.

@@ -1,6 +1,6 @@
-// A DAG as its author wrote it: a plain value, immutable once parsed. Fields and their meaning: docs/dag-format.md, which is made
-// from the same field table as the parser. Only fields that this version acts on have a member; the others are checked by
-// the parser and listed in Dag::planned.
+// A DAG as its author wrote it: a plain value, immutable once parsed. Fields and their meaning: docs/dag-format.md,
+// which is made from the same field table as the parser. Only fields that this version acts on have a member; the
+// others are checked by the parser and listed in Dag::planned.
 #pragma once
 
 #include <map>
@@ -21,8 +21,19 @@
 namespace slipway::dag {
 
 enum class TriggerRule : unsigned char {
-  AllSuccess, AllFailed, AllDone, Always, OneSuccess, OneFailed, OneDone, NoneFailed, NoneFailedMinOneSuccess,
-  NoneSkipped, AllSkipped, AllDoneMinOneSuccess, AllDoneSetupSuccess,
+  AllSuccess,
+  AllFailed,
+  AllDone,
+  Always,
+  OneSuccess,
+  OneFailed,
+  OneDone,
+  NoneFailed,
+  NoneFailedMinOneSuccess,
+  NoneSkipped,
+  AllSkipped,
+  AllDoneMinOneSuccess,
+  AllDoneSetupSuccess,
 };
 inline constexpr EnumTable<TriggerRule, 13> kTriggerRules{{{
     {TriggerRule::AllSuccess, "all_success", "every upstream task succeeded"},
@@ -36,7 +47,8 @@ inline constexpr EnumTable<TriggerRule, 13> kTriggerRules{{{
     {TriggerRule::NoneFailedMinOneSuccess, "none_failed_min_one_success", "none failed and at least one succeeded"},
     {TriggerRule::NoneSkipped, "none_skipped", "every upstream task ended and none was skipped"},
     {TriggerRule::AllSkipped, "all_skipped", "every upstream task was skipped"},
-    {TriggerRule::AllDoneMinOneSuccess, "all_done_min_one_success", "every upstream task ended, at least one succeeded"},
+    {TriggerRule::AllDoneMinOneSuccess, "all_done_min_one_success",
+     "every upstream task ended, at least one succeeded"},
     {TriggerRule::AllDoneSetupSuccess, "all_done_setup_success", "implied by teardown_for; cannot be written"},
 }}};
 
@@ -84,7 +96,7 @@ struct Retry {
   double backoff = 2.0;
   Duration max_delay = std::chrono::minutes(10);
   int infra_limit = 3;
-  bool timeouts = false;              // whether a timed-out attempt may be retried
+  bool timeouts = false;               // whether a timed-out attempt may be retried
   std::optional<Duration> lost_after;  // replace a lost attempt after this long, proof or not
 };
 
@@ -107,10 +119,10 @@ struct Check {
 };
 
 struct Smoke {
-  std::string path;     // "/generate"
+  std::string path;  // "/generate"
   bool post = false;
-  Value json;           // body of a POST; strings inside may hold expressions
-  std::string expect;   // text the reply must contain; empty = any 2xx
+  Value json;          // body of a POST; strings inside may hold expressions
+  std::string expect;  // text the reply must contain; empty = any 2xx
 };
 
 struct Service {
@@ -142,9 +154,9 @@ struct Task {
   std::optional<Service> service;  // kind Service
   std::vector<TaskId> needs;       // direct upstream tasks, in file order, no duplicates
   TriggerRule trigger_rule = TriggerRule::AllSuccess;
-  std::optional<Template> when;    // one whole expression
+  std::optional<Template> when;  // one whole expression
   bool continue_on_error = false;
-  Duration timeout{0};             // per attempt; 0 = none
+  Duration timeout{0};                        // per attempt; 0 = none
   Duration grace = std::chrono::seconds(30);  // between TERM and KILL
   Retry retry;
   ExitCodes exit_codes;
@@ -174,14 +186,16 @@ struct Dag {
   std::vector<int> order;     // indexes into tasks, upstream first, ties in file order
   RunResultRule run_result = RunResultRule::Strict;
   int max_active_runs = 1;
-  int max_active_tasks = 0;   // 0 = no limit of its own
-  Duration timeout{0};        // of a run; 0 = none
+  int max_active_tasks = 0;  // 0 = no limit of its own
+  Duration timeout{0};       // of a run; 0 = none
   bool paused_on_create = false;
   std::vector<PlannedUse> planned;
 
   [[nodiscard]] const Task* find(const TaskId& id) const;  // O(log n)
   [[nodiscard]] int index_of(const TaskId& id) const;      // -1 if absent
-  [[nodiscard]] const std::vector<int>& downstream_of(int task) const { return downstream[static_cast<std::size_t>(task)]; }
+  [[nodiscard]] const std::vector<int>& downstream_of(int task) const {
+    return downstream[static_cast<std::size_t>(task)];
+  }
 
   std::vector<std::vector<int>> downstream;  // by task index, in file order
   std::map<TaskId, int> index;

@@ -12,7 +12,8 @@ namespace slipway::dag {
 // Parses, applies defaults, validates. A Dag comes back unless a diagnostic is an error; warnings come beside it.
 [[nodiscard]] ParseResult<Dag> parse(const SourceText& source);
 
-// True for a file that is a Kubernetes manifest (top-level apiVersion and kind), which a DAG folder may hold beside DAGs.
+// True for a file that is a Kubernetes manifest (top-level apiVersion and kind), which a DAG folder may hold beside
+// DAGs.
 [[nodiscard]] bool is_manifest(const SourceText& source);
 
 // One `not-supported-yet` error per planned field in use; empty if the DAG may be activated.
@@ -28,11 +29,11 @@ namespace slipway::dag {
 [[nodiscard]] Value json_schema();
 
 struct FieldDoc {
-  std::string path;      // "tasks.*.retry.limit"
+  std::string path;  // "tasks.*.retry.limit"
   std::string type;
   std::string default_text;
   std::string applies_to;
-  std::string status;    // "supported" or "planned"
+  std::string status;  // "supported" or "planned"
   std::string doc;
 };
 // Rows of the field table at or below `path` ("tasks.*.retry", empty = all), in table order.

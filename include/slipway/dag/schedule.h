@@ -1,5 +1,5 @@
-// When a DAG runs by itself: cron expressions and intervals, and the instants they stand for. Pure: the zone data is loaded once, by
-// TimeZones, and carried as a value.
+// When a DAG runs by itself: cron expressions and intervals, and the instants they stand for. Pure: the zone data is
+// loaded once, by TimeZones, and carried as a value.
 #pragma once
 
 #include <cstdint>
@@ -35,11 +35,11 @@ class TimeZone {
 
 // A parsed five-field cron expression. Bit i of a field is set where the value i matches.
 struct Cron {
-  std::uint64_t minutes = 0;  // 0-59
-  std::uint32_t hours = 0;    // 0-23
-  std::uint32_t days = 0;     // 1-31
-  std::uint32_t months = 0;   // 1-12
-  std::uint32_t weekdays = 0; // 0-6, Sunday = 0 (7 is read as 0)
+  std::uint64_t minutes = 0;         // 0-59
+  std::uint32_t hours = 0;           // 0-23
+  std::uint32_t days = 0;            // 1-31
+  std::uint32_t months = 0;          // 1-12
+  std::uint32_t weekdays = 0;        // 0-6, Sunday = 0 (7 is read as 0)
   bool days_restricted = false;      // the field did not begin with *
   bool weekdays_restricted = false;  // both restricted: either may match
   bool hours_every = false;          // hour field * or */n: fires by elapsed time across DST changes
@@ -48,8 +48,8 @@ struct Cron {
   bool operator==(const Cron&) const = default;
 };
 
-// Five fields with names, ranges, steps and lists, or @hourly @daily @weekly @monthly @quarterly @yearly (@midnight, @annually).
-// The error names the field, the offending part and what the field takes.
+// Five fields with names, ranges, steps and lists, or @hourly @daily @weekly @monthly @quarterly @yearly (@midnight,
+// @annually). The error names the field, the offending part and what the field takes.
 [[nodiscard]] Result<Cron> parse_cron(std::string_view text);
 
 enum class ScheduleKind : unsigned char { Cron, Every, Once, Continuous };
@@ -69,21 +69,21 @@ inline constexpr EnumTable<Overlap, 3> kOverlaps{{{
 struct Schedule {
   std::string name;  // as written, or a hash of kind, expression and zone
   ScheduleKind kind = ScheduleKind::Cron;
-  Cron cron;                     // kind Cron
-  Duration every{0};             // kind Every: aligned to start, else to the Unix epoch
+  Cron cron;          // kind Cron
+  Duration every{0};  // kind Every: aligned to start, else to the Unix epoch
   TimeZone zone;
-  std::optional<Instant> start;  // first possible tick, inclusive
-  std::optional<Instant> end;    // last possible tick, inclusive
-  std::optional<Duration> grace; // how late a tick may still fire; default min(1 h, half the interval)
+  std::optional<Instant> start;   // first possible tick, inclusive
+  std::optional<Instant> end;     // last possible tick, inclusive
+  std::optional<Duration> grace;  // how late a tick may still fire; default min(1 h, half the interval)
   Missed missed = Missed::Last;
   int max_missed = 100;
   Overlap overlap = Overlap::Queue;
-  Value params;                  // object, over the DAG's defaults
+  Value params;  // object, over the DAG's defaults
   SourceSpan span;
 };
 
-// The first tick strictly after `after`, within [start, end]; nullopt if there is none within 28 years. Once and Continuous have none
-// by time. Rules across DST changes: docs/dag-format.md, "Time".
+// The first tick strictly after `after`, within [start, end]; nullopt if there is none within 28 years. Once and
+// Continuous have none by time. Rules across DST changes: docs/dag-format.md, "Time".
 [[nodiscard]] std::optional<Instant> next_tick(const Schedule& schedule, Instant after);
 // The last tick strictly before `before`, ignoring `start`; for interval_start.
 [[nodiscard]] std::optional<Instant> previous_tick(const Schedule& schedule, Instant before);

@@ -1,0 +1,153 @@
+// The engine: owns run state, asks the planner, commits, then acts. One thread (its own loop, or a simulator's) calls
+// step(); commands and executor reports arrive from any thread through a bounded queue.
+//
+//   command / report / tick -> events -> fold -> decide … until quiet -> ONE commit (fsync) -> acknowledge, launch,
+//   stop
+//
+// Nothing is acknowledged and no effect starts before the commit that records it.
+#pragma once
+
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "slipway/base/diagnostics.h"
+#include "slipway/base/log.h"
+#include "slipway/base/result.h"
+#include "slipway/base/rng.h"
+#include "slipway/base/time.h"
+#include "slipway/dag/dag.h"
+#include "slipway/exec/executor.h"
+#include "slipway/run/snapshot.h"
+#include "slipway/store/store.h"
+
+namespace slipway::engine {
+
+// --- commands: each is one value through one queue, so every race has one winner
+// ------------------------------------------------
+
+struct TriggerRun {
+  DagId dag;
+  Value params;                 // object; checked against the DAG's params
+  std::string idempotency_key;  // empty = none; a repeated key returns the first run
+  std::optional<Instant> logical_date;
+  run::TriggerKind kind = run::TriggerKind::Manual;
+};
+struct CancelRun {
+  RunId run;
+  bool now = false;
+};
+// Opens the next generation of the failed, upstream_failed and cancelled instances, and of what is downstream of them.
+struct RetryRun {
+  RunId run;
+};
+struct PauseDag {
+  DagId dag;
+  bool paused;
+};
+struct SetVar {
+  std::string name;
+  std::optional<Value> value;
+};  // nullopt deletes
+// The folder's newest content; sent by dagdir. `text` empty and `present` false: the file is gone.
+struct DagFile {
+  std::string file;
+  std::string text;
+  bool present = true;
+};
+struct DagFolder {
+  std::vector<DagFile> files;
+  bool complete = false;
+};  // complete: files not listed are gone
+struct SetSecret {
+  std::string name;
+  std::optional<std::string> sealed;
+};  // sealed by vault; nullopt deletes
+struct StopService {
+  ServiceId name;
+};
+
+using Command = std::variant<TriggerRun, CancelRun, RetryRun, PauseDag, SetVar, DagFolder, SetSecret, StopService>;
+
+// What a command gives back: for TriggerRun the run's id, else empty.
+struct Reply {
+  RunId run;
+  bool existed = false;  // an idempotency key named an earlier run
+};
+
+// Called on the engine thread after the commit (or with the error that refused the command). Must not block.
+using Completion = std::function<void(Result<Reply>)>;
+
+// --- what the engine is given
+// ---------------------------------------------------------------------------------------------------
+
+// Secrets by name, opened. Thread: engine.
+class SecretSource {
+ public:
+  virtual ~SecretSource() = default;
+  // NotFound where there is no such secret.
+  [[nodiscard]] virtual Result<Secret> get(const std::string& name) = 0;
+  [[nodiscard]] virtual std::vector<std::string> names() = 0;
+};
+
+struct Options {
+  std::string home;        // absolute; for paths given to tasks
+  std::string server_url;  // SLIPWAY_URL
+  std::string
+      tool;  // absolute path of this binary; its folder is put first in the PATH of tasks, so `slipway` works in argv
+  std::map<std::string, std::string>
+      base_env;   // allow-listed environment that every local task gets (PATH, HOME, LANG, TZ)
+  int slots = 2;  // local attempts at a time
+  std::size_t queue_max = 100'000;
+};
+
+// Told about committed events, for live views. Engine thread; must not block.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void on_committed(const std::vector<run::Event>& events) = 0;
+};
+
+class Engine final : public exec::ReportSink {
+ public:
+  // All references must outlive the engine.
+  Engine(Options options, store::Store& store, exec::Executor& executor, SecretSource& secrets, const Clock& clock,
+         Rng& rng, Logger log);
+  ~Engine() override;
+
+  // Any thread. `done` may run before submit returns only if the queue is full (error Unavailable).
+  void submit(Command command, Completion done);
+  // The same for callers that may block (API workers, never the engine thread).
+  [[nodiscard]] Result<Reply> call(Command command, Duration timeout);
+  void on_report(exec::Report report) override;
+
+  // Engine thread: loads state, settles every open attempt by asking the executor. Call once, before step.
+  [[nodiscard]] Result<void> recover();
+  // Engine thread: takes everything queued, decides, commits once, acts. Returns when to call again at the latest
+  // (nullopt: only on input). An error means the store cannot be trusted any more: stop the process (exit 70).
+  [[nodiscard]] Result<std::optional<Instant>> step();
+  // Engine thread: blocks until input arrives, `until` passes or stop() is called. Real time; simulators do not call
+  // it.
+  void wait(std::optional<Instant> until);
+
+  // Runs recover() then step()/wait() until request_stop(); for the daemon's engine thread.
+  [[nodiscard]] Result<void> run();
+  // Any thread: run() returns after the current step. Running tasks are not touched.
+  void request_stop();
+
+  void set_observer(Observer* observer);
+  // Any thread: the sentence of sched::why, computed on the engine thread.
+  [[nodiscard]] Result<std::string> why(const RunId& run, const TaskKey& key, Duration timeout);
+  // The current state, for simulators and tests. Engine thread only.
+  [[nodiscard]] const run::Snapshot& snapshot() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace slipway::engine

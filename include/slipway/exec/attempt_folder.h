@@ -1,0 +1,42 @@
+// Where an attempt keeps its files, whichever executor runs it:
+//
+//   <home>/attempts/<run>/<task>[I]/<n>/      mode 0700, created exclusively by whoever launches: the at-most-once
+//   guard
+//     log           lines in the CRI log format: "<rfc3339 nano> stdout|stderr F|P <text>\n"
+//     output.json   what the task wrote to $SLIPWAY_OUTPUT
+//     exit          written once by tmp + rename at the end: {"exit_code", "ended_at", …}
+//   <home>/workspace/<run>/                   $SLIPWAY_WORKSPACE, shared by the run's tasks
+//   <home>/artifacts/<run>/<task>[I]/<n>/     $SLIPWAY_ARTIFACTS, as file:// URI
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "slipway/base/ids.h"
+
+namespace slipway::exec {
+
+[[nodiscard]] std::filesystem::path attempt_folder(const std::filesystem::path& home, const AttemptId& id);
+[[nodiscard]] std::filesystem::path log_file(const std::filesystem::path& home, const AttemptId& id);
+[[nodiscard]] std::filesystem::path workspace_folder(const std::filesystem::path& home, const RunId& run);
+[[nodiscard]] std::filesystem::path artifact_folder(const std::filesystem::path& home, const AttemptId& id);
+
+// One line of a log file, taken apart. Lines longer than 16 KiB are split by the writer: all parts but the last are
+// partial.
+struct LogLine {
+  std::string time;  // as written
+  bool is_stderr = false;
+  bool partial = false;
+  std::string text;  // bytes as the task wrote them, without the line break
+};
+// Reads the complete lines in [offset, offset + bytes_max) of a log; `next` is where to go on. A missing file reads as
+// empty.
+struct LogChunk {
+  std::vector<LogLine> lines;
+  std::uint64_t next = 0;
+};
+[[nodiscard]] LogChunk read_log(const std::filesystem::path& file, std::uint64_t offset, std::size_t bytes_max);
+
+}  // namespace slipway::exec

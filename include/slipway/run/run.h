@@ -1,0 +1,168 @@
+// A run and the events it is folded from. State = fold of events: rendered values are part of the event, so a fold
+// never evaluates anything again. Values only; no I/O, no clock.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "slipway/base/ids.h"
+#include "slipway/base/result.h"
+#include "slipway/base/time.h"
+#include "slipway/base/value.h"
+#include "slipway/run/state.h"
+
+namespace slipway::run {
+
+// One launch of a task instance.
+struct Attempt {
+  AttemptId id;
+  int generation = 1;  // of the task instance when it was opened; a result of an older one stays on the attempt
+  AttemptState state = AttemptState::Intent;
+  std::string executor;  // "local"
+  std::string identity;  // what the executor needs to find it again; opaque ("pid:start_time"), empty before Launched
+  Value rendered;        // {"argv": […], "env": {…}, "workdir"}: what was launched, secrets masked
+  Instant intent_at;
+  std::optional<Instant> started_at, ended_at;
+  std::optional<Instant> deadline;  // intent of a time-out, counted from started_at
+  std::optional<int> exit_code;     // 128 + n for signal n
+  FailureClass failure = FailureClass::None;
+  std::string reason;                            // for people; empty on success
+  FailureClass stop_cause = FailureClass::None;  // Timeout or External once a stop was committed
+
+  bool operator==(const Attempt&) const = default;
+};
+
+// A node of the run: a task, or one element of a mapped task.
+struct TaskInstance {
+  TaskKey key;
+  TaskState state = TaskState::None;
+  int generation = 1;    // clear, retry and mark open the next; terminal is final within one
+  int attempts = 0;      // opened so far in all generations: the number of the last attempt
+  int retries_used = 0;  // of retry.limit, in this generation
+  int infra_used = 0;    // of retry.infra_limit, in this generation
+  FailureClass failure = FailureClass::None;
+  std::string reason;  // why it failed, was skipped or waits; for people
+  std::optional<int> exit_code;
+  Value outputs;  // object on success, else null
+  std::optional<Instant> scheduled_at, queued_at, started_at, ended_at;
+  std::optional<Instant> retry_at;      // state UpForRetry
+  std::optional<Instant> launch_since;  // first launch failure in a row; budget of class launch is time
+
+  bool operator==(const TaskInstance&) const = default;
+};
+
+// Why a run exists; fixed at its creation.
+struct RunHeader {
+  RunId id;
+  DagId dag;
+  VersionId version;  // the DAG file it was started with, and keeps
+  TriggerKind trigger = TriggerKind::Manual;
+  std::string schedule;  // name of the schedule entry, empty for others
+  Instant logical_date;
+  Instant interval_start, interval_end;
+  Value params;  // complete, checked object
+  Instant created_at;
+  std::string idempotency_key;  // empty = none
+
+  bool operator==(const RunHeader&) const = default;
+};
+
+struct Run {
+  RunHeader header;
+  RunState state = RunState::Queued;
+  std::optional<Instant> started_at, ended_at;
+  std::vector<std::string> failures;               // why it failed: "finetune: exit code 65 (user)"
+  FailureClass cancel_cause = FailureClass::None;  // External (somebody) or Timeout, once cancelling
+  std::map<TaskKey, TaskInstance> tasks;
+  std::map<AttemptId, Attempt> attempts;  // all attempts of all tasks
+  std::uint64_t last_seq = 0;             // of the last event applied; events count from 1 without gaps
+
+  bool operator==(const Run&) const = default;
+
+  // The newest attempt of a task instance, or nullptr.
+  [[nodiscard]] const Attempt* last_attempt(const TaskKey& key) const;
+};
+
+// --- events
+// -----------------------------------------------------------------------------------------------------------------
+
+struct RunCreated {
+  RunHeader header;
+  std::vector<TaskKey> tasks;
+};
+struct RunMoved {
+  RunState to;
+  std::vector<std::string> failures = {};
+  FailureClass cause = FailureClass::None;  // of a move to Cancelling
+};
+// A task instance changes state without an attempt ending: scheduled, skipped, upstream_failed, retry due, cancelled
+// before a start.
+struct TaskMoved {
+  TaskKey key;
+  TaskState to;
+  std::string reason = {};
+};
+// The intent of an attempt. Moves the task instance to Queued.
+struct AttemptOpened {
+  AttemptId id;
+  std::string executor;
+  Value rendered;
+};
+// The executor has it: Launched (process known) or Running. Moves the instance to Active on Running.
+struct AttemptStarted {
+  AttemptId id;
+  AttemptState to;  // Launched or Running
+  std::string identity;
+  std::optional<Instant> deadline = {};
+};
+// A stop is committed; the executor is asked after the commit. Moves the instance to Stopping.
+struct AttemptStopping {
+  AttemptId id;
+  FailureClass cause;  // Timeout or External
+};
+// The attempt's end, or Lost. `task_to` is what becomes of the instance (judged by sched::judge): Success, Failed,
+// Cancelled, Skipped (exit code map) or UpForRetry; ignored if the attempt's generation is not the instance's.
+struct AttemptEnded {
+  AttemptId id;
+  AttemptState to;  // Succeeded, Failed, Cancelled or Lost
+  FailureClass failure = FailureClass::None;
+  std::string reason = {};
+  std::optional<int> exit_code = {};
+  Value outputs = {};
+  TaskState task_to = TaskState::Failed;
+  std::optional<Instant> retry_at = {};
+  bool infra_budget = false;  // the retry is charged to infra_limit
+};
+// Opens the next generation of an instance (retry, clear): state None, budgets fresh.
+struct TaskReset {
+  TaskKey key;
+};
+// A terminal run goes on because instances were reset.
+struct RunReopened {};
+
+using EventBody = std::variant<RunCreated, RunMoved, TaskMoved, AttemptOpened, AttemptStarted, AttemptStopping,
+                               AttemptEnded, TaskReset, RunReopened>;
+
+struct Event {
+  RunId run;
+  std::uint64_t seq = 0;
+  Instant at;
+  EventBody body;
+};
+
+// Applies the next event. Asserts that seq follows last_seq and that every move is legal: an illegal event is a bug,
+// never input. Use check() first for events read back from disk.
+void apply(Run& run, const Event& event);
+// What is wrong with applying `event` to `run`, or ok.
+[[nodiscard]] Result<void> check(const Run& run, const Event& event);
+
+// {"kind": "attempt_ended", …} and back; the form is stored for ever, so fields are only added.
+[[nodiscard]] Value to_value(const EventBody& body);
+[[nodiscard]] Result<EventBody> event_from_value(const Value& value);
+[[nodiscard]] std::string_view kind_of(const EventBody& body);
+
+}  // namespace slipway::run

@@ -1,0 +1,97 @@
+// Decides what should happen next. Pure: same snapshot and instant, same plan; no I/O, clock, lock or log.
+// Cost: O(changed instances · log ready), not O(tasks): the snapshot carries the sets kept by run::fold.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "slipway/run/snapshot.h"
+
+namespace slipway::sched {
+
+// A tick that fires now.
+struct NewRun {
+  DagId dag;
+  std::string schedule;
+  Instant tick, interval_start;
+  Value params;  // given by the schedule; the engine resolves them
+};
+
+// A schedule's cursor moves to `to`; ticks in between that did not fire are counted (for the log and `schedule list`).
+struct CursorMove {
+  DagId dag;
+  std::string schedule;
+  Instant to;
+  int missed = 0;
+};
+
+// Open an attempt for a Scheduled instance: it fits the slots, the DAG's max_active_tasks and the run's state.
+struct Launch {
+  RunId run;
+  TaskKey key;
+};
+
+// The executor must stop an attempt.
+struct Stop {
+  AttemptId attempt;
+  run::FailureClass cause;  // Timeout (its own or the run's) or External (run cancelled)
+};
+
+// A state change without an effect outside.
+struct Move {
+  RunId run;
+  TaskKey key;
+  run::TaskState to;  // Scheduled, Skipped, UpstreamFailed, Cancelled, Failed (class render), Success (noop)
+  std::string reason;
+};
+
+struct RunMove {
+  RunId run;
+  run::RunState to;
+  std::vector<std::string> failures;
+  run::FailureClass cause = run::FailureClass::None;
+};
+
+struct Plan {
+  std::vector<NewRun> runs;
+  std::vector<CursorMove> cursors;
+  std::vector<RunMove> run_moves;  // starts of queued runs, run time-outs, ends of runs
+  std::vector<Move> moves;
+  std::vector<Launch> launches;  // in launch order; every one fits
+  std::vector<Stop> stops;
+  std::optional<Instant> wake_at;  // earliest instant at which decide() could answer differently by time alone
+
+  [[nodiscard]] bool empty() const {
+    return runs.empty() && cursors.empty() && run_moves.empty() && moves.empty() && launches.empty() && stops.empty();
+  }
+};
+
+// One round. Applying a plan may enable further moves (a skip cascades): callers repeat until the plan is empty.
+[[nodiscard]] Plan decide(const run::Snapshot& snapshot, Instant now);
+
+// --- results
+// --------------------------------------------------------------------------------------------------------------------
+
+// What the executor saw at an attempt's end.
+struct Observation {
+  std::optional<int> exit_code;  // 128 + n for signal n; nullopt if it never ran
+  bool oom = false;
+  run::FailureClass failure =
+      run::FailureClass::None;  // set by the executor for launch, config, infra classes; else None
+  std::string message;          // the executor's or the task's own words (`_error` of its output)
+  Value outputs;                // parsed `$SLIPWAY_OUTPUT`: object, or null where there was none
+  std::string output_error;     // why the output could not be used ("output-too-large: …"), empty if fine
+};
+
+// Success, check, exit-code map, retry budgets and delays of docs/engine.md in one place: from what was seen to the
+// event. Pure.
+[[nodiscard]] run::AttemptEnded judge(const dag::Task& task, const run::TaskInstance& instance,
+                                      const run::Attempt& attempt, const Observation& seen, run::RunState run_state,
+                                      Instant now);
+
+// Why an instance is not running right now, in one sentence with the next instant where there is one ("waits for
+// `prepare` (active)", "up for retry at …", "no free slot: 2 of 2 in use by …"). For every state.
+[[nodiscard]] std::string why(const run::Snapshot& snapshot, const RunId& run, const TaskKey& key, Instant now);
+
+}  // namespace slipway::sched

@@ -1,0 +1,137 @@
+// Durable state. One writer: the engine's thread owns the only connection that writes and checkpoints; readers take
+// snapshots of their own and never block it. What commit() returned from is on disk (fsync).
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "slipway/base/ids.h"
+#include "slipway/base/result.h"
+#include "slipway/base/time.h"
+#include "slipway/base/value.h"
+#include "slipway/run/run.h"
+
+namespace slipway::store {
+
+// The text of a DAG file, kept for ever by the hash of its bytes.
+struct DagVersion {
+  VersionId id;
+  DagId dag;
+  std::string file;  // path relative to the DAG folder
+  std::string text;
+  Instant first_seen;
+};
+
+// What is known of a DAG beside its text.
+struct DagRow {
+  DagId id;
+  VersionId version;  // newest valid one
+  bool paused = false;
+  bool present = true;                     // its file exists
+  std::map<std::string, Instant> cursors;  // by schedule name
+  std::string error;                       // rendered diagnostics of the file's newest, invalid state; empty if valid
+  std::string file;
+};
+
+struct Service {
+  ServiceId name;
+  DagId dag;
+  AttemptId revision;  // the attempt that deployed what is live
+  std::string url;
+  Instant logical_date;
+  Instant deployed_at;
+};
+
+// Everything of one transaction. Rows of `runs`, their instances and attempts are those named by the events, after
+// them.
+struct Batch {
+  std::vector<run::Event> events;                    // in order; gap-free per run
+  std::vector<const run::Run*> runs;                 // the runs touched by `events`, state after the last of them
+  std::vector<DagVersion> versions;                  // inserted if absent
+  std::vector<DagRow> dags;                          // upserted
+  std::map<std::string, std::optional<Value>> vars;  // set or deleted
+  std::vector<Service> services;                     // upserted by name
+  std::vector<ServiceId> services_gone;
+
+  [[nodiscard]] bool empty() const {
+    return events.empty() && versions.empty() && dags.empty() && vars.empty() && services.empty() &&
+           services_gone.empty();
+  }
+};
+
+// State at start: everything that is not over.
+struct Recovered {
+  std::vector<run::Run> runs;  // not terminal, folded
+  std::vector<DagRow> dags;
+  std::map<VersionId, DagVersion> versions;  // those used by `runs` and `dags`
+  Value vars;                                // object
+  std::vector<Service> services;
+  std::uint64_t boot_epoch = 0;  // counts daemon starts on this home; this start included
+};
+
+// A page of runs, newest first.
+struct RunFilter {
+  std::optional<DagId> dag;
+  std::optional<run::RunState> state;
+  std::optional<RunId> before;  // keyset cursor: runs created before this one
+  std::string id_prefix;
+  int limit = 50;
+};
+struct RunSummary {
+  run::RunHeader header;
+  run::RunState state;
+  std::optional<Instant> started_at, ended_at;
+  std::vector<std::string> failures;
+};
+
+// A consistent view of the moment it was made; keep it shorter than a second. One thread at a time.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  [[nodiscard]] virtual Result<std::vector<RunSummary>> list_runs(const RunFilter& filter) = 0;
+  // The run with all instances and attempts; NotFound.
+  [[nodiscard]] virtual Result<run::Run> get_run(const RunId& id) = 0;
+  [[nodiscard]] virtual Result<std::vector<run::Event>> events(const RunId& id, std::uint64_t after_seq, int limit) = 0;
+  [[nodiscard]] virtual Result<std::vector<DagRow>> list_dags() = 0;
+  [[nodiscard]] virtual Result<DagVersion> get_version(const VersionId& id) = 0;
+  [[nodiscard]] virtual Result<Value> vars() = 0;
+  [[nodiscard]] virtual Result<std::vector<Service>> services() = 0;
+};
+
+// One finding of `db check`.
+struct Finding {
+  std::string invariant;  // "state = fold of events"
+  std::string detail;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+  // Engine thread only. All or nothing, on disk on return. Conflict: a unique rule refused a run (same tick or
+  // idempotency key), nothing was written. Any other error means the disk cannot be trusted: the caller must stop
+  // without acknowledging.
+  [[nodiscard]] virtual Result<void> commit(const Batch& batch) = 0;
+  // Once, at start, from the engine thread.
+  [[nodiscard]] virtual Result<Recovered> recover() = 0;
+  // The run created earlier with this key or tick, if any. Engine thread.
+  [[nodiscard]] virtual Result<std::optional<RunId>> find_idempotent(const DagId& dag, const std::string& key) = 0;
+  // Any run, terminal ones too, for actions on past runs. Engine thread.
+  [[nodiscard]] virtual Result<run::Run> load_run(const RunId& id) = 0;
+  // Any thread.
+  [[nodiscard]] virtual Result<std::unique_ptr<Reader>> read() const = 0;
+  // Checks the invariants that rows alone can show, over everything stored. Any thread.
+  [[nodiscard]] virtual Result<std::vector<Finding>> check() const = 0;
+
+  // Small named blobs for the vault (sealed secrets, token hashes): namespace "secret", "token". Engine thread for
+  // writes, any for reads.
+  [[nodiscard]] virtual Result<void> put_blob(const std::string& space, const std::string& name,
+                                              const std::string& bytes) = 0;
+  [[nodiscard]] virtual Result<void> delete_blob(const std::string& space, const std::string& name) = 0;
+  [[nodiscard]] virtual Result<std::map<std::string, std::string>> blobs(const std::string& space) const = 0;
+};
+
+}  // namespace slipway::store
