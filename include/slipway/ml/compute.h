@@ -1,0 +1,69 @@
+// Where numbers are computed: threads, the instruction set and scratch memory. Models and adapters are data; every
+// function that computes takes a Compute. One Compute serves one caller at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "slipway/base/enum_table.h"
+#include "slipway/ml/arena.h"
+#include "slipway/ml/thread_pool.h"
+
+namespace slipway::ml {
+
+// The same kernels, compiled three times; widest last.
+enum class Isa : std::uint8_t { Baseline, Avx2, Avx512 };
+
+inline constexpr EnumTable<Isa, 3> kIsas{{{
+    {Isa::Baseline, "baseline", "what the compiler assumes: SSE2 on x86-64"},
+    {Isa::Avx2, "avx2", "AVX2 and FMA"},
+    {Isa::Avx512, "avx512", "AVX-512 F, BW, DQ, VL"},
+}}};
+
+// The widest one that this CPU and kernel offer.
+[[nodiscard]] Isa best_isa();
+
+struct Kernels;  // the table of compiled loops, private to ml/ops
+
+struct ComputeOptions {
+  int threads = 0;         // 0: usable_cpus()
+  std::optional<Isa> isa;  // none: best_isa(); one the CPU lacks is a programmer error
+};
+
+class Compute {
+ public:
+  explicit Compute(ComputeOptions options = {});
+  ~Compute();
+
+  [[nodiscard]] int threads() const { return pool_.threads(); }
+  [[nodiscard]] Isa isa() const { return isa_; }
+  // Names everything that decides the bits of a result, e.g. "fp32-avx512-1". Written into checkpoints: resuming under
+  // another id is not bit-exact.
+  [[nodiscard]] std::string_view kernel_id() const;
+
+  // Memory for the caller's activations.
+  [[nodiscard]] Arena& arena() { return arena_; }
+  [[nodiscard]] const Kernels& kernels() const { return *kernels_; }
+
+  // Calls task(index, scratch) for index in [0, count) on all threads; `scratch` is that worker's own and is emptied
+  // after each task.
+  template <class Task>
+  void parallel(std::int64_t count, Task&& task) {
+    pool_.for_each(count, [&](std::int64_t index, int worker) {
+      Arena& scratch = scratch_[worker];
+      const ArenaScope scope(scratch);
+      task(index, scratch);
+    });
+  }
+
+ private:
+  Isa isa_;
+  const Kernels* kernels_;
+  ThreadPool pool_;
+  Arena arena_;
+  std::unique_ptr<Arena[]> scratch_;  // one per worker
+};
+
+}  // namespace slipway::ml
