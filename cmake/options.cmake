@@ -11,7 +11,7 @@ if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
 endif()
 
-add_compile_options(-Wall -Wextra -Wshadow -Wswitch -Werror=switch -Werror=return-type -fstack-protector-strong
+add_compile_options(-Wall -Wextra -Wno-missing-field-initializers -Wshadow -Wswitch -Werror=switch -Werror=return-type -fstack-protector-strong
   -fno-omit-frame-pointer)
 add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>)
 add_compile_definitions(_GLIBCXX_ASSERTIONS)

@@ -1,0 +1,122 @@
+#include <curl/curl.h>
+
+#include <memory>
+#include <mutex>
+
+#include "slipway/http/transport.h"
+
+namespace slipway::http {
+namespace {
+
+struct EasyDeleter {
+  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+};
+struct ListDeleter {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+using Easy = std::unique_ptr<CURL, EasyDeleter>;
+using List = std::unique_ptr<curl_slist, ListDeleter>;
+
+struct Collected {
+  Reply reply;
+  std::size_t bytes_max;
+};
+
+std::size_t on_body(const char* data, std::size_t size, std::size_t count, void* user) {
+  auto& collected = *static_cast<Collected*>(user);
+  const std::size_t bytes = size * count;
+  if (collected.reply.body.size() + bytes > collected.bytes_max) return 0;
+  collected.reply.body.append(data, bytes);
+  return bytes;
+}
+
+std::size_t on_header(const char* data, std::size_t size, std::size_t count, void* user) {
+  std::string_view line(data, size * count);
+  const auto colon = line.find(':');
+  if (colon != std::string_view::npos) {
+    auto value = line.substr(colon + 1);
+    while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
+    while (!value.empty() && (value.back() == '\r' || value.back() == '\n' || value.back() == ' '))
+      value.remove_suffix(1);
+    static_cast<Collected*>(user)->reply.headers.insert_or_assign(std::string(line.substr(0, colon)),
+                                                                  std::string(value));
+  }
+  return size * count;
+}
+
+Error transport_error(CURLcode code, const Call& call, const char* detail) {
+  const std::string what = call.method + " " + call.url + ": " + (*detail != '\0' ? detail : curl_easy_strerror(code));
+  switch (static_cast<int>(code)) {
+    case CURLE_OPERATION_TIMEDOUT: return {ErrorCode::TimedOut, what, {}};
+    case CURLE_WRITE_ERROR:
+      return {ErrorCode::TooLarge, what + " (reply over " + std::to_string(call.reply_bytes_max) + " bytes)", {}};
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      return {ErrorCode::InvalidArgument, what, "write http://HOST:PORT or https://HOST"};
+    case CURLE_PEER_FAILED_VERIFICATION:
+      return {ErrorCode::Unauthorized, what, "the server's certificate is not trusted"};
+  }
+  return {ErrorCode::Unavailable, what, {}};
+}
+
+void set_method(CURL* easy, const Call& call) {
+  if (call.method == "GET") return;
+  curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call.method.c_str());
+  if (call.method == "HEAD") curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+  if (call.body.empty() && call.method != "POST" && call.method != "PUT") return;
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(call.body.size()));
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call.body.data());
+}
+
+class CurlTransport final : public Transport {
+ public:
+  CurlTransport() { curl_global_init(CURL_GLOBAL_DEFAULT); }
+  ~CurlTransport() override {
+    easy_.reset();
+    curl_global_cleanup();
+  }
+
+  Result<Reply> send(const Call& call) override {
+    const std::lock_guard lock(mutex_);
+    if (!easy_) easy_.reset(curl_easy_init());
+    if (!easy_) return Error{ErrorCode::Internal, "libcurl has no handle to give", {}};
+    CURL* easy = easy_.get();
+    curl_easy_reset(easy);  // keeps its open connections
+    Collected collected{{}, call.reply_bytes_max};
+    char detail[CURL_ERROR_SIZE] = "";
+    List headers;
+    for (const auto& [name, value] : call.headers)
+      headers.reset(curl_slist_append(headers.release(), (name + ": " + value).c_str()));
+    if (!call.body.empty()) headers.reset(curl_slist_append(headers.release(), "Expect:"));
+    curl_easy_setopt(easy, CURLOPT_URL, call.url.c_str());
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, call.url.rfind("https:", 0) == 0 ? "https" : "http,https");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, call.redirects_max > 0 ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_MAXREDIRS, static_cast<long>(call.redirects_max));
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(call.timeout.count() / 1000));
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &collected);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, &collected);
+    set_method(easy, call);
+    const CURLcode code = curl_easy_perform(easy);
+    if (code != CURLE_OK) return transport_error(code, call, detail);
+    long status = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    collected.reply.status = static_cast<int>(status);
+    return std::move(collected.reply);
+  }
+
+ private:
+  std::mutex mutex_;  // one handle, one request at a time: connections are reused
+  Easy easy_;
+};
+
+}  // namespace
+
+std::unique_ptr<Transport> make_curl_transport() { return std::make_unique<CurlTransport>(); }
+
+}  // namespace slipway::http

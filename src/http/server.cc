@@ -1,0 +1,267 @@
+#include "slipway/http/server.h"
+
+#include <atomic>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+namespace slipway::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using asio::ip::tcp;
+using SystemError = boost::system::error_code;
+
+// What connections share with their server. Outlives every connection: each holds a reference.
+struct Shared {
+  Shared(ServerOptions o, Handler h, Logger l, int threads)
+      : options(std::move(o)), handler(std::move(h)), log(std::move(l)), workers(static_cast<std::size_t>(threads)) {}
+  Shared(const Shared&) = delete;
+
+  const ServerOptions options;
+  const Handler handler;
+  const Logger log;
+  std::atomic<int> connections{0};
+  std::atomic<int> waiting{0};  // requests handed to the pool and not yet answered
+  std::atomic<bool> draining{false};
+  asio::thread_pool workers;
+};
+
+Response problem(int status, std::string_view title, std::string_view detail) {
+  return {status,
+          "application/problem+json",
+          R"({"detail":")" + std::string(detail) + R"(","status":)" + std::to_string(status) + R"(,"title":")" +
+              std::string(title) + R"("})",
+          {}};
+}
+
+void parse_target(std::string_view target, Request& request) {
+  const auto mark = target.find('?');
+  request.path = percent_decode(target.substr(0, mark));
+  if (mark == std::string_view::npos) return;
+  std::string_view query = target.substr(mark + 1);
+  while (!query.empty()) {
+    const auto pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), pair.size() + 1));
+    const auto equals = pair.find('=');
+    std::string value(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1));
+    std::replace(value.begin(), value.end(), '+', ' ');
+    request.query[percent_decode(pair.substr(0, equals))] = percent_decode(value);
+  }
+}
+
+// One connection: read, hand to a worker, write, again. All members are touched on the I/O thread only, except that a
+// worker runs the handler on a request nobody else touches meanwhile.
+class Connection final : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(tcp::socket socket, std::shared_ptr<Shared> shared)
+      : stream_(std::move(socket)), shared_(std::move(shared)) {
+    ++shared_->connections;
+    SystemError ignored;
+    stream_.socket().set_option(tcp::no_delay(true), ignored);
+    const auto peer = stream_.socket().remote_endpoint(ignored);
+    peer_ = peer.address().to_string() + ":" + std::to_string(peer.port());
+  }
+  ~Connection() { --shared_->connections; }
+
+  void read() {
+    parser_.emplace();
+    parser_->body_limit(shared_->options.body_bytes_max);
+    parser_->header_limit(shared_->options.header_bytes_max);
+    stream_.expires_after(std::chrono::duration_cast<std::chrono::milliseconds>(shared_->options.idle_timeout));
+    beast::http::async_read(stream_, buffer_, *parser_,
+                            [self = shared_from_this()](SystemError error, std::size_t) { self->on_read(error); });
+  }
+
+ private:
+  void on_read(SystemError error) {
+    using HttpError = beast::http::error;
+    if (error == HttpError::body_limit)
+      return refuse(
+          problem(413, "body too large", "the limit is " + std::to_string(shared_->options.body_bytes_max) + " bytes"));
+    if (error == HttpError::header_limit) return refuse(problem(431, "header too large", "shorten the headers"));
+    if (error == HttpError::end_of_stream || error == beast::error::timeout) return close();
+    if (error.category() == beast::http::make_error_code(HttpError::bad_method).category())
+      return refuse(problem(400, "bad request", "not a valid HTTP request"));
+    if (error) return close();
+    handle();
+  }
+
+  void handle() {
+    auto message = parser_->release();
+    keep_alive_ = message.keep_alive() && !shared_->draining;
+    head_only_ = message.method() == beast::http::verb::head;
+    if (shared_->waiting >= shared_->options.queue_max) {
+      auto busy = problem(503, "too busy", "all workers are in use");
+      busy.headers.emplace_back("Retry-After", "1");
+      return write(std::move(busy));
+    }
+    auto request = std::make_shared<Request>();
+    request->method = head_only_ ? "GET" : std::string(message.method_string());
+    parse_target(message.target(), *request);
+    for (const auto& field : message) request->headers.emplace(field.name_string(), field.value());
+    request->body = std::move(message.body());
+    request->peer = peer_;
+    stream_.expires_never();  // a handler's time is its own
+    ++shared_->waiting;
+    asio::post(shared_->workers, [self = shared_from_this(), request] {
+      Response response = self->run_handler(*request);
+      asio::post(self->stream_.get_executor(), [self, response = std::move(response)]() mutable {
+        --self->shared_->waiting;
+        self->write(std::move(response));
+      });
+    });
+  }
+
+  Response run_handler(const Request& request) const {
+    try {
+      return shared_->handler(request);
+    } catch (const std::exception& problem_met) {
+      shared_->log.error("handler failed", {{"path", request.path}, {"error", problem_met.what()}});
+      return problem(500, "internal error", "the daemon's log says more");
+    }
+  }
+
+  void refuse(Response response) {
+    keep_alive_ = false;
+    write(std::move(response));
+  }
+
+  void write(Response response) {
+    reply_ = {};
+    reply_.version(11);
+    reply_.result(static_cast<unsigned>(response.status));
+    if (!response.content_type.empty()) reply_.set(beast::http::field::content_type, response.content_type);
+    for (const auto& [name, value] : response.headers) reply_.set(name, value);
+    reply_.keep_alive(keep_alive_);
+    reply_.body() = std::move(response.body);
+    reply_.prepare_payload();
+    if (head_only_) reply_.body().clear();
+    stream_.expires_after(std::chrono::duration_cast<std::chrono::milliseconds>(shared_->options.idle_timeout));
+    beast::http::async_write(stream_, reply_, [self = shared_from_this()](SystemError error, std::size_t) {
+      if (error || !self->keep_alive_) return self->close();
+      self->read();
+    });
+  }
+
+  void close() {
+    SystemError ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+  }
+
+  beast::tcp_stream stream_;
+  std::shared_ptr<Shared> shared_;
+  beast::flat_buffer buffer_;
+  std::optional<beast::http::request_parser<beast::http::string_body>> parser_;
+  beast::http::response<beast::http::string_body> reply_;
+  std::string peer_;
+  bool keep_alive_ = true;
+  bool head_only_ = false;
+};
+
+Error listen_error(const ServerOptions& options, const SystemError& error) {
+  const std::string address = options.host + ":" + std::to_string(options.port);
+  if (error == asio::error::address_in_use)
+    return {ErrorCode::Conflict, "address " + address + " is in use by another process", "choose another port"};
+  return {ErrorCode::Io, "listening on " + address + ": " + error.message(), {}};
+}
+
+}  // namespace
+
+struct Server::Impl {
+  asio::io_context io{1};
+  tcp::acceptor acceptor{io};
+  std::shared_ptr<Shared> shared;
+  std::thread thread;
+  std::uint16_t port = 0;
+
+  Result<void> listen() {
+    SystemError error;
+    const auto address = asio::ip::make_address(shared->options.host, error);
+    if (error)
+      return Error{ErrorCode::InvalidArgument, "`" + shared->options.host + "` is no IP address",
+                   "use 127.0.0.1, ::1 or 0.0.0.0"};
+    const tcp::endpoint endpoint(address, shared->options.port);
+    acceptor.open(endpoint.protocol(), error);
+    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor.bind(endpoint, error);
+    if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+    if (error) return listen_error(shared->options, error);
+    port = acceptor.local_endpoint(error).port();
+    return {};
+  }
+
+  void accept() {
+    acceptor.async_accept([this](SystemError error, tcp::socket socket) {
+      if (error == asio::error::operation_aborted || !acceptor.is_open()) return;
+      if (!error && shared->connections < shared->options.connections_max)
+        std::make_shared<Connection>(std::move(socket), shared)->read();
+      if (error) return retry_accept_later();
+      accept();
+    });
+  }
+
+  // Out of descriptors, most likely: accepting at once would only spin.
+  void retry_accept_later() {
+    auto timer = std::make_shared<asio::steady_timer>(io, std::chrono::milliseconds(50));
+    timer->async_wait([this, timer](SystemError error) {
+      if (!error && acceptor.is_open()) accept();
+    });
+  }
+};
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Handler handler, Logger log) {
+  auto impl = std::make_unique<Impl>();
+  const int workers = std::max(1, options.workers);
+  impl->shared = std::make_shared<Shared>(std::move(options), std::move(handler), std::move(log), workers);
+  SLIPWAY_TRY(impl->listen());
+  impl->accept();
+  impl->thread = std::thread([raw = impl.get()] { raw->io.run(); });
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+Server::~Server() {
+  asio::post(impl_->io, [raw = impl_.get()] {
+    SystemError ignored;
+    raw->acceptor.close(ignored);
+  });
+  impl_->shared->workers.join();
+  impl_->io.stop();
+  impl_->thread.join();
+}
+
+std::uint16_t Server::port() const { return impl_->port; }
+
+void Server::drain(Duration limit) {
+  impl_->shared->draining = true;
+  std::mutex mutex;
+  std::condition_variable idle;
+  bool done = false;
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  std::function<void()> poll = [&] {
+    SystemError ignored;
+    impl_->acceptor.close(ignored);
+    if (impl_->shared->waiting > 0 && std::chrono::steady_clock::now() < deadline) {
+      auto timer = std::make_shared<asio::steady_timer>(impl_->io, std::chrono::milliseconds(10));
+      timer->async_wait([&poll, timer](SystemError) { poll(); });
+      return;
+    }
+    const std::lock_guard lock(mutex);
+    done = true;
+    idle.notify_all();
+  };
+  asio::post(impl_->io, poll);
+  std::unique_lock lock(mutex);
+  idle.wait(lock, [&] { return done; });
+}
+
+}  // namespace slipway::http
