@@ -33,6 +33,9 @@ class TimeZone {
 // Loads "Europe/Paris" from the system's zone database. NotFound with the nearest known name in `help` otherwise.
 [[nodiscard]] Result<TimeZone> load_time_zone(const std::string& name);
 
+// "2024-11-01T01:00:00+01:00": the instant as the clocks of `zone` show it; a fraction only where there is one.
+[[nodiscard]] std::string to_rfc3339(Instant instant, const TimeZone& zone);
+
 // A parsed five-field cron expression. Bit i of a field is set where the value i matches.
 struct Cron {
   std::uint64_t minutes = 0;         // 0-59
@@ -42,7 +45,7 @@ struct Cron {
   std::uint32_t weekdays = 0;        // 0-6, Sunday = 0 (7 is read as 0)
   bool days_restricted = false;      // the field did not begin with *
   bool weekdays_restricted = false;  // both restricted: either may match
-  bool hours_every = false;          // hour field * or */n: fires by elapsed time across DST changes
+  bool hours_every = false;          // hour field * or */n: each fold of a DST change fires, gaps do not
   std::string text;                  // as written, or the preset
 
   bool operator==(const Cron&) const = default;
