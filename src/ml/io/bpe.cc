@@ -1,0 +1,196 @@
+#include "ml/io/bpe.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <queue>
+
+#include "ml/io/unicode.h"
+
+namespace slipway::ml {
+namespace {
+
+constexpr std::int32_t kNone = -1;
+
+std::uint64_t pair_key(TokenId left, TokenId right) {
+  return (std::uint64_t{static_cast<std::uint32_t>(left)} << 32U) | static_cast<std::uint32_t>(right);
+}
+
+bool get_flag(const Value& model, std::string_view key) {
+  const Value* member = model.find(key);
+  return member != nullptr && member->is_bool() && member->as_bool();
+}
+
+}  // namespace
+
+// A symbol in a doubly linked list over the word.
+struct Bpe::Node {
+  TokenId id;
+  std::uint32_t size;  // 0: merged into its left neighbour
+  std::int32_t previous = kNone;
+  std::int32_t next = kNone;
+};
+
+Result<Bpe> Bpe::parse(const Value& model) {
+  const std::string type = model.get_string("type", "BPE");
+  if (type != "BPE" || model.find("merges") == nullptr)
+    return Error{ErrorCode::Unsupported, "model `" + type + "` is not one this build knows", "only BPE is known"};
+  const Value* dropout = model.find("dropout");
+  if (dropout != nullptr && dropout->is_number() && dropout->as_double() != 0)
+    return Error{ErrorCode::Unsupported, "BPE dropout makes encoding random", "set model.dropout to null"};
+  Bpe bpe;
+  bpe.fuse_unknown_ = get_flag(model, "fuse_unk");
+  bpe.ignore_merges_ = get_flag(model, "ignore_merges");
+  bpe.continuing_prefix_ = model.get_string("continuing_subword_prefix");
+  bpe.end_suffix_ = model.get_string("end_of_word_suffix");
+  SLIPWAY_TRY(bpe.read_vocabulary(model));
+  SLIPWAY_TRY(bpe.read_merges(model));
+  return bpe;
+}
+
+Result<void> Bpe::read_vocabulary(const Value& model) {
+  const Value* vocab = model.find("vocab");
+  if (vocab == nullptr || !vocab->is_object()) return Error{ErrorCode::Corrupt, "model.vocab is missing", {}};
+  vocabulary_.reserve(vocab->as_object().size());
+  for (const auto& [token, id] : vocab->as_object()) {
+    if (!id.is_int() || id.as_int() < 0 || id.as_int() > INT32_MAX)
+      return Error{ErrorCode::Corrupt, "model.vocab gives `" + token + "` the id " + id.dump(), {}};
+    vocabulary_.emplace(token, static_cast<TokenId>(id.as_int()));
+  }
+  const auto find = [&](std::string_view token) -> std::optional<TokenId> {
+    const auto it = vocabulary_.find(token);
+    return it == vocabulary_.end() ? std::nullopt : std::optional(it->second);
+  };
+  if (const Value* unknown = model.find("unk_token"); unknown != nullptr && unknown->is_string()) {
+    unknown_ = find(unknown->as_string());
+    if (!unknown_)
+      return Error{ErrorCode::Corrupt, "unk_token `" + unknown->as_string() + "` is not in model.vocab", {}};
+  }
+  if (get_flag(model, "byte_fallback"))
+    for (int byte = 0; byte < 256; ++byte) byte_tokens_.push_back(find(fmt::format("<0x{:02X}>", byte)));
+  return {};
+}
+
+Result<void> Bpe::read_merges(const Value& model) {
+  const Value& merges = *model.find("merges");
+  if (!merges.is_array()) return Error{ErrorCode::Corrupt, "model.merges is no list", {}};
+  merges_.reserve(merges.as_array().size());
+  for (const Value& merge : merges.as_array()) {
+    if (merge.is_string()) {
+      const std::string_view text = merge.as_string();
+      const std::size_t space = text.find(' ');
+      if (space == std::string_view::npos)
+        return Error{ErrorCode::Corrupt, "merge `" + std::string(text) + "` is no pair", {}};
+      SLIPWAY_TRY(add_merge(text.substr(0, space), text.substr(space + 1)));
+    } else if (merge.is_array() && merge.as_array().size() == 2 && merge.as_array()[0].is_string() &&
+               merge.as_array()[1].is_string()) {
+      SLIPWAY_TRY(add_merge(merge.as_array()[0].as_string(), merge.as_array()[1].as_string()));
+    } else {
+      return Error{ErrorCode::Corrupt, "merge " + merge.dump() + " is no pair", {}};
+    }
+  }
+  return {};
+}
+
+Result<void> Bpe::add_merge(std::string_view left, std::string_view right) {
+  const std::size_t prefix = right.starts_with(continuing_prefix_) ? continuing_prefix_.size() : 0;
+  const std::string merged = std::string(left) + std::string(right.substr(prefix));
+  const auto l = vocabulary_.find(left);
+  const auto r = vocabulary_.find(right);
+  const auto m = vocabulary_.find(merged);
+  if (l == vocabulary_.end() || r == vocabulary_.end() || m == vocabulary_.end())
+    return Error{
+        ErrorCode::Corrupt, fmt::format("merge `{}` + `{}` names a token that is not in model.vocab", left, right), {}};
+  const auto rank = merge_count_++;
+  merges_.insert_or_assign(pair_key(l->second, r->second), Merge{rank, m->second});
+  return {};
+}
+
+const Bpe::Merge* Bpe::merge_of(TokenId left, TokenId right) const {
+  const auto it = merges_.find(pair_key(left, right));
+  return it == merges_.end() ? nullptr : &it->second;
+}
+
+bool Bpe::add_bytes(std::string_view code_point, std::vector<Node>& nodes) const {
+  if (byte_tokens_.empty()) return false;
+  const auto token_of = [&](char c) { return byte_tokens_[static_cast<unsigned char>(c)]; };
+  if (!std::all_of(code_point.begin(), code_point.end(), [&](char c) { return token_of(c).has_value(); })) return false;
+  for (const char c : code_point) nodes.push_back({*token_of(c), 1});
+  return true;
+}
+
+std::vector<Bpe::Node> Bpe::symbols_of(std::string_view word) const {
+  std::vector<Node> nodes;
+  std::optional<Node> unknown;  // a run of unknown code points that is not written yet
+  const auto flush = [&] {
+    if (unknown) nodes.push_back(*unknown);
+    unknown.reset();
+  };
+  std::string spelled;
+  for (std::size_t at = 0; at < word.size();) {
+    const std::uint32_t size = code_point_at(word, at).size;
+    const std::string_view code_point = word.substr(at, size);
+    const bool last = at + size == word.size();
+    spelled.assign(at == 0 ? "" : continuing_prefix_).append(code_point).append(last ? end_suffix_ : "");
+    at += size;
+    if (const auto it = vocabulary_.find(spelled); it != vocabulary_.end()) {
+      flush();
+      nodes.push_back({it->second, size});
+    } else if (!add_bytes(spelled, nodes) && unknown_) {
+      if (unknown && !fuse_unknown_) flush();
+      unknown = Node{*unknown_, (unknown ? unknown->size : 0) + size};
+    }
+  }
+  flush();
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    nodes[i].previous = static_cast<std::int32_t>(i) - 1;
+    nodes[i].next = i + 1 < nodes.size() ? static_cast<std::int32_t>(i + 1) : kNone;
+  }
+  return nodes;
+}
+
+void Bpe::merge_all(std::vector<Node>& nodes) const {
+  struct Candidate {
+    std::uint32_t rank;
+    std::int32_t at;
+    TokenId merged;
+    bool operator>(const Candidate& other) const { return rank != other.rank ? rank > other.rank : at > other.at; }
+  };
+  std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue;
+  const auto offer = [&](std::int32_t at) {
+    if (at == kNone || nodes[at].next == kNone) return;
+    if (const Merge* merge = merge_of(nodes[at].id, nodes[nodes[at].next].id); merge != nullptr)
+      queue.push({merge->rank, at, merge->merged});
+  };
+  for (std::size_t i = 0; i < nodes.size(); ++i) offer(static_cast<std::int32_t>(i));
+  while (!queue.empty()) {
+    const Candidate best = queue.top();
+    queue.pop();
+    Node& left = nodes[best.at];
+    if (left.size == 0 || left.next == kNone) continue;
+    Node& right = nodes[left.next];
+    const Merge* now = merge_of(left.id, right.id);
+    if (now == nullptr || now->merged != best.merged) continue;  // stale: a neighbour was merged since
+    left.id = best.merged;
+    left.size += right.size;
+    left.next = right.next;
+    right.size = 0;
+    if (left.next != kNone) nodes[left.next].previous = best.at;
+    offer(left.previous);
+    offer(best.at);
+  }
+}
+
+void Bpe::encode(std::string_view word, std::vector<Symbol>& out) const {
+  if (ignore_merges_)
+    if (const auto it = vocabulary_.find(word); it != vocabulary_.end()) {
+      out.push_back({it->second, static_cast<std::uint32_t>(word.size())});
+      return;
+    }
+  std::vector<Node> nodes = symbols_of(word);
+  merge_all(nodes);
+  for (const Node& node : nodes)
+    if (node.size != 0) out.push_back({node.id, node.size});
+}
+
+}  // namespace slipway::ml
