@@ -9,7 +9,10 @@ namespace slipway::dag {
 
 struct Template {
   std::string text;
-  SourceSpan span;  // of the text's first byte in the file, so that errors inside an expression can be placed
+  // Where the text stands in the file, quotes and block header left out. Line k of the text is line span.line + k of
+  // the file and begins in column span.column, as in a block `|`; inside folded text and behind escapes, places are
+  // near, not exact.
+  SourceSpan span;
 
   [[nodiscard]] bool has_expression() const { return text.find("${{") != std::string::npos; }
   bool operator==(const Template& other) const { return text == other.text; }
