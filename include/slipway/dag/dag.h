@@ -95,7 +95,7 @@ struct Retry {
   Duration delay = std::chrono::seconds(30);
   double backoff = 2.0;
   Duration max_delay = std::chrono::minutes(10);
-  int infra_limit = 3;
+  std::optional<int> infra_limit;      // default by class: docs/engine.md, "Retries"
   bool timeouts = false;               // whether a timed-out attempt may be retried
   std::optional<Duration> lost_after;  // replace a lost attempt after this long, proof or not
 };

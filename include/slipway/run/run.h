@@ -26,8 +26,10 @@ struct Attempt {
   std::string identity;  // what the executor needs to find it again; opaque ("pid:start_time"), empty before Launched
   Value rendered;        // {"argv": […], "env": {…}, "workdir"}: what was launched, secrets masked
   Instant intent_at;
-  std::optional<Instant> started_at, ended_at;
+  std::optional<Instant> started_at;
+  std::optional<Instant> ended_at;  // while Lost: since when nothing is known of it
   std::optional<Instant> deadline;  // intent of a time-out, counted from started_at
+  std::optional<Instant> stop_at;   // when a stop was committed
   std::optional<int> exit_code;     // 128 + n for signal n
   FailureClass failure = FailureClass::None;
   std::string reason;                            // for people; empty on success
@@ -74,7 +76,8 @@ struct RunHeader {
 struct Run {
   RunHeader header;
   RunState state = RunState::Queued;
-  std::optional<Instant> started_at, ended_at;
+  std::optional<Instant> started_at;  // of the latest start: a reopened run starts again
+  std::optional<Instant> ended_at;
   std::vector<std::string> failures;               // why it failed: "finetune: exit code 65 (user)"
   FailureClass cancel_cause = FailureClass::None;  // External (somebody) or Timeout, once cancelling
   std::map<TaskKey, TaskInstance> tasks;
@@ -87,8 +90,7 @@ struct Run {
   [[nodiscard]] const Attempt* last_attempt(const TaskKey& key) const;
 };
 
-// --- events
-// -----------------------------------------------------------------------------------------------------------------
+// --- events ---------------------------------------------------------------------------------------------------------
 
 struct RunCreated {
   RunHeader header;
@@ -105,6 +107,7 @@ struct TaskMoved {
   TaskKey key;
   TaskState to;
   std::string reason = {};
+  FailureClass failure = FailureClass::None;  // of a move to Failed
 };
 // The intent of an attempt. Moves the task instance to Queued.
 struct AttemptOpened {
@@ -112,12 +115,14 @@ struct AttemptOpened {
   std::string executor;
   Value rendered;
 };
-// The executor has it: Launched (process known) or Running. Moves the instance to Active on Running.
+// The executor has it: Launched (process known) or Running. Moves the instance to Active on Running. On an attempt that
+// is Stopping already it records identity and start, and moves nothing.
 struct AttemptStarted {
   AttemptId id;
   AttemptState to;  // Launched or Running
   std::string identity;
   std::optional<Instant> deadline = {};
+  std::optional<Instant> at = {};  // when the process started, if not the event's instant
 };
 // A stop is committed; the executor is asked after the commit. Moves the instance to Stopping.
 struct AttemptStopping {
@@ -135,13 +140,14 @@ struct AttemptEnded {
   Value outputs = {};
   TaskState task_to = TaskState::Failed;
   std::optional<Instant> retry_at = {};
-  bool infra_budget = false;  // the retry is charged to infra_limit
+  bool infra_budget = false;       // the retry is charged to infra_limit
+  std::optional<Instant> at = {};  // when the process ended, if not the event's instant
 };
 // Opens the next generation of an instance (retry, clear): state None, budgets fresh.
 struct TaskReset {
   TaskKey key;
 };
-// A terminal run goes on because instances were reset.
+// A terminal run goes on because instances are reset by the events that follow. It queues behind the DAG's active runs.
 struct RunReopened {};
 
 using EventBody = std::variant<RunCreated, RunMoved, TaskMoved, AttemptOpened, AttemptStarted, AttemptStopping,

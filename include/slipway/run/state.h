@@ -105,8 +105,8 @@ struct Step {
   State from, to;
 };
 
-// Every legal move within one generation; opening the next generation (retry failed, clear) is a move from any terminal
-// task state to None and is made by TaskReset only.
+// Every legal move within one generation. Opening the next generation (retry failed, clear) takes a task from any
+// terminal state to None and is made by TaskReset only; RunReopened alone takes a terminal run to Queued.
 [[nodiscard]] std::span<const Step<AttemptState>> attempt_steps();
 [[nodiscard]] std::span<const Step<TaskState>> task_steps();
 [[nodiscard]] std::span<const Step<RunState>> run_steps();

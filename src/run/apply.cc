@@ -1,0 +1,244 @@
+// The one door through which state changes: check() says whether an event is legal, apply() carries it out.
+#include <algorithm>
+
+#include "slipway/run/run.h"
+
+namespace slipway::run {
+namespace {
+
+Error illegal(std::string message) { return {ErrorCode::Corrupt, std::move(message), {}}; }
+
+template <class State, std::size_t N>
+Result<void> check_step(const EnumTable<State, N>& names, std::string_view what, State from, State to) {
+  if (is_legal(from, to)) return {};
+  return illegal(std::string(what) + " cannot move from " + std::string(names.text(from)) + " to " +
+                 std::string(names.text(to)));
+}
+
+// States that an instance enters because of an attempt's event, never by TaskMoved.
+bool needs_attempt(TaskState state) {
+  return state == TaskState::Queued || state == TaskState::Active || state == TaskState::Stopping ||
+         state == TaskState::UpForRetry;
+}
+
+bool is_open_for_work(RunState state) { return state == RunState::Queued || state == RunState::Running; }
+
+class Checker {
+ public:
+  explicit Checker(const Run& run) : run_(run) {}
+
+  Result<void> operator()(const RunCreated& event) const {
+    if (run_.last_seq != 0) return illegal("run is created twice");
+    if (event.header.id.empty() || event.header.dag.empty()) return illegal("run without id or dag");
+    return {};
+  }
+  Result<void> operator()(const RunMoved& event) const { return check_step(kRunStates, "run", run_.state, event.to); }
+  Result<void> operator()(const RunReopened&) const {
+    return is_terminal(run_.state) ? Result<void>() : illegal("a run that is not over cannot be reopened");
+  }
+  Result<void> operator()(const TaskMoved& event) const {
+    const TaskInstance* instance = find(event.key);
+    if (instance == nullptr) return no_task(event.key);
+    if (needs_attempt(event.to)) return illegal("task moves there with an attempt only");
+    return check_step(kTaskStates, event.key.str(), instance->state, event.to);
+  }
+  Result<void> operator()(const TaskReset& event) const {
+    const TaskInstance* instance = find(event.key);
+    if (instance == nullptr) return no_task(event.key);
+    if (!is_open_for_work(run_.state)) return illegal("tasks of a run that is over or cancelling cannot be reset");
+    if (!is_terminal(instance->state)) return illegal(event.key.str() + " is reset before it ended");
+    return {};
+  }
+  Result<void> operator()(const AttemptOpened& event) const {
+    const TaskInstance* instance = find(event.id.key);
+    if (instance == nullptr) return no_task(event.id.key);
+    if (event.id.run != run_.header.id) return illegal("attempt of another run");
+    if (event.id.number != instance->attempts + 1) return illegal("attempt numbers of a task have a gap");
+    if (run_.state != RunState::Running) return illegal("attempt opened in a run that is not running");
+    return check_step(kTaskStates, event.id.key.str(), instance->state, TaskState::Queued);
+  }
+  Result<void> operator()(const AttemptStarted& event) const {
+    if (event.to != AttemptState::Launched && event.to != AttemptState::Running)
+      return illegal("an attempt starts as launched or running");
+    const Attempt* attempt = find(event.id);
+    if (attempt == nullptr) return no_attempt(event.id);
+    if (attempt->state == AttemptState::Stopping) return {};
+    return check_step(kAttemptStates, event.id.str(), attempt->state, event.to);
+  }
+  Result<void> operator()(const AttemptStopping& event) const {
+    const Attempt* attempt = find(event.id);
+    if (attempt == nullptr) return no_attempt(event.id);
+    if (event.cause == FailureClass::None) return illegal("a stop needs a cause");
+    return check_step(kAttemptStates, event.id.str(), attempt->state, AttemptState::Stopping);
+  }
+  Result<void> operator()(const AttemptEnded& event) const {
+    const Attempt* attempt = find(event.id);
+    if (attempt == nullptr) return no_attempt(event.id);
+    SLIPWAY_TRY(check_step(kAttemptStates, event.id.str(), attempt->state, event.to));
+    if (event.to == AttemptState::Lost) return {};
+    if (!is_terminal(event.to)) return illegal("an attempt ends in a terminal state or lost");
+    const TaskInstance* instance = find(event.id.key);
+    if (attempt->generation != instance->generation) return {};
+    if (event.task_to == TaskState::UpForRetry && !event.retry_at) return illegal("a retry needs its instant");
+    return check_step(kTaskStates, event.id.key.str(), instance->state, event.task_to);
+  }
+
+ private:
+  [[nodiscard]] const TaskInstance* find(const TaskKey& key) const {
+    const auto found = run_.tasks.find(key);
+    return found == run_.tasks.end() ? nullptr : &found->second;
+  }
+  [[nodiscard]] const Attempt* find(const AttemptId& id) const {
+    const auto found = run_.attempts.find(id);
+    return found == run_.attempts.end() ? nullptr : &found->second;
+  }
+  static Result<void> no_task(const TaskKey& key) { return illegal("run has no task " + key.str()); }
+  static Result<void> no_attempt(const AttemptId& id) { return illegal("run has no attempt " + id.str()); }
+
+  const Run& run_;
+};
+
+// Carries out a checked event.
+class Applier {
+ public:
+  Applier(Run& run, Instant at) : run_(run), at_(at) {}
+
+  void operator()(const RunCreated& event) {
+    run_.header = event.header;
+    for (const TaskKey& key : event.tasks) run_.tasks[key].key = key;
+  }
+  void operator()(const RunMoved& event) {
+    run_.state = event.to;
+    if (event.to == RunState::Running) run_.started_at = at_;
+    if (event.to == RunState::Cancelling) run_.cancel_cause = event.cause;
+    if (!is_terminal(event.to)) return;
+    run_.ended_at = at_;
+    run_.failures = event.failures;
+  }
+  void operator()(const RunReopened&) {
+    run_.state = RunState::Queued;
+    run_.started_at = run_.ended_at = std::nullopt;
+    run_.failures.clear();
+    run_.cancel_cause = FailureClass::None;
+  }
+  void operator()(const TaskMoved& event) {
+    TaskInstance& instance = run_.tasks.at(event.key);
+    instance.state = event.to;
+    instance.reason = event.reason;
+    instance.failure = event.failure;
+    instance.retry_at.reset();
+    if (event.to == TaskState::Scheduled) instance.scheduled_at = at_;
+    if (is_terminal(event.to)) instance.ended_at = at_;
+  }
+  void operator()(const TaskReset& event) {
+    TaskInstance& instance = run_.tasks.at(event.key);
+    TaskInstance fresh;
+    fresh.key = instance.key;
+    fresh.generation = instance.generation + 1;
+    fresh.attempts = instance.attempts;
+    instance = std::move(fresh);
+  }
+  void operator()(const AttemptOpened& event) {
+    TaskInstance& instance = run_.tasks.at(event.id.key);
+    instance.state = TaskState::Queued;
+    instance.attempts = event.id.number;
+    instance.queued_at = at_;
+    instance.started_at.reset();
+    instance.exit_code.reset();
+    instance.reason.clear();
+    instance.failure = FailureClass::None;
+    Attempt& attempt = run_.attempts[event.id];
+    attempt.id = event.id;
+    attempt.generation = instance.generation;
+    attempt.executor = event.executor;
+    attempt.rendered = event.rendered;
+    attempt.intent_at = at_;
+  }
+  void operator()(const AttemptStarted& event) {
+    Attempt& attempt = run_.attempts.at(event.id);
+    if (!event.identity.empty()) attempt.identity = event.identity;
+    if (event.to == AttemptState::Running) {
+      attempt.started_at = event.at.value_or(at_);
+      attempt.deadline = event.deadline;
+    }
+    if (attempt.state == AttemptState::Stopping) return;
+    attempt.state = event.to;
+    attempt.ended_at.reset();
+    attempt.reason.clear();
+    TaskInstance& instance = run_.tasks.at(event.id.key);
+    if (event.to != AttemptState::Running || attempt.generation != instance.generation) return;
+    if (instance.state == TaskState::Queued) instance.state = TaskState::Active;
+    instance.started_at = attempt.started_at;
+    instance.launch_since.reset();
+    instance.reason.clear();
+  }
+  void operator()(const AttemptStopping& event) {
+    Attempt& attempt = run_.attempts.at(event.id);
+    attempt.state = AttemptState::Stopping;
+    attempt.stop_cause = event.cause;
+    attempt.stop_at = at_;
+    TaskInstance& instance = run_.tasks.at(event.id.key);
+    if (attempt.generation == instance.generation) instance.state = TaskState::Stopping;
+  }
+  void operator()(const AttemptEnded& event) {
+    Attempt& attempt = run_.attempts.at(event.id);
+    attempt.state = event.to;
+    attempt.failure = event.failure;
+    attempt.reason = event.reason;
+    attempt.exit_code = event.exit_code;
+    attempt.ended_at = event.at.value_or(at_);
+    TaskInstance& instance = run_.tasks.at(event.id.key);
+    if (attempt.generation != instance.generation) return;
+    instance.reason = event.reason;
+    if (event.to == AttemptState::Lost) return;
+    instance.state = event.task_to;
+    instance.failure = event.failure;
+    instance.exit_code = event.exit_code;
+    if (event.task_to == TaskState::UpForRetry) {
+      charge(instance, event);
+    } else {
+      instance.ended_at = attempt.ended_at;
+    }
+    if (event.task_to == TaskState::Success) instance.outputs = event.outputs;
+  }
+
+ private:
+  void charge(TaskInstance& instance, const AttemptEnded& event) const {
+    instance.retry_at = event.retry_at;
+    if (event.failure == FailureClass::Launch) {
+      if (!instance.launch_since) instance.launch_since = at_;
+    } else if (event.infra_budget) {
+      ++instance.infra_used;
+    } else {
+      ++instance.retries_used;
+    }
+  }
+
+  Run& run_;
+  Instant at_;
+};
+
+}  // namespace
+
+const Attempt* Run::last_attempt(const TaskKey& key) const {
+  const auto task = tasks.find(key);
+  if (task == tasks.end() || task->second.attempts == 0) return nullptr;
+  const auto found = attempts.find(AttemptId{header.id, key, task->second.attempts});
+  return found == attempts.end() ? nullptr : &found->second;
+}
+
+Result<void> check(const Run& run, const Event& event) {
+  if (event.seq != run.last_seq + 1)
+    return illegal("event " + std::to_string(event.seq) + " follows event " + std::to_string(run.last_seq));
+  if (event.seq == 1 && !std::holds_alternative<RunCreated>(event.body)) return illegal("first event creates no run");
+  if (event.seq > 1 && event.run != run.header.id) return illegal("event of another run");
+  return std::visit(Checker(run), event.body);
+}
+
+void apply(Run& run, const Event& event) {
+  SLIPWAY_ASSERT(check(run, event).has_value());
+  run.last_seq = event.seq;
+  std::visit(Applier(run, event.at), event.body);
+}
+
+}  // namespace slipway::run

@@ -1,0 +1,256 @@
+// Events <-> JSON. Each event is described once; Writer and Reader walk the same description. Members at their default
+// are left out, and a reader takes an absent one as the default, so that fields can be added for ever.
+#include <array>
+#include <type_traits>
+
+#include "slipway/run/run.h"
+
+namespace slipway::run {
+namespace {
+
+// --- scalars
+// ----------------------------------------------------------------------------------------------------------
+
+constexpr const auto& table(AttemptState) { return kAttemptStates; }
+constexpr const auto& table(TaskState) { return kTaskStates; }
+constexpr const auto& table(RunState) { return kRunStates; }
+constexpr const auto& table(FailureClass) { return kFailureClasses; }
+constexpr const auto& table(TriggerKind) { return kTriggerKinds; }
+
+template <class E>
+requires std::is_enum_v<E> Value encode(E value) { return table(value).text(value); }
+Value encode(bool value) { return value; }
+Value encode(int value) { return value; }
+Value encode(const std::string& value) { return value; }
+Value encode(const Value& value) { return value; }
+Value encode(Instant value) { return to_rfc3339(value); }
+Value encode(const AttemptId& value) { return value.str(); }
+Value encode(const TaskKey& value) { return value.str(); }
+template <class Tag>
+Value encode(const Id<Tag>& value) {
+  return value.str();
+}
+template <class T>
+Value encode(const std::optional<T>& value) {
+  return value ? encode(*value) : Value();
+}
+template <class T>
+Value encode(const std::vector<T>& values) {
+  Value::Array array;
+  for (const T& value : values) array.push_back(encode(value));
+  return array;
+}
+Value encode(const RunHeader& header);
+
+template <class E>
+requires std::is_enum_v<E>
+bool decode(const Value& value, E& target) {
+  const auto parsed = value.is_string() ? table(E{}).parse(value.as_string()) : std::nullopt;
+  if (parsed) target = *parsed;
+  return parsed.has_value();
+}
+bool decode(const Value& value, bool& target) {
+  if (value.is_bool()) target = value.as_bool();
+  return value.is_bool();
+}
+bool decode(const Value& value, int& target) {
+  if (value.is_int()) target = static_cast<int>(value.as_int());
+  return value.is_int() && value.as_int() == target;
+}
+bool decode(const Value& value, std::string& target) {
+  if (value.is_string()) target = value.as_string();
+  return value.is_string();
+}
+bool decode(const Value& value, Value& target) {
+  target = value;
+  return true;
+}
+bool decode(const Value& value, Instant& target) {
+  const auto parsed = value.is_string() ? parse_rfc3339(value.as_string()) : Result<Instant>(Error{});
+  if (parsed) target = *parsed;
+  return parsed.has_value();
+}
+bool decode(const Value& value, AttemptId& target) {
+  const auto parsed = value.is_string() ? AttemptId::parse(value.as_string()) : std::nullopt;
+  if (parsed) target = *parsed;
+  return parsed.has_value();
+}
+bool decode(const Value& value, TaskKey& target) {
+  // The key's text form is the middle of an attempt id, whose parser is strict.
+  const auto parsed = value.is_string() ? AttemptId::parse("r/" + value.as_string() + "/1") : std::nullopt;
+  if (parsed) target = parsed->key;
+  return parsed.has_value();
+}
+template <class Tag>
+bool decode(const Value& value, Id<Tag>& target) {
+  if (value.is_string()) target = Id<Tag>(value.as_string());
+  return value.is_string();
+}
+template <class T>
+bool decode(const Value& value, std::optional<T>& target) {
+  T inner{};
+  const bool ok = decode(value, inner);
+  if (ok) target = std::move(inner);
+  return ok;
+}
+template <class T>
+bool decode(const Value& value, std::vector<T>& target) {
+  if (!value.is_array()) return false;
+  for (const Value& element : value.as_array()) {
+    T inner{};
+    if (!decode(element, inner)) return false;
+    target.push_back(std::move(inner));
+  }
+  return true;
+}
+bool decode(const Value& value, RunHeader& header);
+
+// --- the two walkers
+// --------------------------------------------------------------------------------------------------
+
+struct Writer {
+  Value::Object out;
+
+  template <class T>
+  void required(const char* name, const T& member) {
+    out.emplace(name, encode(member));
+  }
+  template <class T>
+  void optional(const char* name, const T& member) {
+    if (!(member == T{})) out.emplace(name, encode(member));
+  }
+};
+
+struct Reader {
+  const Value& in;
+  std::string problem = {};
+
+  template <class T>
+  void required(const char* name, T& member) {
+    if (in.find(name) == nullptr) problem = std::string("event lacks `") + name + "`";
+    optional(name, member);
+  }
+  template <class T>
+  void optional(const char* name, T& member) {
+    const Value* found = in.find(name);
+    if (found != nullptr && !decode(*found, member))
+      problem = std::string("event has an unusable `") + name + "`: " + found->dump();
+  }
+};
+
+// --- the descriptions
+// -------------------------------------------------------------------------------------------------
+
+template <class Walker, class Header>
+void describe_header(Walker& walk, Header& header) {
+  walk.required("id", header.id);
+  walk.required("dag", header.dag);
+  walk.required("version", header.version);
+  walk.required("trigger", header.trigger);
+  walk.optional("schedule", header.schedule);
+  walk.required("logical_date", header.logical_date);
+  walk.required("interval_start", header.interval_start);
+  walk.required("interval_end", header.interval_end);
+  walk.optional("params", header.params);
+  walk.required("created_at", header.created_at);
+  walk.optional("idempotency_key", header.idempotency_key);
+}
+
+// `Body` is one of the event structs, const for a Writer.
+template <class Walker, class Body>
+void describe(Walker& walk, Body& body) {
+  using B = std::remove_const_t<Body>;
+  if constexpr (std::is_same_v<B, RunCreated>) {
+    walk.required("run", body.header);
+    walk.required("tasks", body.tasks);
+  } else if constexpr (std::is_same_v<B, RunMoved>) {
+    walk.required("to", body.to);
+    walk.optional("failures", body.failures);
+    walk.optional("cause", body.cause);
+  } else if constexpr (std::is_same_v<B, TaskMoved>) {
+    walk.required("task", body.key);
+    walk.required("to", body.to);
+    walk.optional("reason", body.reason);
+    walk.optional("failure", body.failure);
+  } else if constexpr (std::is_same_v<B, AttemptOpened>) {
+    walk.required("attempt", body.id);
+    walk.required("executor", body.executor);
+    walk.optional("rendered", body.rendered);
+  } else if constexpr (std::is_same_v<B, AttemptStarted>) {
+    walk.required("attempt", body.id);
+    walk.required("to", body.to);
+    walk.optional("identity", body.identity);
+    walk.optional("deadline", body.deadline);
+    walk.optional("at", body.at);
+  } else if constexpr (std::is_same_v<B, AttemptStopping>) {
+    walk.required("attempt", body.id);
+    walk.required("cause", body.cause);
+  } else if constexpr (std::is_same_v<B, AttemptEnded>) {
+    walk.required("attempt", body.id);
+    walk.required("to", body.to);
+    walk.optional("failure", body.failure);
+    walk.optional("reason", body.reason);
+    walk.optional("exit_code", body.exit_code);
+    walk.optional("outputs", body.outputs);
+    walk.required("task_to", body.task_to);
+    walk.optional("retry_at", body.retry_at);
+    walk.optional("infra_budget", body.infra_budget);
+    walk.optional("at", body.at);
+  } else if constexpr (std::is_same_v<B, TaskReset>) {
+    walk.required("task", body.key);
+  } else {
+    static_assert(std::is_same_v<B, RunReopened>);
+  }
+}
+
+Value encode(const RunHeader& header) {
+  Writer writer;
+  describe_header(writer, header);
+  return std::move(writer.out);
+}
+
+bool decode(const Value& value, RunHeader& header) {
+  Reader reader{value};
+  describe_header(reader, header);
+  return reader.problem.empty();
+}
+
+// In the order of EventBody's alternatives.
+constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kKinds{
+    "run_created",      "run_moved",     "task_moved", "attempt_opened", "attempt_started",
+    "attempt_stopping", "attempt_ended", "task_reset", "run_reopened"};
+
+template <std::size_t I = 0>
+Result<EventBody> read_as(std::size_t kind, const Value& value) {
+  if constexpr (I == std::variant_size_v<EventBody>) {
+    return Error{ErrorCode::Corrupt, "event of unknown kind", {}};
+  } else {
+    if (kind != I) return read_as<I + 1>(kind, value);
+    std::variant_alternative_t<I, EventBody> body{};
+    Reader reader{value};
+    describe(reader, body);
+    if (!reader.problem.empty()) return Error{ErrorCode::Corrupt, reader.problem, {}};
+    return EventBody(std::move(body));
+  }
+}
+
+}  // namespace
+
+std::string_view kind_of(const EventBody& body) { return kKinds[body.index()]; }
+
+Value to_value(const EventBody& body) {
+  Writer writer;
+  writer.out.emplace("kind", kind_of(body));
+  std::visit([&](const auto& event) { describe(writer, event); }, body);
+  return std::move(writer.out);
+}
+
+Result<EventBody> event_from_value(const Value& value) {
+  const std::string kind = value.get_string("kind");
+  std::size_t index = 0;
+  while (index < kKinds.size() && kKinds[index] != kind) ++index;
+  if (index == kKinds.size()) return Error{ErrorCode::Corrupt, "event of unknown kind `" + kind + "`", {}};
+  return read_as(index, value);
+}
+
+}  // namespace slipway::run

@@ -1,0 +1,180 @@
+#include "slipway/run/snapshot.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace slipway::run {
+namespace {
+
+std::size_t index_of(const ActiveRun& run, const TaskId& id) {
+  const auto found = run.dag->index.find(id);
+  SLIPWAY_ASSERT(found != run.dag->index.end());
+  return static_cast<std::size_t>(found->second);
+}
+
+bool holds_slot(const ActiveRun& run, const AttemptId& id) {
+  return run.dag->tasks[index_of(run, id.key.task)].kind != dag::TaskKind::Service;
+}
+
+void touch_all(ActiveRun& run) {
+  for (const auto& [key, instance] : run.state.tasks) run.touched.insert(run.touched.end(), key);
+}
+
+// Takes an instance out of the derived sets (by = -1) or puts it in (by = +1), as its state says.
+void count_instance(ActiveRun& run, const TaskInstance& instance, int by) {
+  const std::size_t index = index_of(run, instance.key.task);
+  if (!is_terminal(instance.state)) run.unfinished += by;
+  if (instance.state == TaskState::Scheduled) {
+    const Ready ready{run.dag->tasks[index].priority, run.path[index], *instance.scheduled_at, instance.key};
+    by > 0 ? void(run.ready.insert(ready)) : void(run.ready.erase(ready));
+  }
+  if (instance.state == TaskState::UpForRetry) {
+    auto& due = run.retry_due[*instance.retry_at];
+    by > 0 ? void(due.insert(instance.key)) : void(due.erase(instance.key));
+    if (due.empty()) run.retry_due.erase(*instance.retry_at);
+  }
+}
+
+void count_upstream(ActiveRun& run, const TaskId& task, TaskState state, int by) {
+  for (const int below : run.dag->downstream_of(static_cast<int>(index_of(run, task))))
+    run.upstream[static_cast<std::size_t>(below)].add(state, by);
+}
+
+void count_attempt(ActiveRun& run, const AttemptId& id, bool open) {
+  const bool was_open = run.open_attempts.count(id) != 0;
+  if (was_open == open) return;
+  open ? void(run.open_attempts.insert(id)) : void(run.open_attempts.erase(id));
+  if (holds_slot(run, id)) run.slots_used += open ? 1 : -1;
+}
+
+// What the counts see of a state; downstream is touched only when this changes.
+int outcome(TaskState state) { return is_terminal(state) ? static_cast<int>(state) : -1; }
+
+// The instance changed; so did what is downstream of it, if it ended or was reset.
+void spread(ActiveRun& run, const TaskKey& key, TaskState before, TaskState after) {
+  run.touched.insert(key);
+  if (outcome(before) == outcome(after)) return;
+  count_upstream(run, key.task, before, -1);
+  count_upstream(run, key.task, after, +1);
+  for (const int below : run.dag->downstream_of(static_cast<int>(index_of(run, key.task)))) {
+    // Every instance of a mapped task has a key that begins with its id.
+    const TaskId& id = run.dag->tasks[static_cast<std::size_t>(below)].id;
+    for (auto it = run.state.tasks.lower_bound(TaskKey{id, TaskKey::kUnmapped});
+         it != run.state.tasks.end() && it->first.task == id; ++it)
+      run.touched.insert(it->first);
+  }
+}
+
+struct Affected {
+  std::optional<TaskKey> key;
+  std::optional<AttemptId> attempt;
+};
+
+template <class T>
+concept HasAttempt = requires(const T& event) {
+  event.id.key;
+};
+template <class T>
+concept HasKey = requires(const T& event) {
+  event.key;
+};
+
+Affected affected_by(const EventBody& body) {
+  return std::visit(
+      [](const auto& event) -> Affected {
+        using Body = std::decay_t<decltype(event)>;
+        if constexpr (HasAttempt<Body>) return {event.id.key, event.id};
+        if constexpr (HasKey<Body>) return {event.key, std::nullopt};
+        return {};
+      },
+      body);
+}
+
+std::vector<int> longest_paths(const dag::Dag& dag) {
+  std::vector<int> path(dag.tasks.size(), 1);
+  for (auto it = dag.order.rbegin(); it != dag.order.rend(); ++it)
+    for (const int below : dag.downstream_of(*it))
+      path[static_cast<std::size_t>(*it)] =
+          std::max(path[static_cast<std::size_t>(*it)], path[static_cast<std::size_t>(below)] + 1);
+  return path;
+}
+
+}  // namespace
+
+void UpstreamCounts::add(TaskState state, int by) {
+  switch (state) {
+    case TaskState::Success: success += by; break;
+    case TaskState::Failed:
+    case TaskState::Cancelled: failed += by; break;
+    case TaskState::UpstreamFailed: upstream_failed += by; break;
+    case TaskState::Skipped: skipped += by; break;
+    case TaskState::Removed: break;
+    case TaskState::None:
+    case TaskState::Scheduled:
+    case TaskState::Waiting:
+    case TaskState::Queued:
+    case TaskState::Active:
+    case TaskState::UpForRetry:
+    case TaskState::Stopping: pending += by; break;
+  }
+}
+
+bool Ready::operator<(const Ready& other) const {
+  return std::tie(other.priority, other.path, since, key) < std::tie(priority, path, other.since, other.key);
+}
+
+const dag::Task* ActiveRun::task(const TaskId& id) const {
+  const auto found = dag->index.find(id);
+  return found == dag->index.end() ? nullptr : &dag->tasks[static_cast<std::size_t>(found->second)];
+}
+
+void fold(ActiveRun& run, const Event& event) {
+  const Affected affected = affected_by(event.body);
+  if (!affected.key) {
+    apply(run.state, event);
+    if (std::holds_alternative<RunCreated>(event.body)) run = activate(std::move(run.state), std::move(run.dag));
+    if (!is_terminal(run.state.state)) touch_all(run);
+    return;
+  }
+  SLIPWAY_ASSERT(run.state.tasks.count(*affected.key) != 0);
+  const TaskInstance& instance = run.state.tasks.at(*affected.key);
+  const TaskState before = instance.state;
+  count_instance(run, instance, -1);
+  apply(run.state, event);
+  count_instance(run, instance, +1);
+  if (affected.attempt)
+    count_attempt(run, *affected.attempt, !is_terminal(run.state.attempts.at(*affected.attempt).state));
+  spread(run, *affected.key, before, instance.state);
+}
+
+ActiveRun activate(Run state, std::shared_ptr<const dag::Dag> dag) {
+  ActiveRun run;
+  run.state = std::move(state);
+  run.dag = std::move(dag);
+  run.path = longest_paths(*run.dag);
+  run.upstream.resize(run.dag->tasks.size());
+  for (const auto& [key, instance] : run.state.tasks) {
+    count_instance(run, instance, +1);
+    count_upstream(run, key.task, instance.state, +1);
+  }
+  for (const auto& [id, attempt] : run.state.attempts) count_attempt(run, id, !is_terminal(attempt.state));
+  touch_all(run);
+  return run;
+}
+
+void index_ticks(DagEntry& entry) {
+  entry.next_ticks.clear();
+  for (const dag::Schedule& schedule : entry.dag->schedules) {
+    const auto cursor = entry.cursors.find(schedule.name);
+    if (cursor == entry.cursors.end()) continue;
+    if (const auto next = dag::next_tick(schedule, cursor->second)) entry.next_ticks[schedule.name] = *next;
+  }
+}
+
+int slots_used(const Snapshot& snapshot) {
+  int used = 0;
+  for (const auto& [id, run] : snapshot.runs) used += run.slots_used;
+  return used;
+}
+
+}  // namespace slipway::run

@@ -1,0 +1,157 @@
+#include <gtest/gtest.h>
+
+#include "slipway/run/run.h"
+#include "support/dags.h"
+#include "support/run_builder.h"
+
+namespace slipway::run {
+namespace {
+
+using testing::at_second;
+using testing::key_of;
+using testing::make_dag;
+using testing::RunBuilder;
+
+// The message of check() for an event that may not follow; empty if it may.
+std::string refusal(RunBuilder& builder, EventBody body) {
+  const run::Run& run = builder.run().state;
+  const auto checked = check(run, {builder.id(), run.last_seq + 1, at_second(0), std::move(body)});
+  return checked ? "" : checked.error().message;
+}
+
+TEST(Apply, FollowsAnAttemptToSuccess) {
+  RunBuilder builder(make_dag({{"a"}}));
+  builder.start().at(at_second(1)).open("a").at(at_second(2)).running("a", at_second(60));
+  EXPECT_EQ(builder.state("a"), TaskState::Active);
+  builder.at(at_second(3)).end("a", TaskState::Success, Value::Object{{"n", 1}});
+  const TaskInstance& a = builder.run().state.tasks.at(key_of("a"));
+  EXPECT_EQ(a.state, TaskState::Success);
+  EXPECT_EQ(a.queued_at, at_second(1));
+  EXPECT_EQ(a.started_at, at_second(2));
+  EXPECT_EQ(a.ended_at, at_second(3));
+  EXPECT_EQ(a.outputs.get_int("n"), 1);
+  EXPECT_EQ(builder.run().state.last_attempt(key_of("a"))->deadline, at_second(60));
+}
+
+TEST(Apply, ChargesTheBudgetOfTheClass) {
+  RunBuilder builder(make_dag({{"a"}}));
+  builder.start();
+  const auto fail = [&](FailureClass failure, bool infra) {
+    builder.open("a");
+    AttemptEnded ended{builder.last("a"), AttemptState::Failed, failure};
+    ended.task_to = TaskState::UpForRetry;
+    ended.retry_at = at_second(5);
+    ended.infra_budget = infra;
+    builder.emit(ended);
+  };
+  fail(FailureClass::User, false);
+  fail(FailureClass::InfraLost, true);
+  fail(FailureClass::InfraNotStarted, true);
+  fail(FailureClass::Launch, false);
+  const TaskInstance& a = builder.run().state.tasks.at(key_of("a"));
+  EXPECT_EQ(a.retries_used, 1);
+  EXPECT_EQ(a.infra_used, 2);
+  EXPECT_EQ(a.launch_since, at_second(0));
+  EXPECT_EQ(a.attempts, 4);
+}
+
+TEST(Apply, ResetOpensTheNextGenerationAndKeepsAttemptNumbers) {
+  RunBuilder builder(make_dag({{"a"}}));
+  builder.start().finish("a", TaskState::Failed).emit(TaskReset{key_of("a")});
+  const TaskInstance& a = builder.run().state.tasks.at(key_of("a"));
+  EXPECT_EQ(a.state, TaskState::None);
+  EXPECT_EQ(a.generation, 2);
+  EXPECT_EQ(a.attempts, 1);
+  EXPECT_EQ(a.reason, "");
+  builder.open("a");
+  EXPECT_EQ(builder.last("a").number, 2);
+  EXPECT_EQ(builder.run().state.attempts.at(builder.last("a")).generation, 2);
+}
+
+TEST(Apply, AResultOfAnOlderGenerationStaysOnItsAttempt) {
+  RunBuilder builder(make_dag({{"a"}}));
+  builder.start().finish("a", TaskState::Failed).emit(TaskReset{key_of("a")}).open("a");
+  run::Run run = builder.run().state;
+  Attempt& old = run.attempts.at({builder.id(), key_of("a"), 1});
+  old.state = AttemptState::Lost;
+  AttemptEnded ended{old.id, AttemptState::Succeeded};
+  ended.task_to = TaskState::Success;
+  apply(run, {builder.id(), run.last_seq + 1, at_second(9), ended});
+  EXPECT_EQ(run.attempts.at(old.id).state, AttemptState::Succeeded);
+  EXPECT_EQ(run.tasks.at(key_of("a")).state, TaskState::Queued);
+}
+
+TEST(Apply, LostKeepsTheInstanceActiveUntilItSettles) {
+  RunBuilder builder(make_dag({{"a"}}));
+  builder.start().open("a").running("a");
+  builder.emit(AttemptEnded{builder.last("a"), AttemptState::Lost, FailureClass::InfraLost, "node unreachable"});
+  EXPECT_EQ(builder.state("a"), TaskState::Active);
+  EXPECT_EQ(builder.run().open_attempts.size(), 1U);
+  builder.running("a");
+  EXPECT_EQ(builder.run().state.attempts.at(builder.last("a")).state, AttemptState::Running);
+  EXPECT_FALSE(builder.run().state.attempts.at(builder.last("a")).ended_at.has_value());
+}
+
+TEST(Apply, AStartSeenAfterTheStopRecordsTheIdentityOnly) {
+  RunBuilder builder(make_dag({{"a"}}));
+  builder.start().open("a").emit(AttemptStopping{builder.last("a"), FailureClass::External}).running("a");
+  const Attempt& attempt = builder.run().state.attempts.at(builder.last("a"));
+  EXPECT_EQ(attempt.state, AttemptState::Stopping);
+  EXPECT_EQ(attempt.identity, "1:1");
+  EXPECT_EQ(attempt.stop_at, at_second(0));
+  EXPECT_EQ(builder.state("a"), TaskState::Stopping);
+}
+
+TEST(Apply, ReopeningQueuesTheRunAgain) {
+  RunBuilder builder(make_dag({{"a"}}));
+  builder.start().finish("a", TaskState::Failed);
+  builder.emit(RunMoved{RunState::Failed, {"a: exit code 1 (user)"}}).emit(RunReopened{});
+  const run::Run& run = builder.run().state;
+  EXPECT_EQ(run.state, RunState::Queued);
+  EXPECT_TRUE(run.failures.empty());
+  EXPECT_FALSE(run.ended_at.has_value());
+}
+
+TEST(Check, RefusesWhatWouldBreakTheState) {
+  RunBuilder builder(make_dag({{"a"}, {"b", {"a"}}}));
+  const AttemptId first{builder.id(), key_of("a"), 1};
+  EXPECT_EQ(refusal(builder, AttemptOpened{first, "fake", {}}), "attempt opened in a run that is not running");
+  EXPECT_EQ(refusal(builder, RunCreated{}), "run is created twice");
+  builder.start();
+  EXPECT_EQ(refusal(builder, TaskMoved{key_of("x"), TaskState::Scheduled}), "run has no task x");
+  EXPECT_EQ(refusal(builder, TaskMoved{key_of("a"), TaskState::Active}), "task moves there with an attempt only");
+  EXPECT_EQ(refusal(builder, AttemptOpened{first, "fake", {}}), "a cannot move from none to queued");
+  EXPECT_EQ(refusal(builder, AttemptStarted{first, AttemptState::Running, ""}), "run has no attempt r1/a/1");
+  EXPECT_EQ(refusal(builder, TaskReset{key_of("a")}), "a is reset before it ended");
+  EXPECT_EQ(refusal(builder, RunReopened{}), "a run that is not over cannot be reopened");
+  builder.schedule("a");
+  EXPECT_EQ(refusal(builder, AttemptOpened{{builder.id(), key_of("a"), 2}, "fake", {}}),
+            "attempt numbers of a task have a gap");
+  EXPECT_EQ(refusal(builder, AttemptOpened{{RunId("r2"), key_of("a"), 1}, "fake", {}}), "attempt of another run");
+  builder.emit(AttemptOpened{first, "fake", {}});
+  EXPECT_EQ(refusal(builder, AttemptStarted{first, AttemptState::Failed, ""}),
+            "an attempt starts as launched or running");
+  EXPECT_EQ(refusal(builder, AttemptStopping{first, FailureClass::None}), "a stop needs a cause");
+  AttemptEnded retry{first, AttemptState::Failed, FailureClass::User};
+  retry.task_to = TaskState::UpForRetry;
+  EXPECT_EQ(refusal(builder, retry), "a retry needs its instant");
+  builder.end("a", TaskState::Success);
+  EXPECT_EQ(refusal(builder, retry), "r1/a/1 cannot move from succeeded to failed");
+}
+
+TEST(Check, RefusesGapsInTheSequence) {
+  RunBuilder builder(make_dag({{"a"}}));
+  const auto checked = check(builder.run().state, {builder.id(), 3, at_second(0), RunMoved{RunState::Running}});
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().message, "event 3 follows event 1");
+  EXPECT_EQ(check(run::Run{}, {builder.id(), 1, at_second(0), RunReopened{}}).error().message,
+            "first event creates no run");
+}
+
+TEST(ApplyDeathTest, AnIllegalEventIsABug) {
+  RunBuilder builder(make_dag({{"a"}}));
+  EXPECT_DEATH(builder.emit(RunMoved{RunState::Success}), "assertion failed");
+}
+
+}  // namespace
+}  // namespace slipway::run

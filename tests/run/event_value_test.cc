@@ -1,0 +1,113 @@
+#include <gtest/gtest.h>
+
+#include "slipway/run/run.h"
+#include "support/run_builder.h"
+
+namespace slipway::run {
+namespace {
+
+using testing::at_second;
+using testing::key_of;
+
+struct Row {
+  EventBody body;
+  std::string json;  // the stored form: a change here breaks every home that exists
+};
+
+RunHeader header() {
+  RunHeader h;
+  h.id = RunId("r1");
+  h.dag = DagId("nightly");
+  h.version = VersionId("ab12");
+  h.trigger = TriggerKind::Schedule;
+  h.schedule = "daily";
+  h.logical_date = h.interval_end = h.created_at = at_second(0);
+  h.interval_start = at_second(-86'400);
+  h.params = Value::Object{{"limit", 3}};
+  h.idempotency_key = "k";
+  return h;
+}
+
+AttemptEnded ended() {
+  AttemptEnded e{{RunId("r1"), {TaskId("a"), 3}, 2}, AttemptState::Failed, FailureClass::InfraLost, "node gone"};
+  e.exit_code = 137;
+  e.outputs = Value::Object{{"loss", 0.5}};
+  e.task_to = TaskState::UpForRetry;
+  e.retry_at = at_second(30);
+  e.infra_budget = true;
+  e.at = at_second(-1);
+  return e;
+}
+
+std::vector<Row> rows() {
+  const AttemptId id{RunId("r1"), key_of("a"), 1};
+  return {
+      {RunCreated{header(), {key_of("a"), {TaskId("b"), 0}}},
+       R"({"kind":"run_created","run":{"created_at":"2023-11-14T22:13:20.000000Z","dag":"nightly","id":"r1",)"
+       R"("idempotency_key":"k","interval_end":"2023-11-14T22:13:20.000000Z",)"
+       R"("interval_start":"2023-11-13T22:13:20.000000Z","logical_date":"2023-11-14T22:13:20.000000Z",)"
+       R"("params":{"limit":3},"schedule":"daily","trigger":"schedule","version":"ab12"},"tasks":["a","b[0]"]})"},
+      {RunMoved{RunState::Failed, {"a: exit code 1 (user)"}, FailureClass::Timeout},
+       R"x({"cause":"timeout","failures":["a: exit code 1 (user)"],"kind":"run_moved","to":"failed"})x"},
+      {RunMoved{RunState::Running}, R"({"kind":"run_moved","to":"running"})"},
+      {TaskMoved{key_of("a"), TaskState::Failed, "null-value: x", FailureClass::Render},
+       R"({"failure":"render","kind":"task_moved","reason":"null-value: x","task":"a","to":"failed"})"},
+      {AttemptOpened{id, "local", Value::Object{{"argv", Value::Array{"true"}}}},
+       R"({"attempt":"r1/a/1","executor":"local","kind":"attempt_opened","rendered":{"argv":["true"]}})"},
+      {AttemptStarted{id, AttemptState::Running, "7:9", at_second(60), at_second(1)},
+       R"({"at":"2023-11-14T22:13:21.000000Z","attempt":"r1/a/1","deadline":"2023-11-14T22:14:20.000000Z",)"
+       R"("identity":"7:9","kind":"attempt_started","to":"running"})"},
+      {AttemptStopping{id, FailureClass::External},
+       R"({"attempt":"r1/a/1","cause":"external","kind":"attempt_stopping"})"},
+      {ended(), R"({"at":"2023-11-14T22:13:19.000000Z","attempt":"r1/a[3]/2","exit_code":137,"failure":"infra_lost",)"
+                R"("infra_budget":true,"kind":"attempt_ended","outputs":{"loss":0.5},"reason":"node gone",)"
+                R"("retry_at":"2023-11-14T22:13:50.000000Z","task_to":"up_for_retry","to":"failed"})"},
+      {TaskReset{key_of("a")}, R"({"kind":"task_reset","task":"a"})"},
+      {RunReopened{}, R"({"kind":"run_reopened"})"},
+  };
+}
+
+TEST(EventValue, HasTheStoredFormAndReadsItBack) {
+  for (const Row& row : rows()) {
+    EXPECT_EQ(to_value(row.body).dump(), row.json);
+    const auto parsed = parse_json(row.json);
+    ASSERT_TRUE(parsed);
+    const auto back = event_from_value(*parsed);
+    ASSERT_TRUE(back) << row.json;
+    EXPECT_EQ(back->index(), row.body.index());
+    EXPECT_EQ(to_value(*back).dump(), row.json);
+    EXPECT_EQ(kind_of(*back), parsed->get_string("kind"));
+  }
+}
+
+TEST(EventValue, ExitCodeZeroIsNotLost) {
+  AttemptEnded e = ended();
+  e.exit_code = 0;
+  const auto back = event_from_value(to_value(e));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(std::get<AttemptEnded>(*back).exit_code, 0);
+}
+
+TEST(EventValue, IgnoresFieldsItDoesNotKnow) {
+  const auto back = event_from_value(Value::Object{{"kind", "task_reset"}, {"task", "a"}, {"later", 1}});
+  ASSERT_TRUE(back);
+  EXPECT_EQ(std::get<TaskReset>(*back).key, key_of("a"));
+}
+
+TEST(EventValue, RefusesWhatItCannotRead) {
+  const auto refusal = [](const char* json) {
+    const auto back = event_from_value(*parse_json(json));
+    return back ? std::string("accepted") : back.error().message;
+  };
+  EXPECT_EQ(refusal(R"({"kind":"task_gone"})"), "event of unknown kind `task_gone`");
+  EXPECT_EQ(refusal(R"([])"), "event of unknown kind ``");
+  EXPECT_EQ(refusal(R"({"kind":"task_reset"})"), "event lacks `task`");
+  EXPECT_EQ(refusal(R"({"kind":"task_reset","task":"../x"})"), "event has an unusable `task`: \"../x\"");
+  EXPECT_EQ(refusal(R"({"kind":"run_moved","to":"flying"})"), "event has an unusable `to`: \"flying\"");
+  EXPECT_EQ(refusal(R"({"kind":"run_moved","to":"failed","failures":[1]})"), "event has an unusable `failures`: [1]");
+  EXPECT_EQ(refusal(R"({"kind":"attempt_started","attempt":"r/a/1","to":"running","deadline":"soon"})"),
+            "event has an unusable `deadline`: \"soon\"");
+}
+
+}  // namespace
+}  // namespace slipway::run

@@ -1,0 +1,158 @@
+#include "slipway/run/snapshot.h"
+
+#include <gtest/gtest.h>
+
+#include "slipway/base/rng.h"
+#include "support/dags.h"
+#include "support/run_builder.h"
+
+namespace slipway::run {
+namespace {
+
+using testing::at_second;
+using testing::key_of;
+using testing::make_dag;
+using testing::RunBuilder;
+
+std::set<TaskKey> keys(std::initializer_list<const char*> tasks) {
+  std::set<TaskKey> set;
+  for (const char* task : tasks) set.insert(key_of(task));
+  return set;
+}
+
+TEST(Fold, TouchesDownstreamOnlyWhenItsCountsChange) {
+  RunBuilder builder(make_dag({{"a"}, {"b", {"a"}}, {"c", {"b"}}}));
+  EXPECT_EQ(builder.run().touched, keys({"a", "b", "c"}));
+  builder.start().run().touched.clear();
+  builder.open("a").running("a");
+  EXPECT_EQ(builder.run().touched, keys({"a"}));
+  builder.end("a", TaskState::Success);
+  EXPECT_EQ(builder.run().touched, keys({"a", "b"}));
+  EXPECT_EQ(builder.run().upstream[1], (UpstreamCounts{.success = 1}));
+}
+
+TEST(Fold, AMoveOfTheRunTouchesEverything) {
+  RunBuilder builder(make_dag({{"a"}, {"b"}}));
+  builder.run().touched.clear();
+  builder.start();
+  EXPECT_EQ(builder.run().touched, keys({"a", "b"}));
+}
+
+TEST(Fold, KeepsReadyInLaunchOrder) {
+  dag::Dag dag = make_dag({{"short"}, {"long"}, {"urgent"}, {"tail", {"long"}}});
+  dag.tasks[2].priority = 5;
+  RunBuilder builder(dag);
+  builder.start().schedule("short").at(at_second(1)).schedule("long").at(at_second(2)).schedule("urgent");
+  std::string order;
+  for (const Ready& ready : builder.run().ready) order += ready.key.str() + " ";
+  EXPECT_EQ(order, "urgent long short ");
+}
+
+TEST(Fold, ServiceAttemptsHoldNoSlot) {
+  dag::Dag dag = make_dag({{"job"}, {"web"}});
+  dag.tasks[1].kind = dag::TaskKind::Service;
+  RunBuilder builder(dag);
+  builder.start().open("job").open("web");
+  EXPECT_EQ(builder.run().open_attempts.size(), 2U);
+  EXPECT_EQ(builder.run().slots_used, 1);
+  Snapshot snapshot;
+  snapshot.runs[builder.id()] = builder.run();
+  EXPECT_EQ(slots_used(snapshot), 1);
+}
+
+TEST(UpstreamCounts, EveryStateIsCountedOnce) {
+  for (const auto& row : kTaskStates.rows()) {
+    UpstreamCounts counts;
+    counts.add(row.value);
+    EXPECT_EQ(counts.total(), row.value == TaskState::Removed ? 0 : 1) << row.text;
+    EXPECT_EQ(counts.pending, is_terminal(row.value) ? 0 : 1) << row.text;
+    counts.add(row.value, -1);
+    EXPECT_EQ(counts, UpstreamCounts{});
+  }
+}
+
+TEST(IndexTicks, FollowsTheCursor) {
+  DagEntry entry;
+  dag::Dag dag = make_dag({{"a"}});
+  dag::Schedule schedule;
+  schedule.name = "hourly";
+  schedule.kind = dag::ScheduleKind::Every;
+  schedule.every = std::chrono::hours(1);
+  dag.schedules = {schedule};
+  entry.dag = std::make_shared<const dag::Dag>(dag);
+  index_ticks(entry);
+  EXPECT_TRUE(entry.next_ticks.empty());
+  entry.cursors["hourly"] = *parse_rfc3339("2024-01-01T10:20:00Z");
+  index_ticks(entry);
+  EXPECT_EQ(entry.next_ticks["hourly"], *parse_rfc3339("2024-01-01T11:00:00Z"));
+}
+
+// --- fold == activate
+// -------------------------------------------------------------------------------------------------
+
+dag::Dag random_dag(Rng& rng) {
+  dag::Dag dag;
+  dag.id = DagId("d");
+  const int count = 1 + static_cast<int>(rng.below(12));
+  for (int i = 0; i < count; ++i) {
+    testing::TaskSketch sketch{"t" + std::to_string(i)};
+    for (int j = 0; j < i; ++j)
+      if (rng.chance(0.3)) sketch.needs.push_back("t" + std::to_string(j));
+    dag.tasks.push_back(testing::run_task(sketch));
+    dag.tasks.back().priority = static_cast<int>(rng.below(3));
+    if (rng.chance(0.2)) dag.tasks.back().kind = dag::TaskKind::Service;
+  }
+  testing::link(dag);
+  return dag;
+}
+
+// Any event on any object, most of them illegal: the ones that check() lets through make a random legal history.
+EventBody random_event(Rng& rng, RunBuilder& builder) {
+  const std::string task = "t" + std::to_string(rng.below(builder.run().dag->tasks.size()));
+  const auto pick = [&](const auto& table) { return table.rows()[rng.below(table.size())].value; };
+  switch (rng.below(9)) {
+    case 0: return RunMoved{pick(kRunStates), {}, FailureClass::External};
+    case 1:
+    case 2: return TaskMoved{key_of(task), rng.chance(0.7) ? TaskState::Scheduled : pick(kTaskStates)};
+    case 3: return AttemptOpened{builder.next(task), "fake", {}};
+    case 4: return AttemptStarted{builder.last(task), pick(kAttemptStates), "1"};
+    case 5: return AttemptStopping{builder.last(task), FailureClass::Timeout};
+    case 6: return TaskReset{key_of(task)};
+    case 7: return RunReopened{};
+    default: break;
+  }
+  AttemptEnded ended{builder.last(task), pick(kAttemptStates), pick(kFailureClasses)};
+  ended.task_to = pick(kTaskStates);
+  ended.retry_at = at_second(static_cast<std::int64_t>(rng.below(5)));
+  ended.infra_budget = rng.chance(0.5);
+  return ended;
+}
+
+TEST(Fold, DerivesWhatActivateDerives) {
+  int applied = 0;
+  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+    Rng rng(seed);
+    RunBuilder builder(random_dag(rng));
+    builder.start();
+    for (int i = 0; i < 300; ++i) {
+      EventBody body = random_event(rng, builder);
+      ActiveRun& run = builder.run();
+      if (is_terminal(run.state.state) && rng.chance(0.9)) body = RunReopened{};
+      if (!check(run.state, {builder.id(), run.state.last_seq + 1, at_second(i), body})) continue;
+      builder.at(at_second(i)).emit(std::move(body));
+      ++applied;
+      const ActiveRun fresh = activate(run.state, run.dag);
+      ASSERT_EQ(run.upstream, fresh.upstream) << "seed " << seed;
+      ASSERT_EQ(run.path, fresh.path);
+      ASSERT_EQ(run.ready, fresh.ready) << "seed " << seed;
+      ASSERT_EQ(run.retry_due, fresh.retry_due) << "seed " << seed;
+      ASSERT_EQ(run.open_attempts, fresh.open_attempts) << "seed " << seed;
+      ASSERT_EQ(run.slots_used, fresh.slots_used) << "seed " << seed;
+      ASSERT_EQ(run.unfinished, fresh.unfinished) << "seed " << seed;
+    }
+  }
+  EXPECT_GT(applied, 10'000);
+}
+
+}  // namespace
+}  // namespace slipway::run
