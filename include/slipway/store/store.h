@@ -63,9 +63,16 @@ struct Batch {
   }
 };
 
+// A run whose events do not fold any more: quarantined, shown, never continued.
+struct BrokenRun {
+  RunId id;
+  Error error;
+};
+
 // State at start: everything that is not over.
 struct Recovered {
-  std::vector<run::Run> runs;  // not terminal, folded
+  std::vector<run::Run> runs;     // not terminal, folded; oldest first
+  std::vector<BrokenRun> broken;  // the others that are not terminal
   std::vector<DagRow> dags;
   std::map<VersionId, DagVersion> versions;  // those used by `runs` and `dags`
   Value vars;                                // object
@@ -113,7 +120,7 @@ class Store {
   virtual ~Store() = default;
   // Engine thread only. All or nothing, on disk on return. Conflict: a unique rule refused a run (same tick or
   // idempotency key), nothing was written. Any other error means the disk cannot be trusted: the caller must stop
-  // without acknowledging.
+  // without acknowledging, and every later commit is refused with the same error.
   [[nodiscard]] virtual Result<void> commit(const Batch& batch) = 0;
   // Once, at start, from the engine thread.
   [[nodiscard]] virtual Result<Recovered> recover() = 0;
@@ -121,7 +128,7 @@ class Store {
   [[nodiscard]] virtual Result<std::optional<RunId>> find_idempotent(const DagId& dag, const std::string& key) = 0;
   // Any run, terminal ones too, for actions on past runs. Engine thread.
   [[nodiscard]] virtual Result<run::Run> load_run(const RunId& id) = 0;
-  // Any thread.
+  // Any thread. The reader may outlive the store.
   [[nodiscard]] virtual Result<std::unique_ptr<Reader>> read() const = 0;
   // Checks the invariants that rows alone can show, over everything stored. Any thread.
   [[nodiscard]] virtual Result<std::vector<Finding>> check() const = 0;
@@ -132,6 +139,9 @@ class Store {
                                               const std::string& bytes) = 0;
   [[nodiscard]] virtual Result<void> delete_blob(const std::string& space, const std::string& name) = 0;
   [[nodiscard]] virtual Result<std::map<std::string, std::string>> blobs(const std::string& space) const = 0;
+
+  // Housekeeping while there is nothing to do (shortens the log); may take some milliseconds. Engine thread.
+  [[nodiscard]] virtual Result<void> idle() { return {}; }
 };
 
 }  // namespace slipway::store

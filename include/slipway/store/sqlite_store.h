@@ -1,0 +1,26 @@
+// The store on SQLite, one file "slipway.db" in the home, with its write-ahead log beside it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "slipway/base/result.h"
+#include "slipway/store/store.h"
+
+namespace slipway::store {
+
+struct SqliteOptions {
+  std::string vfs;               // registered SQLite VFS to go through, for fault tests; empty = the machine's
+  int checkpoint_pages = 1'000;  // log length after which commit() moves pages into the database file
+};
+
+// Opens or creates the database at `path` and brings its schema up to date, after a copy to
+// "<path>.schema-<n>.backup" if it is an older one. The caller holds the HomeLock. Errors: Unsupported (newer schema,
+// or a file system without a write-ahead log), Corrupt (no database, or another program's), Io.
+[[nodiscard]] Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, const SqliteOptions& options = {});
+
+// Copies the database at `source` to `target` (replaced atomically), consistent as of now, on disk when this returns.
+// Any thread, also while a daemon writes `source`.
+[[nodiscard]] Result<void> backup_sqlite(const std::string& source, const std::string& target);
+
+}  // namespace slipway::store

@@ -1,0 +1,181 @@
+#include "store/dag_rows.h"
+
+namespace slipway::store {
+namespace {
+
+constexpr std::string_view kInsertVersion = R"(
+  INSERT INTO dag_version (id, dag, file, text, first_seen) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING)";
+constexpr std::string_view kVersionById = "SELECT id, dag, file, text, first_seen FROM dag_version WHERE id = ?";
+
+constexpr std::string_view kSaveDag = R"(
+  INSERT INTO dag (id, version, paused, present, cursors, error, file) VALUES (?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (id) DO UPDATE SET
+    version = excluded.version, paused = excluded.paused, present = excluded.present, cursors = excluded.cursors,
+    error = excluded.error, file = excluded.file)";
+constexpr std::string_view kDags = R"(
+  SELECT id, version, paused, present, cursors, error, file FROM dag ORDER BY id)";
+
+constexpr std::string_view kSaveVar = R"(
+  INSERT INTO var (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value)";
+constexpr std::string_view kDeleteVar = "DELETE FROM var WHERE name = ?";
+constexpr std::string_view kVars = "SELECT name, value FROM var ORDER BY name";
+
+constexpr std::string_view kSaveService = R"(
+  INSERT INTO service (name, dag, revision, url, logical_date, deployed_at) VALUES (?, ?, ?, ?, ?, ?)
+  ON CONFLICT (name) DO UPDATE SET
+    dag = excluded.dag, revision = excluded.revision, url = excluded.url, logical_date = excluded.logical_date,
+    deployed_at = excluded.deployed_at)";
+constexpr std::string_view kDeleteService = "DELETE FROM service WHERE name = ?";
+constexpr std::string_view kServices = R"(
+  SELECT name, dag, revision, url, logical_date, deployed_at FROM service ORDER BY name)";
+
+constexpr std::string_view kSaveBlob = R"(
+  INSERT INTO blob (space, name, bytes) VALUES (?, ?, ?)
+  ON CONFLICT (space, name) DO UPDATE SET bytes = excluded.bytes)";
+constexpr std::string_view kDeleteBlob = "DELETE FROM blob WHERE space = ? AND name = ?";
+constexpr std::string_view kBlobs = "SELECT name, bytes FROM blob WHERE space = ? ORDER BY name";
+
+constexpr std::string_view kNextBootEpoch = R"(
+  UPDATE meta SET value = value + 1 WHERE name = 'boot_epoch' RETURNING value)";
+
+Value to_json(const std::map<std::string, Instant>& cursors) {
+  Value::Object object;
+  for (const auto& [schedule, instant] : cursors) object.emplace(schedule, to_rfc3339(instant));
+  return Value(std::move(object));
+}
+
+std::map<std::string, Instant> cursors_from(Row& row) {
+  std::map<std::string, Instant> cursors;
+  const Value value = row.json();
+  if (!value.is_object()) {
+    row.complain("no object");
+    return cursors;
+  }
+  for (const auto& [schedule, text] : value.as_object()) {
+    const auto instant = parse_rfc3339(text.is_string() ? text.as_string() : "");
+    if (instant) {
+      cursors.emplace(schedule, *instant);
+    } else {
+      row.complain(instant.error().message);
+    }
+  }
+  return cursors;
+}
+
+DagVersion version_from(Row& row) {
+  return DagVersion{.id = row.id<VersionId>(),
+                    .dag = row.id<DagId>(),
+                    .file = row.text(),
+                    .text = row.text(),
+                    .first_seen = row.instant()};
+}
+
+DagRow dag_from(Row& row) {
+  return DagRow{.id = row.id<DagId>(),
+                .version = row.id<VersionId>(),
+                .paused = row.integer() != 0,
+                .present = row.integer() != 0,
+                .cursors = cursors_from(row),
+                .error = row.text(),
+                .file = row.text()};
+}
+
+AttemptId revision_from(Row& row) {
+  const std::string text = row.text();
+  const auto id = AttemptId::parse(text);
+  if (!id) row.complain("`" + text + "` names no attempt");
+  return id.value_or(AttemptId{});
+}
+
+Service service_from(Row& row) {
+  return Service{.name = row.id<ServiceId>(),
+                 .dag = row.id<DagId>(),
+                 .revision = revision_from(row),
+                 .url = row.text(),
+                 .logical_date = row.instant(),
+                 .deployed_at = row.instant()};
+}
+
+}  // namespace
+
+Result<void> insert_version(Connection& connection, const DagVersion& version) {
+  return connection.query(kInsertVersion)
+      .bind(version.id, version.dag, version.file, version.text, version.first_seen)
+      .run();
+}
+
+Result<DagVersion> load_version(Connection& connection, const VersionId& id) {
+  std::optional<DagVersion> version;
+  SLIPWAY_TRY(connection.query(kVersionById).bind(id).each([&](Row& row) { version = version_from(row); }));
+  if (!version) return Error{ErrorCode::NotFound, "there is no DAG version " + id.str(), {}};
+  return *std::move(version);
+}
+
+Result<void> save_dag(Connection& connection, const DagRow& dag) {
+  return connection.query(kSaveDag)
+      .bind(dag.id, dag.version, dag.paused, dag.present, to_json(dag.cursors), dag.error, dag.file)
+      .run();
+}
+
+Result<std::vector<DagRow>> load_dags(Connection& connection) {
+  std::vector<DagRow> dags;
+  SLIPWAY_TRY(connection.query(kDags).each([&](Row& row) { dags.push_back(dag_from(row)); }));
+  return dags;
+}
+
+Result<void> save_var(Connection& connection, const std::string& name, const std::optional<Value>& value) {
+  if (!value) return connection.query(kDeleteVar).bind(name).run();
+  return connection.query(kSaveVar).bind(name, *value).run();
+}
+
+Result<Value> load_vars(Connection& connection) {
+  Result<Value> vars = Value(Value::Object{});
+  SLIPWAY_TRY(connection.query(kVars).each([&](Row& row) {
+    const auto name = row.text();
+    vars.value()[name] = row.json();
+  }));
+  return vars;
+}
+
+Result<void> save_service(Connection& connection, const Service& service) {
+  return connection.query(kSaveService)
+      .bind(service.name, service.dag, service.revision.str(), service.url, service.logical_date, service.deployed_at)
+      .run();
+}
+
+Result<void> delete_service(Connection& connection, const ServiceId& name) {
+  return connection.query(kDeleteService).bind(name).run();
+}
+
+Result<std::vector<Service>> load_services(Connection& connection) {
+  std::vector<Service> services;
+  SLIPWAY_TRY(connection.query(kServices).each([&](Row& row) { services.push_back(service_from(row)); }));
+  return services;
+}
+
+Result<void> save_blob(Connection& connection, const std::string& space, const std::string& name,
+                       const std::string& bytes) {
+  return connection.query(kSaveBlob).bind(space, name, Bytes{bytes}).run();
+}
+
+Result<void> delete_blob(Connection& connection, const std::string& space, const std::string& name) {
+  return connection.query(kDeleteBlob).bind(space, name).run();
+}
+
+Result<std::map<std::string, std::string>> load_blobs(Connection& connection, const std::string& space) {
+  std::map<std::string, std::string> blobs;
+  SLIPWAY_TRY(connection.query(kBlobs).bind(space).each([&](Row& row) {
+    auto name = row.text();
+    blobs.emplace(std::move(name), row.bytes());
+  }));
+  return blobs;
+}
+
+Result<std::uint64_t> next_boot_epoch(Connection& connection) {
+  std::uint64_t epoch = 0;
+  SLIPWAY_TRY(
+      connection.query(kNextBootEpoch).each([&](Row& row) { epoch = static_cast<std::uint64_t>(row.integer()); }));
+  return epoch;
+}
+
+}  // namespace slipway::store

@@ -1,0 +1,35 @@
+// Rows of dag, dag_version, var, service, blob and meta.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "slipway/store/store.h"
+#include "store/sqlite.h"
+
+namespace slipway::store {
+
+[[nodiscard]] Result<void> insert_version(Connection& connection, const DagVersion& version);  // if absent
+[[nodiscard]] Result<DagVersion> load_version(Connection& connection, const VersionId& id);    // NotFound
+[[nodiscard]] Result<void> save_dag(Connection& connection, const DagRow& dag);
+[[nodiscard]] Result<std::vector<DagRow>> load_dags(Connection& connection);
+
+// No value deletes.
+[[nodiscard]] Result<void> save_var(Connection& connection, const std::string& name, const std::optional<Value>& value);
+[[nodiscard]] Result<Value> load_vars(Connection& connection);
+
+[[nodiscard]] Result<void> save_service(Connection& connection, const Service& service);
+[[nodiscard]] Result<void> delete_service(Connection& connection, const ServiceId& name);
+[[nodiscard]] Result<std::vector<Service>> load_services(Connection& connection);
+
+[[nodiscard]] Result<void> save_blob(Connection& connection, const std::string& space, const std::string& name,
+                                     const std::string& bytes);
+[[nodiscard]] Result<void> delete_blob(Connection& connection, const std::string& space, const std::string& name);
+[[nodiscard]] Result<std::map<std::string, std::string>> load_blobs(Connection& connection, const std::string& space);
+
+// Counts one more start of the daemon and returns the count.
+[[nodiscard]] Result<std::uint64_t> next_boot_epoch(Connection& connection);
+
+}  // namespace slipway::store

@@ -1,0 +1,129 @@
+-- Runs, task instances and attempts are the fold of `event`; their rows exist so that lists and pages never fold.
+-- Instants are microseconds since the Unix epoch (UTC), JSON is compact text with sorted keys, states are the words of
+-- the enum tables in slipway/run/state.h.
+
+CREATE TABLE meta (
+  name  TEXT NOT NULL PRIMARY KEY,
+  value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO meta (name, value) VALUES ('boot_epoch', 0);
+
+CREATE TABLE dag_version (
+  id         TEXT NOT NULL PRIMARY KEY,
+  dag        TEXT NOT NULL,
+  file       TEXT NOT NULL,
+  text       TEXT NOT NULL,
+  first_seen INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE dag (
+  id      TEXT NOT NULL PRIMARY KEY,
+  version TEXT NOT NULL,
+  paused  INTEGER NOT NULL CHECK (paused IN (0, 1)),
+  present INTEGER NOT NULL CHECK (present IN (0, 1)),
+  cursors TEXT NOT NULL,
+  error   TEXT NOT NULL,
+  file    TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE run (
+  id              TEXT NOT NULL PRIMARY KEY,
+  dag             TEXT NOT NULL,
+  version         TEXT NOT NULL,
+  trigger_kind    TEXT NOT NULL,
+  schedule        TEXT NOT NULL,
+  logical_date    INTEGER NOT NULL,
+  interval_start  INTEGER NOT NULL,
+  interval_end    INTEGER NOT NULL,
+  params          TEXT NOT NULL,
+  created_at      INTEGER NOT NULL,
+  idempotency_key TEXT NOT NULL,
+  state           TEXT NOT NULL,
+  started_at      INTEGER,
+  ended_at        INTEGER,
+  failures        TEXT NOT NULL,
+  cancel_cause    TEXT NOT NULL,
+  last_seq        INTEGER NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX run_tick ON run (dag, schedule, logical_date) WHERE trigger_kind = 'schedule';
+CREATE UNIQUE INDEX run_idempotency ON run (dag, idempotency_key) WHERE idempotency_key <> '';
+CREATE INDEX run_by_dag ON run (dag, id);
+CREATE INDEX run_by_state ON run (state, id);
+CREATE INDEX run_by_dag_and_state ON run (dag, state, id);
+
+CREATE TABLE event (
+  run  TEXT NOT NULL REFERENCES run (id),
+  seq  INTEGER NOT NULL CHECK (seq > 0),
+  at   INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  body TEXT NOT NULL,
+  PRIMARY KEY (run, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE task_instance (
+  run          TEXT NOT NULL REFERENCES run (id),
+  task         TEXT NOT NULL,
+  map_index    INTEGER NOT NULL CHECK (map_index >= -1),
+  state        TEXT NOT NULL,
+  generation   INTEGER NOT NULL,
+  attempts     INTEGER NOT NULL,
+  retries_used INTEGER NOT NULL,
+  infra_used   INTEGER NOT NULL,
+  failure      TEXT NOT NULL,
+  reason       TEXT NOT NULL,
+  exit_code    INTEGER,
+  outputs      TEXT NOT NULL,
+  scheduled_at INTEGER,
+  queued_at    INTEGER,
+  started_at   INTEGER,
+  ended_at     INTEGER,
+  retry_at     INTEGER,
+  launch_since INTEGER,
+  PRIMARY KEY (run, task, map_index)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE attempt (
+  run        TEXT NOT NULL,
+  task       TEXT NOT NULL,
+  map_index  INTEGER NOT NULL,
+  number     INTEGER NOT NULL CHECK (number > 0),
+  generation INTEGER NOT NULL,
+  state      TEXT NOT NULL,
+  executor   TEXT NOT NULL,
+  identity   TEXT NOT NULL,
+  rendered   TEXT NOT NULL,
+  intent_at  INTEGER NOT NULL,
+  started_at INTEGER,
+  ended_at   INTEGER,
+  deadline   INTEGER,
+  stop_at    INTEGER,
+  exit_code  INTEGER,
+  failure    TEXT NOT NULL,
+  reason     TEXT NOT NULL,
+  stop_cause TEXT NOT NULL,
+  PRIMARY KEY (run, task, map_index, number),
+  FOREIGN KEY (run, task, map_index) REFERENCES task_instance (run, task, map_index)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE var (
+  name  TEXT NOT NULL PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE service (
+  name         TEXT NOT NULL PRIMARY KEY,
+  dag          TEXT NOT NULL,
+  revision     TEXT NOT NULL,
+  url          TEXT NOT NULL,
+  logical_date INTEGER NOT NULL,
+  deployed_at  INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE blob (
+  space TEXT NOT NULL,
+  name  TEXT NOT NULL,
+  bytes BLOB NOT NULL,
+  PRIMARY KEY (space, name)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,230 @@
+#include "slipway/store/sqlite_store.h"
+
+#include <set>
+#include <utility>
+
+#include "store/check.h"
+#include "store/dag_rows.h"
+#include "store/migrations.h"
+#include "store/reader.h"
+#include "store/run_rows.h"
+#include "store/sqlite.h"
+
+namespace slipway::store {
+namespace {
+
+template <class... Visitors>
+struct Overloaded : Visitors... {
+  using Visitors::operator()...;
+};
+
+// What the events of one run changed beside its summary row.
+struct Touched {
+  bool created = false;
+  std::set<TaskKey> instances;
+  std::set<AttemptId> attempts;
+
+  void add(const run::EventBody& body) {
+    const auto attempt = [this](const auto& event) {
+      instances.insert(event.id.key);
+      attempts.insert(event.id);
+    };
+    std::visit(Overloaded{[this](const run::RunCreated& event) {
+                            created = true;
+                            instances.insert(event.tasks.begin(), event.tasks.end());
+                          },
+                          [](const run::RunMoved&) {}, [](const run::RunReopened&) {},
+                          [this](const run::TaskMoved& event) { instances.insert(event.key); },
+                          [this](const run::TaskReset& event) { instances.insert(event.key); },
+                          [&](const run::AttemptOpened& event) { attempt(event); },
+                          [&](const run::AttemptStarted& event) { attempt(event); },
+                          [&](const run::AttemptStopping& event) { attempt(event); },
+                          [&](const run::AttemptEnded& event) { attempt(event); }},
+               body);
+  }
+};
+
+Result<void> save_run(Connection& connection, const run::Run& run, const Touched& touched) {
+  SLIPWAY_TRY(touched.created ? insert_run(connection, run) : update_run(connection, run));
+  for (const TaskKey& key : touched.instances) {
+    const auto instance = run.tasks.find(key);
+    SLIPWAY_ASSERT(instance != run.tasks.end());
+    SLIPWAY_TRY(save_instance(connection, run.header.id, instance->second));
+  }
+  for (const AttemptId& id : touched.attempts) {
+    const auto attempt = run.attempts.find(id);
+    SLIPWAY_ASSERT(attempt != run.attempts.end());
+    SLIPWAY_TRY(save_attempt(connection, attempt->second));
+  }
+  return {};
+}
+
+Result<void> save_runs(Connection& connection, const Batch& batch) {
+  std::map<RunId, Touched> touched;
+  for (const auto& event : batch.events) touched[event.run].add(event.body);
+  SLIPWAY_ASSERT(touched.size() == batch.runs.size());
+  for (const run::Run* run : batch.runs) {
+    const auto found = touched.find(run->header.id);
+    SLIPWAY_ASSERT(found != touched.end());
+    SLIPWAY_TRY(save_run(connection, *run, found->second));
+  }
+  for (const auto& event : batch.events) SLIPWAY_TRY(insert_event(connection, event));
+  return {};
+}
+
+Result<void> save(Connection& connection, const Batch& batch) {
+  for (const auto& version : batch.versions) SLIPWAY_TRY(insert_version(connection, version));
+  for (const auto& dag : batch.dags) SLIPWAY_TRY(save_dag(connection, dag));
+  SLIPWAY_TRY(save_runs(connection, batch));
+  for (const auto& [name, value] : batch.vars) SLIPWAY_TRY(save_var(connection, name, value));
+  for (const auto& service : batch.services) SLIPWAY_TRY(save_service(connection, service));
+  for (const auto& name : batch.services_gone) SLIPWAY_TRY(delete_service(connection, name));
+  return {};
+}
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(std::unique_ptr<Connection> writer, std::shared_ptr<ReaderPool> readers, int checkpoint_pages)
+      : writer_(std::move(writer)), readers_(std::move(readers)), checkpoint_pages_(checkpoint_pages) {}
+
+  Result<void> commit(const Batch& batch) override {
+    return write([&]() -> Result<void> { return save(*writer_, batch); });
+  }
+
+  Result<Recovered> recover() override {
+    Recovered recovered;
+    SLIPWAY_TRY(write([&]() -> Result<void> {
+      SLIPWAY_TRY_ASSIGN(recovered.boot_epoch, next_boot_epoch(*writer_));
+      return {};
+    }));
+    SLIPWAY_TRY(recover_runs(recovered));
+    SLIPWAY_TRY_ASSIGN(recovered.dags, load_dags(*writer_));
+    SLIPWAY_TRY(recover_versions(recovered));
+    SLIPWAY_TRY_ASSIGN(recovered.vars, load_vars(*writer_));
+    SLIPWAY_TRY_ASSIGN(recovered.services, load_services(*writer_));
+    return recovered;
+  }
+
+  Result<std::optional<RunId>> find_idempotent(const DagId& dag, const std::string& key) override {
+    return find_by_key(*writer_, dag, key);
+  }
+
+  Result<run::Run> load_run(const RunId& id) override { return store::load_run(*writer_, id); }
+
+  Result<std::unique_ptr<Reader>> read() const override {
+    SLIPWAY_TRY_ASSIGN(auto reader, SqliteReader::open(readers_));
+    return std::unique_ptr<Reader>(std::move(reader));
+  }
+
+  // A snapshot per slice: one over everything would keep the log from shrinking meanwhile.
+  Result<std::vector<Finding>> check() const override {
+    constexpr int kSlice = 100;
+    std::vector<Finding> findings;
+    SLIPWAY_TRY_ASSIGN(auto reader, SqliteReader::open(readers_));
+    SLIPWAY_TRY(check_file(reader->connection(), findings));
+    for (RunId last;;) {
+      reader.reset();
+      SLIPWAY_TRY_ASSIGN(reader, SqliteReader::open(readers_));
+      SLIPWAY_TRY_ASSIGN(const auto ids, run_ids_after(reader->connection(), last, kSlice));
+      for (const RunId& id : ids) SLIPWAY_TRY(check_run(reader->connection(), id, findings));
+      if (ids.size() < kSlice) return findings;
+      last = ids.back();
+    }
+  }
+
+  Result<void> put_blob(const std::string& space, const std::string& name, const std::string& bytes) override {
+    return write([&]() -> Result<void> { return save_blob(*writer_, space, name, bytes); });
+  }
+  Result<void> delete_blob(const std::string& space, const std::string& name) override {
+    return write([&]() -> Result<void> { return store::delete_blob(*writer_, space, name); });
+  }
+  Result<std::map<std::string, std::string>> blobs(const std::string& space) const override {
+    SLIPWAY_TRY_ASSIGN(auto reader, SqliteReader::open(readers_));
+    return load_blobs(reader->connection(), space);
+  }
+
+  Result<void> idle() override {
+    if (broken_) return *broken_;
+    if (writer_->log_pages() == 0) return {};
+    return remember(writer_->checkpoint(Connection::Checkpoint::Truncate));
+  }
+
+ private:
+  // One transaction around `change`. After a failed write or flush the kernel may have dropped the pages it could not
+  // write, so trying again would acknowledge what is not there: every later write is refused.
+  template <class Change>
+  Result<void> write(Change change) {
+    if (broken_) return *broken_;
+    auto done = transact(change);
+    if (!done && done.error().code == ErrorCode::Conflict) return done;
+    SLIPWAY_TRY(remember(std::move(done)));
+    // The commit is durable whatever becomes of the checkpoint; a failed one refuses the next write.
+    if (writer_->log_pages() >= checkpoint_pages_) (void)remember(writer_->checkpoint(Connection::Checkpoint::Passive));
+    return {};
+  }
+
+  template <class Change>
+  Result<void> transact(Change change) {
+    SLIPWAY_TRY_ASSIGN(const auto transaction, Transaction::begin(*writer_, Transaction::Kind::Write));
+    SLIPWAY_TRY(change());
+    return transaction->commit();
+  }
+
+  Result<void> remember(Result<void> result) {
+    if (!result) broken_ = result.error();
+    return result;
+  }
+
+  Result<void> recover_runs(Recovered& recovered) {
+    SLIPWAY_TRY_ASSIGN(const auto ids, open_run_ids(*writer_));
+    for (const RunId& id : ids) {
+      auto run = fold_run(*writer_, id);
+      if (run) {
+        recovered.runs.push_back(*std::move(run));
+      } else if (run.error().code == ErrorCode::Corrupt) {
+        recovered.broken.push_back({id, run.error()});
+      } else {
+        return run.error();
+      }
+    }
+    return {};
+  }
+
+  Result<void> recover_versions(Recovered& recovered) {
+    std::set<VersionId> used;
+    for (const auto& run : recovered.runs) used.insert(run.header.version);
+    for (const auto& dag : recovered.dags) used.insert(dag.version);
+    for (const VersionId& id : used) {
+      auto version = load_version(*writer_, id);
+      if (version) {
+        recovered.versions.emplace(id, *std::move(version));
+      } else if (version.error().code != ErrorCode::NotFound) {  // a DAG whose file was never valid has none
+        return version.error();
+      }
+    }
+    return {};
+  }
+
+  std::unique_ptr<Connection> writer_;
+  std::shared_ptr<ReaderPool> readers_;
+  int checkpoint_pages_;
+  std::optional<Error> broken_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, const SqliteOptions& options) {
+  SLIPWAY_TRY_ASSIGN(auto writer, Connection::open({.path = path, .read_only = false, .vfs = options.vfs}));
+  if (auto migrated = migrate(*writer, path, migrations()); !migrated) return migrated.error().in(path);
+  auto readers = std::make_shared<ReaderPool>(ConnectionOptions{.path = path, .read_only = true, .vfs = options.vfs});
+  return std::unique_ptr<Store>(
+      std::make_unique<SqliteStore>(std::move(writer), std::move(readers), options.checkpoint_pages));
+}
+
+Result<void> backup_sqlite(const std::string& source, const std::string& target) {
+  SLIPWAY_TRY_ASSIGN(const auto connection, Connection::open({.path = source, .read_only = true, .vfs = {}}));
+  SLIPWAY_TRY(schema_version(*connection));
+  return connection->copy_to(target);
+}
+
+}  // namespace slipway::store
