@@ -61,7 +61,6 @@ struct ModelConfig {
   float norm_eps = 1e-6F;
   bool norm_one_plus = false;  // y = x r (1 + w) (Gemma) instead of w (x r)
   bool post_norms = false;     // Gemma: also a norm after attention and after the MLP, before each residual add
-  bool qk_norm = false;        // RMS norm over head_dim on q and k before RoPE (no family above has it)
   bool qkv_bias = false;       // Qwen2; also Llama's attention_bias
   bool o_bias = false;         // Llama's attention_bias
   bool mlp_bias = false;       // Llama's mlp_bias

@@ -1,0 +1,121 @@
+#include "slipway/ml/matmul.h"
+
+#include <algorithm>
+
+#include "ml/ops/kernels.h"
+
+namespace slipway::ml {
+namespace {
+
+// Tiles of at most this size; smaller ones while there are too few for many threads.
+constexpr std::int64_t kTileRowsMax = 512;
+constexpr std::int64_t kTileColsMax = 512;
+constexpr std::int64_t kTileRowsMin = 192;
+constexpr std::int64_t kTileColsMin = 64;
+constexpr std::int64_t kTilesWanted = 16;
+constexpr std::int64_t kTileWorkMin = 1 << 20;  // multiply-adds: below, waking a thread costs more than it brings
+
+std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }
+
+struct Grid {
+  std::int64_t tile_rows, tile_cols, down, across;
+};
+
+Grid cut(const Kernels& kernels, std::int64_t m, std::int64_t n, std::int64_t k) {
+  std::int64_t rows = std::min(m, kTileRowsMax), cols = std::min(n, kTileColsMax);
+  const auto few = [&] {
+    return divide_up(m, rows) * divide_up(n, cols) < kTilesWanted && rows * cols * k > kTileWorkMin;
+  };
+  while (few() && cols / 2 >= kTileColsMin && cols > rows / 2) cols /= 2;
+  while (few() && rows / 2 >= kTileRowsMin) rows /= 2;
+  while (few() && cols / 2 >= kTileColsMin) cols /= 2;
+  const std::int64_t down = divide_up(m, rows), across = divide_up(n, cols);
+  rows = round_up(divide_up(m, down), kernels.tile_rows);
+  cols = round_up(divide_up(n, across), kernels.tile_cols);
+  return {rows, cols, divide_up(m, rows), divide_up(n, cols)};
+}
+
+GemmTile whole(const Operand& a, const Operand& b, Rows<float> c, Product product) {
+  SLIPWAY_ASSERT(a.dtype == Dtype::F32 && (b.dtype == Dtype::F32 || b.dtype == Dtype::BF16));
+  SLIPWAY_ASSERT(a.rows == c.rows && b.cols == c.cols && a.cols == b.rows);
+  return {.m = c.rows,
+          .n = c.cols,
+          .k = a.cols,
+          .a = static_cast<const float*>(a.data),
+          .a_row = a.row_stride,
+          .a_col = a.col_stride,
+          .b = b.data,
+          .b_row = b.row_stride,
+          .b_col = b.col_stride,
+          .b_is_bf16 = b.dtype == Dtype::BF16,
+          .c = c.data,
+          .c_row = c.stride,
+          .scale = product.scale,
+          .accumulate = product.accumulate};
+}
+
+GemmTile part(const GemmTile& all, const Grid& grid, std::int64_t index) {
+  const std::int64_t m = index / grid.across * grid.tile_rows, n = index % grid.across * grid.tile_cols;
+  GemmTile tile = all;
+  tile.m = std::min(grid.tile_rows, all.m - m);
+  tile.n = std::min(grid.tile_cols, all.n - n);
+  tile.a += m * all.a_row;
+  tile.b = static_cast<const std::byte*>(all.b) + n * all.b_col * (all.b_is_bf16 ? 2 : 4);
+  tile.c += m * all.c_row + n;
+  return tile;
+}
+
+bool suits_few_rows(const Kernels& kernels, const GemmTile& tile) {
+  return tile.m <= kernels.few_rows && tile.b_row == 1 && tile.a_col == 1;
+}
+
+void run(const Kernels& kernels, const GemmTile& tile, Arena& scratch) {
+  if (suits_few_rows(kernels, tile)) return kernels.gemm_few_rows(tile);
+  const ArenaScope scope(scratch);
+  kernels.gemm(tile, scratch.floats(kernels.pack_floats));
+}
+
+}  // namespace
+
+Operand::Operand(const TensorView& tensor) : data(tensor.bytes.data()), dtype(tensor.dtype) {
+  SLIPWAY_ASSERT(tensor.shape.size() == 2 && (dtype == Dtype::F32 || dtype == Dtype::BF16));
+  SLIPWAY_ASSERT(reinterpret_cast<std::uintptr_t>(data) % byte_size(dtype) == 0);
+  rows = tensor.shape[0];
+  cols = row_stride = tensor.shape[1];
+}
+
+Operand Operand::t() const {
+  Operand turned = *this;
+  std::swap(turned.rows, turned.cols);
+  std::swap(turned.row_stride, turned.col_stride);
+  return turned;
+}
+
+const void* Operand::row(std::int64_t r) const {
+  return static_cast<const std::byte*>(data) + r * row_stride * static_cast<std::int64_t>(byte_size(dtype));
+}
+
+void matmul(Compute& compute, const Operand& a, const Operand& b, Rows<float> c, Product product) {
+  const auto& kernels = compute.kernels();
+  const GemmTile all = whole(a, b, c, product);
+  if (all.m == 0 || all.n == 0) return;
+  const Grid grid = cut(kernels, all.m, all.n, all.k);
+  compute.parallel(grid.down * grid.across,
+                   [&](std::int64_t index, Arena& scratch) { run(kernels, part(all, grid, index), scratch); });
+}
+
+void matmul_serial(const Kernels& kernels, const Operand& a, const Operand& b, Rows<float> c, Arena& scratch,
+                   Product product) {
+  const GemmTile all = whole(a, b, c, product);
+  if (all.m == 0 || all.n == 0) return;
+  for (std::int64_t m = 0; m < all.m; m += kTileRowsMax) {
+    GemmTile tile = all;
+    tile.m = std::min(kTileRowsMax, all.m - m);
+    tile.a += m * all.a_row;
+    tile.c += m * all.c_row;
+    run(kernels, tile, scratch);
+  }
+}
+
+}  // namespace slipway::ml

@@ -1,0 +1,63 @@
+#include <cmath>
+#include <numbers>
+
+#include "ml/ops/kernels.h"
+#include "ml/ops/row_chunks.h"
+#include "slipway/ml/ops.h"
+
+namespace slipway::ml {
+namespace {
+
+double scaled_llama3(double frequency, const Rope& rope) {
+  const double wavelength = 2 * std::numbers::pi / frequency;
+  const auto context = static_cast<double>(rope.original_context);
+  if (wavelength < context / rope.high_freq_factor) return frequency;
+  if (wavelength > context / rope.low_freq_factor) return frequency / rope.factor;
+  const double share = (context / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
+  return (1 - share) * frequency / rope.factor + share * frequency;
+}
+
+double scaled(double frequency, const Rope& rope) {
+  switch (rope.scaling) {
+    case RopeScaling::None: return frequency;
+    case RopeScaling::Linear: return frequency / rope.factor;
+    case RopeScaling::Llama3: return scaled_llama3(frequency, rope);
+  }
+  return frequency;
+}
+
+}  // namespace
+
+std::vector<float> inverse_frequencies(const Rope& rope, std::int64_t head_dim) {
+  std::vector<float> frequencies;
+  for (std::int64_t j = 0; j < head_dim / 2; ++j) {
+    const double exponent = static_cast<double>(2 * j) / static_cast<double>(head_dim);
+    frequencies.push_back(static_cast<float>(scaled(std::pow(rope.theta, -exponent), rope)));
+  }
+  return frequencies;
+}
+
+void fill_rope_table(Compute& compute, std::span<const float> inverse_frequencies,
+                     std::span<const std::int32_t> positions, const RopeTable& table) {
+  for_each_row(compute, table.cosine.rows, table.cosine.cols, [&](std::int64_t t) {
+    const auto position = static_cast<float>(positions[static_cast<std::size_t>(t)]);
+    for (std::size_t j = 0; j < inverse_frequencies.size(); ++j) {
+      const float angle = position * inverse_frequencies[j];
+      table.cosine.row(t)[j] = std::cos(angle);
+      table.sine.row(t)[j] = std::sin(angle);
+    }
+  });
+}
+
+void rope(Compute& compute, const RopeTable& table, std::span<const std::int32_t> index, std::int64_t head_dim,
+          Turn turn, Rows<float> x) {
+  const auto& kernels = compute.kernels();
+  const float direction = turn == Turn::Forward ? 1.0F : -1.0F;
+  for_each_row(compute, x.rows, x.cols, [&](std::int64_t t) {
+    const auto row = index[static_cast<std::size_t>(t)];
+    for (std::int64_t head = 0; head < x.cols; head += head_dim)
+      kernels.rotate(x.row(t) + head, table.cosine.row(row), table.sine.row(row), head_dim / 2, direction);
+  });
+}
+
+}  // namespace slipway::ml
