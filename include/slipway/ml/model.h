@@ -55,7 +55,7 @@ class KvCache {
   // Keys (after RoPE) or values of one layer: [capacity, kv_heads * head_dim]; rows from size() on are not yet written.
   [[nodiscard]] Rows<float> keys(std::int64_t layer);
   [[nodiscard]] Rows<float> values(std::int64_t layer);
-  void advance(std::int64_t count) { size_ += count; }
+  void advance(std::int64_t count);
 
  private:
   std::int64_t capacity_;

@@ -1,0 +1,60 @@
+#include "ml/models/pass.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace slipway::ml {
+namespace {
+
+void append_rows(Pass& pass, std::span<const std::int32_t> ids) {
+  pass.sequences.push_back({pass.rows(), static_cast<std::int64_t>(ids.size())});
+  pass.ids.insert(pass.ids.end(), ids.begin(), ids.end());
+}
+
+void fill_rope(Pass& pass, std::span<const std::int32_t> positions) {
+  const auto rows = static_cast<std::int64_t>(positions.size()), half = pass.config().head_dim / 2;
+  pass.rope = {pass.arena().rows(rows, half), pass.arena().rows(rows, half)};
+  fill_rope_table(pass.compute, pass.weights.inverse_frequencies, positions, pass.rope);
+}
+
+}  // namespace
+
+Pass make_pass(Compute& compute, const DecoderWeights& weights, std::span<const Sequence> batch, const Lora* lora) {
+  Pass pass(compute, weights);
+  std::int64_t longest = 0;
+  for (const auto& sequence : batch) {
+    append_rows(pass, sequence.ids);
+    longest = std::max(longest, static_cast<std::int64_t>(sequence.ids.size()));
+    for (std::int32_t t = 0; t < static_cast<std::int32_t>(sequence.ids.size()); ++t) pass.rope_index.push_back(t);
+  }
+  if (lora != nullptr) pass.adapted.push_back({{0, pass.rows()}, lora});
+  // The table has one row per position; sequences share it.
+  std::vector<std::int32_t> positions(static_cast<std::size_t>(longest));
+  std::iota(positions.begin(), positions.end(), 0);
+  fill_rope(pass, positions);
+  return pass;
+}
+
+Pass make_pass(Compute& compute, const DecoderWeights& weights, std::span<const DecodeInput> inputs) {
+  Pass pass(compute, weights);
+  std::vector<std::int32_t> positions;
+  for (const auto& input : inputs) {
+    const auto count = static_cast<std::int64_t>(input.ids.size());
+    SLIPWAY_ASSERT(count > 0 && input.cache != nullptr && input.cache->size() + count <= input.cache->capacity());
+    if (input.lora != nullptr) {
+      const bool continues = !pass.adapted.empty() && pass.adapted.back().lora == input.lora &&
+                             pass.adapted.back().range.first + pass.adapted.back().range.count == pass.rows();
+      if (!continues) pass.adapted.push_back({{pass.rows(), 0}, input.lora});
+      pass.adapted.back().range.count += count;
+    }
+    pass.caches.push_back(input.cache);
+    append_rows(pass, input.ids);
+    for (std::int64_t t = 0; t < count; ++t) positions.push_back(static_cast<std::int32_t>(input.cache->size() + t));
+  }
+  pass.rope_index.resize(positions.size());
+  std::iota(pass.rope_index.begin(), pass.rope_index.end(), 0);
+  fill_rope(pass, positions);
+  return pass;
+}
+
+}  // namespace slipway::ml

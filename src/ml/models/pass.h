@@ -1,0 +1,54 @@
+// One run of the decoder over packed rows: which rows belong together, where they stand, and what adapts them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "ml/models/weights.h"
+#include "slipway/ml/compute.h"
+#include "slipway/ml/lora.h"
+#include "slipway/ml/model.h"
+#include "slipway/ml/ops.h"
+
+namespace slipway::ml {
+
+// Rows [first, first + count).
+struct RowRange {
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+};
+
+struct AdaptedRows {
+  RowRange range;
+  const Lora* lora = nullptr;
+};
+
+struct Pass {
+  Pass(Compute& where, const DecoderWeights& what) : compute(where), weights(what) {}
+
+  Compute& compute;
+  const DecoderWeights& weights;
+  std::vector<std::int32_t> ids;         // one per row
+  std::vector<RowRange> sequences;       // a row attends inside its range, and to its cache
+  std::vector<KvCache*> caches;          // one per sequence when decoding, else empty
+  std::vector<AdaptedRows> adapted;      // ranges that an adapter changes
+  RopeTable rope;                        // in the arena
+  std::vector<std::int32_t> rope_index;  // row of `rope` for each row
+  float dropout = 0;                     // 0: none
+  std::uint64_t dropout_seed = 0;
+  std::vector<std::uint64_t> dropout_stream;   // one per row if dropout > 0
+  std::vector<std::int32_t> dropout_position;  // likewise
+
+  [[nodiscard]] std::int64_t rows() const { return static_cast<std::int64_t>(ids.size()); }
+  [[nodiscard]] const ModelConfig& config() const { return weights.config; }
+  [[nodiscard]] Arena& arena() const { return compute.arena(); }
+};
+
+// Whole samples, positions from 0. The pass uses the arena: keep a scope around it. lora may be null.
+[[nodiscard]] Pass make_pass(Compute& compute, const DecoderWeights& weights, std::span<const Sequence> batch,
+                             const Lora* lora);
+// New tokens of cached sequences.
+[[nodiscard]] Pass make_pass(Compute& compute, const DecoderWeights& weights, std::span<const DecodeInput> inputs);
+
+}  // namespace slipway::ml

@@ -1,0 +1,40 @@
+// The weights of a decoder as the passes read them: matrices where the source maps them, small vectors widened to fp32.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "slipway/base/result.h"
+#include "slipway/ml/matmul.h"
+#include "slipway/ml/model_config.h"
+#include "slipway/ml/tensor.h"
+
+namespace slipway::ml {
+
+struct LinearWeight {
+  Operand matrix;           // [out, in]
+  std::vector<float> bias;  // [out], or empty
+};
+
+struct LayerWeights {
+  std::array<LinearWeight, kLinears.size()> linear;
+  // Gains of the norms, 1 already added where the family does so; after_* are empty without post-norms.
+  std::vector<float> before_attention, after_attention, before_mlp, after_mlp;
+
+  [[nodiscard]] const LinearWeight& at(Linear which) const { return linear[static_cast<std::size_t>(which)]; }
+};
+
+struct DecoderWeights {
+  ModelConfig config;
+  Operand embedding;  // [V, h]
+  Operand head;       // [V, h]; the embedding if tied
+  std::vector<float> final_norm;
+  std::vector<LayerWeights> layers;
+  std::vector<float> inverse_frequencies;
+  std::vector<Matrix> widened;  // matrices that could not be used in place
+};
+
+// See Model::load.
+[[nodiscard]] Result<DecoderWeights> load_weights(ModelConfig config, const TensorSource& source);
+
+}  // namespace slipway::ml
