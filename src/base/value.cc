@@ -11,7 +11,7 @@ using Json = nlohmann::json;
 // Builds Values from the parser's events, so that depth and size are bounded while reading.
 class Builder final : public Json::json_sax_t {
  public:
-  explicit Builder(int depth_max) : depth_max_(depth_max) {}
+  explicit Builder(const JsonLimits& limits) : depth_max_(limits.depth_max), unique_keys_(limits.unique_keys) {}
 
   bool null() override { return add(Value()); }
   bool boolean(bool b) override { return add(Value(b)); }
@@ -29,6 +29,7 @@ class Builder final : public Json::json_sax_t {
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& k) override {
+    if (unique_keys_ && open_.back().find(k) != nullptr) return fail("key `" + k + "` is repeated");
     keys_.back() = std::move(k);
     return true;
   }
@@ -68,6 +69,7 @@ class Builder final : public Json::json_sax_t {
   }
 
   int depth_max_;
+  bool unique_keys_;
   Value root_;
   std::vector<Value> open_;
   std::vector<std::string> keys_;
@@ -167,7 +169,7 @@ Result<Value> parse_json(std::string_view text, JsonLimits limits) {
   if (text.size() > limits.bytes_max)
     return Error{ErrorCode::TooLarge, "JSON of " + std::to_string(text.size()) + " bytes, the limit is " +
                                           std::to_string(limits.bytes_max), {}};
-  Builder builder(limits.depth_max);
+  Builder builder(limits);
   if (!Json::sax_parse(text, &builder) || !builder.problem().empty())
     return Error{ErrorCode::InvalidArgument, "not valid JSON " + builder.problem(), {}};
   return builder.take();

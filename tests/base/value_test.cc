@@ -30,6 +30,15 @@ TEST(ParseJson, BoundsDepthAndSize) {
   EXPECT_EQ(large.error().code, ErrorCode::TooLarge);
 }
 
+TEST(ParseJson, RefusesRepeatedKeysOnRequest) {
+  const std::string text = R"({"a":{"b":1,"c":2,"b":3}})";
+  EXPECT_EQ(parse_json(text)->dump(), R"({"a":{"b":3,"c":2}})");
+  const auto strict = parse_json(text, {.unique_keys = true});
+  ASSERT_FALSE(strict);
+  EXPECT_NE(strict.error().message.find("`b` is repeated"), std::string::npos);
+  EXPECT_TRUE(parse_json(R"([{"b":1},{"b":2}])", {.unique_keys = true}));
+}
+
 TEST(ValueDump, ReplacesInvalidUtf8) { EXPECT_EQ(Value("a\xff").dump(), "\"a\xEF\xBF\xBD\""); }
 
 TEST(Value, NumbersCompareAcrossTypes) {

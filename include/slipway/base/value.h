@@ -77,9 +77,10 @@ class Value {
 struct JsonLimits {
   std::size_t bytes_max = 16U << 20U;
   int depth_max = 64;
+  bool unique_keys = false;  // a repeated key is an error; otherwise the last wins
 };
 
-// Strict RFC 8259: one value, no comments, no duplicate check (the last wins). The error names the byte.
+// Strict RFC 8259: one value, no comments. The error names the byte.
 [[nodiscard]] Result<Value> parse_json(std::string_view text, JsonLimits limits = {});
 
 }  // namespace slipway
