@@ -54,6 +54,18 @@ constexpr std::array<Correction, 9> kForeign{{{"and", "write `&&`"},
                                               {"False", "write `false`"},
                                               {"None", "write `null`"}}};
 
+// What other languages call our functions, as far as the spelling does not tell.
+constexpr std::array<Correction, 10> kForeignFunctions{{{"length", "len"},
+                                                        {"size", "len"},
+                                                        {"count", "len"},
+                                                        {"coalesce", "default"},
+                                                        {"str", "string"},
+                                                        {"float", "number"},
+                                                        {"strip", "trim"},
+                                                        {"sha256", "hash"},
+                                                        {"fromJSON", "json"},
+                                                        {"toJSON", "to_json"}}};
+
 std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
 
 std::string foreign_help(std::string_view word) {
@@ -106,7 +118,7 @@ class Parser {
       advance();
       return true;
     }
-    if (token_.kind == TokenKind::End || token_.kind == TokenKind::Word || token_.kind == TokenKind::Symbol)
+    if (token_.kind != TokenKind::Bad && token_.kind != TokenKind::Cut)
       fail(token_.begin, token_.end, quoted(symbol) + " is missing before " + quoted(token_.text),
            foreign_help(token_.text));
     else
@@ -338,7 +350,9 @@ class Parser {
       known.emplace_back(function.name);
       list += (list.empty() ? "" : " ") + std::string(function.name);
     }
-    const auto close = nearest(name.text, known);
+    const auto foreign = std::find_if(kForeignFunctions.begin(), kForeignFunctions.end(),
+                                      [&](const Correction& row) { return row.word == name.text; });
+    const auto close = foreign != kForeignFunctions.end() ? std::string(foreign->help) : nearest(name.text, known);
     report("unknown-function", name.begin, name.end, quoted(name.text) + " is no function",
            close ? "did you mean " + quoted(*close) + "?" : "the functions are " + list);
   }
