@@ -1,7 +1,7 @@
-// Where an attempt keeps its files, whichever executor runs it:
+// Where an attempt keeps its files, whichever executor runs it (docs/formats/attempt-folder.md):
 //
-//   <home>/attempts/<run>/<task>[I]/<n>/      mode 0700, created exclusively by whoever launches: the at-most-once
-//   guard
+//   <home>/attempts/<run>/<task>[I]/<n>/      mode 0700, appears complete and locked: the at-most-once guard
+//     lock          empty; whoever watches the attempt holds a POSIX record lock on it until the attempt is over
 //     log           lines in the CRI log format: "<rfc3339 nano> stdout|stderr F|P <text>\n"
 //     output.json   what the task wrote to $SLIPWAY_OUTPUT
 //     exit          written once by tmp + rename at the end: {"exit_code", "ended_at", …}
@@ -24,15 +24,15 @@ namespace slipway::exec {
 [[nodiscard]] std::filesystem::path artifact_folder(const std::filesystem::path& home, const AttemptId& id);
 
 // One line of a log file, taken apart. Lines longer than 16 KiB are split by the writer: all parts but the last are
-// partial.
+// partial. A line that is not of the format (a disk that was full) is all text.
 struct LogLine {
   std::string time;  // as written
   bool is_stderr = false;
   bool partial = false;
-  std::string text;  // bytes as the task wrote them, without the line break
+  std::string text;  // bytes as the task wrote them, without the line break: any byte but \n, not always UTF-8
 };
 // Reads the complete lines in [offset, offset + bytes_max) of a log; `next` is where to go on. A missing file reads as
-// empty.
+// empty. `bytes_max` below the longest possible line (17 KiB) counts as that, so that a reader always gets on.
 struct LogChunk {
   std::vector<LogLine> lines;
   std::uint64_t next = 0;

@@ -1,0 +1,150 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "exec/shim_protocol.h"
+#include "exec/shimd/attempt.h"
+#include "exec/shimd/log_writer.h"
+#include "exec/shimd/service.h"
+
+namespace slipway::exec::shim {
+namespace {
+
+constexpr std::int64_t kBackoffMinMs = 1'000;
+constexpr std::int64_t kBackoffMaxMs = 60'000;
+constexpr std::int64_t kHealthyMs = 60'000;
+
+struct Supervisor {
+  RevisionSpec spec;
+  int control = -1;  // to the deploy; -1 once promoted
+  int signals = -1;
+  bool stopping = false;
+  std::int64_t deadline_ms = 0;  // of the grace once stopping
+  std::int64_t backoff_ms = kBackoffMinMs;
+  std::int64_t started_ms = 0;
+  std::int64_t restart_at_ms = 0;
+  Tree tree;  // main 0 while no server runs
+  LogWriter log;
+  LogStream out;
+  LogStream err;
+};
+
+[[noreturn]] void end(Supervisor& self) {
+  kill_tree(self.tree);
+  finish_stream(self.log, self.out);
+  finish_stream(self.log, self.err);
+  close_log(self.log);
+  _exit(0);
+}
+
+void begin_stop(Supervisor& self, std::int64_t grace_ms) {
+  if (self.stopping) return;
+  self.stopping = true;
+  self.deadline_ms = boot_ms() + grace_ms;
+  signal_tree(SIGTERM);
+}
+
+// Before the promotion every end is the deploy's to judge; afterwards the server is started again.
+void take_end(Supervisor& self, const SupervisorNews& news) {
+  self.tree.main = 0;
+  if (self.control >= 0) {
+    send(self.control, &news, sizeof news, MSG_NOSIGNAL);
+    return begin_stop(self, 0);
+  }
+  if (boot_ms() - self.started_ms >= kHealthyMs) self.backoff_ms = kBackoffMinMs;
+  self.restart_at_ms = boot_ms() + self.backoff_ms;
+  char line[96];
+  Text text{line, sizeof line};
+  text.add("slipway: the server ended with exit code ");
+  text.add_number(exit_code_of(news.status));
+  text.add(", next start in ");
+  text.add_number(self.backoff_ms / 1000);
+  text.add(" s");
+  say(self.log, line);
+  self.backoff_ms = self.backoff_ms * 2 < kBackoffMaxMs ? self.backoff_ms * 2 : kBackoffMaxMs;
+}
+
+void start_server(Supervisor& self) {
+  int out = -1;
+  int err = -1;
+  Spawned spawned{0, SpawnStep::Fork, 0};
+  if (open_pipes(self.out, self.err, out, err))
+    spawned = spawn(self.spec.command, out, err);
+  else
+    spawned.error = errno;
+  close(out);
+  close(err);
+  self.started_ms = boot_ms();
+  self.tree = {spawned.pid, false, 0};
+  if (spawned.pid == 0) take_end(self, {spawned.failed, spawned.error, 127 << 8});
+}
+
+void take_control(Supervisor& self) {
+  char byte = 0;
+  const ssize_t got = recv(self.control, &byte, 1, MSG_DONTWAIT);
+  if (got < 0) return;
+  close(self.control);
+  self.control = -1;
+  if (got == 0 || byte != 'p') begin_stop(self, self.spec.grace_ms);
+}
+
+void take_signals(Supervisor& self) {
+  while (const int signal = next_signal(self.signals)) {
+    if (signal == kStopSignal) begin_stop(self, self.spec.grace_ms);
+    if (signal == kStopNowSignal) end(self);
+  }
+}
+
+int wait_ms(const Supervisor& self) {
+  if (!self.stopping && self.tree.main != 0) return -1;
+  const std::int64_t left = (self.stopping ? self.deadline_ms : self.restart_at_ms) - boot_ms();
+  return left < 0 ? 0 : static_cast<int>(left);
+}
+
+void step(Supervisor& self) {
+  pollfd fds[] = {
+      {self.signals, POLLIN, 0}, {self.out.fd, POLLIN, 0}, {self.err.fd, POLLIN, 0}, {self.control, POLLIN, 0}};
+  if (poll(fds, 4, wait_ms(self)) < 0) return;
+  if (fds[1].revents != 0) pump(self.log, self.out);
+  if (fds[2].revents != 0) pump(self.log, self.err);
+  flush(self.log);
+  if (fds[3].revents != 0) take_control(self);
+  take_signals(self);
+  const bool children_left = reap(self.tree);
+  if (self.stopping && (!children_left || boot_ms() >= self.deadline_ms)) end(self);
+  if (self.tree.main != 0 && self.tree.ended) {
+    kill_tree(self.tree);
+    finish_stream(self.log, self.out);
+    finish_stream(self.log, self.err);
+    take_end(self, {SpawnStep::None, 0, self.tree.status});
+  } else if (!self.stopping && self.tree.main == 0 && boot_ms() >= self.restart_at_ms) {
+    start_server(self);
+  }
+}
+
+}  // namespace
+
+void run_supervisor(const RevisionSpec& spec, int control) {
+  prctl(PR_SET_NAME, "slipway-service");
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  Supervisor self;
+  self.spec = spec;
+  self.control = control;
+  self.signals = open_signals();
+  const int folder = openat(spec.service_folder, spec.name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int lock = openat(folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock < 0 || !try_lock(lock) || !open_log(self.log, folder, spec.log_bytes_max, Overflow::Rotate)) {
+    const SupervisorNews news{SpawnStep::Fork, errno, 0};
+    send(control, &news, sizeof news, MSG_NOSIGNAL);
+    _exit(1);
+  }
+  start_server(self);
+  while (true) step(self);
+}
+
+}  // namespace slipway::exec::shim

@@ -1,0 +1,67 @@
+#include "slipway/exec/local_executor.h"
+
+#include "exec/local_fixture.h"
+
+namespace slipway::exec {
+namespace {
+
+class LocalExecutorTest : public test::LocalFixture {};
+
+using test::eventually;
+using test::exists;
+using test::read_text;
+
+TEST_F(LocalExecutorTest, RunsACommandAndTellsItsStory) {
+  start();
+  const auto exited = run(shell("echo hello; echo oops >&2; printf tail"));
+  ASSERT_TRUE(exited);
+  EXPECT_EQ(exited->exit_code, 0);
+  EXPECT_EQ(exited->message, "");
+  EXPECT_EQ(exited->failure, run::FailureClass::None);
+  const auto launched = sink_.wait<Launched>(id());
+  const auto running = sink_.wait<Running>(id());
+  ASSERT_TRUE(launched && running);
+  EXPECT_EQ(launched->identity, running->identity);
+  EXPECT_TRUE(ProcessIdentity::parse(launched->identity));
+  EXPECT_LE(running->at, exited->at);
+  EXPECT_LE(exited->at, clock_.now());
+  EXPECT_EQ(output(), "hello\noops\ntail\n");
+}
+
+TEST_F(LocalExecutorTest, LogLinesHaveTheFormatOfContainers) {
+  start();
+  ASSERT_TRUE(run(shell("echo out; exec 1>&-; echo err >&2")));
+  const auto lines = log();
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_FALSE(lines[0].is_stderr);
+  EXPECT_TRUE(lines[1].is_stderr);
+  EXPECT_EQ(lines[0].time.size(), 30U);
+  const auto at = parse_rfc3339(lines[0].time);
+  ASSERT_TRUE(at) << lines[0].time;
+  EXPECT_LT(clock_.now() - *at, std::chrono::minutes(5));
+  EXPECT_GE(clock_.now(), *at);
+}
+
+struct Ending {
+  const char* script;
+  int exit_code;
+  const char* message;
+};
+class EndingTest : public LocalExecutorTest, public ::testing::WithParamInterface<Ending> {};
+INSTANTIATE_TEST_SUITE_P(Endings, EndingTest,
+                         ::testing::Values(Ending{"exit 0", 0, ""}, Ending{"exit 1", 1, ""},
+                                           Ending{"exit 255", 255, ""},
+                                           Ending{"kill -TERM $$", 143, "ended by signal 15 (Terminated)"},
+                                           Ending{"kill -KILL $$", 137, "ended by signal 9 (Killed)"},
+                                           Ending{"kill -SEGV $$", 139, "ended by signal 11 (Segmentation fault)"}));
+TEST_P(EndingTest, IsReported) {
+  start();
+  const auto exited = run(shell(GetParam().script));
+  ASSERT_TRUE(exited);
+  EXPECT_EQ(exited->exit_code, GetParam().exit_code);
+  EXPECT_EQ(exited->message, GetParam().message);
+  EXPECT_FALSE(exited->oom);
+}
+
+}  // namespace
+}  // namespace slipway::exec
