@@ -9,12 +9,13 @@ namespace {
 
 Value names() {
   return *parse_json(R"({
-    "params": {"limit": 1000, "rate": 0.5, "mode": "fast", "text": "a b", "list": [3, 1, 2], "map": {"k": {"j": 7}}, "on": true, "big": 9223372036854775807},
+    "params": {"limit": 1000, "rate": 0.5, "mode": "fast", "text": "a b", "list": [3, 1, 2], "map": {"k": {"j": 7}},
+               "on": true, "big": 9223372036854775807},
     "vars": {},
     "env": {"HOME": "/home/me"},
     "run": {"logical_date": "2024-11-01T01:00:00+01:00", "ds": "2024-11-01"},
-    "tasks": {"fetch": {"state": "success", "outputs": {"rows": 12}}, "my-task": {"outputs": {"x": 1}}, "2nd": {"outputs": {"x": 2}},
-              "failed": {"state": "failed", "outputs": null},
+    "tasks": {"fetch": {"state": "success", "outputs": {"rows": 12}}, "failed": {"state": "failed", "outputs": null},
+              "my-task": {"outputs": {"x": 1}}, "2nd": {"outputs": {"x": 2}},
               "sweep": {"outputs": [{"loss": 0.5}, null, {"loss": 0.25}, {"lr": 1}]}},
     "item": {"name": "a"}, "index": 3})");
 }
