@@ -12,8 +12,8 @@ std::size_t index_of(const ActiveRun& run, const TaskId& id) {
   return static_cast<std::size_t>(found->second);
 }
 
-bool holds_slot(const ActiveRun& run, const AttemptId& id) {
-  return run.dag->tasks[index_of(run, id.key.task)].kind != dag::TaskKind::Service;
+bool holds_slot(const ActiveRun& run, const TaskId& task) {
+  return run.dag->tasks[index_of(run, task)].kind != dag::TaskKind::Service;
 }
 
 void touch_all(ActiveRun& run) {
@@ -26,7 +26,8 @@ void count_instance(ActiveRun& run, const TaskInstance& instance, int by) {
   if (!is_terminal(instance.state)) run.unfinished += by;
   if (instance.state == TaskState::Scheduled) {
     const Ready ready{run.dag->tasks[index].priority, run.path[index], *instance.scheduled_at, instance.key};
-    by > 0 ? void(run.ready.insert(ready)) : void(run.ready.erase(ready));
+    auto& set = holds_slot(run, instance.key.task) ? run.ready : run.ready_services;
+    by > 0 ? void(set.insert(ready)) : void(set.erase(ready));
   }
   if (instance.state == TaskState::UpForRetry) {
     auto& due = run.retry_due[*instance.retry_at];
@@ -44,7 +45,7 @@ void count_attempt(ActiveRun& run, const AttemptId& id, bool open) {
   const bool was_open = run.open_attempts.count(id) != 0;
   if (was_open == open) return;
   open ? void(run.open_attempts.insert(id)) : void(run.open_attempts.erase(id));
-  if (holds_slot(run, id)) run.slots_used += open ? 1 : -1;
+  if (holds_slot(run, id.key.task)) run.slots_used += open ? 1 : -1;
 }
 
 // What the counts see of a state; downstream is touched only when this changes.

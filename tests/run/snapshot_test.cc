@@ -145,6 +145,7 @@ TEST(Fold, DerivesWhatActivateDerives) {
       ASSERT_EQ(run.upstream, fresh.upstream) << "seed " << seed;
       ASSERT_EQ(run.path, fresh.path);
       ASSERT_EQ(run.ready, fresh.ready) << "seed " << seed;
+      ASSERT_EQ(run.ready_services, fresh.ready_services) << "seed " << seed;
       ASSERT_EQ(run.retry_due, fresh.retry_due) << "seed " << seed;
       ASSERT_EQ(run.open_attempts, fresh.open_attempts) << "seed " << seed;
       ASSERT_EQ(run.slots_used, fresh.slots_used) << "seed " << seed;

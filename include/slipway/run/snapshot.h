@@ -52,7 +52,8 @@ struct ActiveRun {
 
   std::vector<UpstreamCounts> upstream;            // by index into dag->tasks
   std::vector<int> path;                           // Ready::path by index into dag->tasks
-  std::set<Ready> ready;                           // state Scheduled
+  std::set<Ready> ready;                           // state Scheduled, needs a slot
+  std::set<Ready> ready_services;                  // state Scheduled, needs none
   std::map<Instant, std::set<TaskKey>> retry_due;  // state UpForRetry, by retry_at
   std::set<AttemptId> open_attempts;               // not terminal
   int slots_used = 0;                              // open attempts that hold a slot; a service attempt holds none

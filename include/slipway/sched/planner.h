@@ -44,6 +44,13 @@ struct Move {
   TaskKey key;
   run::TaskState to;  // Scheduled, Skipped, UpstreamFailed, Cancelled, Failed (class render), Success (noop)
   std::string reason;
+  run::FailureClass failure = run::FailureClass::None;
+};
+
+// A lost attempt whose retry.lost_after has passed: to be judged as infra_lost, proof or not.
+struct Fence {
+  AttemptId attempt;
+  std::string reason;
 };
 
 struct RunMove {
@@ -60,28 +67,30 @@ struct Plan {
   std::vector<Move> moves;
   std::vector<Launch> launches;  // in launch order; every one fits
   std::vector<Stop> stops;
+  std::vector<Fence> fences;
   std::optional<Instant> wake_at;  // earliest instant at which decide() could answer differently by time alone
 
   [[nodiscard]] bool empty() const {
-    return runs.empty() && cursors.empty() && run_moves.empty() && moves.empty() && launches.empty() && stops.empty();
+    return runs.empty() && cursors.empty() && run_moves.empty() && moves.empty() && launches.empty() && stops.empty() &&
+           fences.empty();
   }
 };
 
-// One round. Applying a plan may enable further moves (a skip cascades): callers repeat until the plan is empty.
+// One round. Callers empty every `touched`, fold the events of the plan, and repeat until it is empty, because applying
+// a plan may enable further moves (a skip cascades). Lists are to be applied in the order of the members above.
 [[nodiscard]] Plan decide(const run::Snapshot& snapshot, Instant now);
 
-// --- results
-// --------------------------------------------------------------------------------------------------------------------
+// --- results ---------------------------------------------------------------------------------------------------------
 
 // What the executor saw at an attempt's end.
 struct Observation {
+  Instant at;                    // when it ended; an end before the committed stop request keeps its result
   std::optional<int> exit_code;  // 128 + n for signal n; nullopt if it never ran
   bool oom = false;
-  run::FailureClass failure =
-      run::FailureClass::None;  // set by the executor for launch, config, infra classes; else None
-  std::string message;          // the executor's or the task's own words (`_error` of its output)
-  Value outputs;                // parsed `$SLIPWAY_OUTPUT`: object, or null where there was none
-  std::string output_error;     // why the output could not be used ("output-too-large: …"), empty if fine
+  run::FailureClass failure = run::FailureClass::None;  // set by the executor for launch, config, infra classes
+  std::string message;       // the executor's or the task's own words (`_error` of its output)
+  Value outputs;             // parsed `$SLIPWAY_OUTPUT`: object, or null where there was none
+  std::string output_error;  // why the output could not be used ("output-too-large: …"), empty if fine
 };
 
 // Success, check, exit-code map, retry budgets and delays of docs/engine.md in one place: from what was seen to the

@@ -1,0 +1,247 @@
+#include "slipway/sched/planner.h"
+
+#include <limits>
+#include <queue>
+
+#include "sched/run_result.h"
+#include "sched/ticks.h"
+#include "sched/wake.h"
+#include "slipway/dag/expr.h"
+#include "slipway/sched/scope.h"
+#include "slipway/sched/trigger_rule.h"
+
+namespace slipway::sched {
+namespace {
+
+using run::ActiveRun;
+using run::AttemptState;
+using run::FailureClass;
+using run::RunState;
+using run::TaskInstance;
+using run::TaskState;
+
+constexpr std::size_t kNamedMax = 3;  // upstream tasks named in a reason
+
+// Upstream tasks that give the verdict its reason: "`a` failed, `b` skipped".
+std::string culprits(const ActiveRun& run, const dag::Task& task, Verdict verdict) {
+  std::string text;
+  std::size_t named = 0;
+  for (const TaskId& need : task.needs) {
+    const auto found = run.state.tasks.find({need, TaskKey::kUnmapped});
+    if (found == run.state.tasks.end()) continue;
+    const TaskState state = found->second.state;
+    const bool bad = state == TaskState::Failed || state == TaskState::UpstreamFailed || state == TaskState::Cancelled;
+    if (!run::is_terminal(state) || (verdict == Verdict::UpstreamFailed && !bad)) continue;
+    if (named++ == kNamedMax) return text + ", …";
+    text += (named > 1 ? ", `" : "`") + need.str() + "` " + std::string(run::kTaskStates.text(state));
+  }
+  return text;
+}
+
+// What one run wants done this round, launches aside.
+class RunPlanner {
+ public:
+  RunPlanner(const run::Snapshot& snapshot, const ActiveRun& run, Instant now, Plan& plan)
+      : snapshot_(snapshot), run_(run), now_(now), plan_(plan) {}
+
+  void plan_running() {
+    if (times_out()) return;
+    for (const TaskKey& key : run_.touched) {
+      const TaskInstance& instance = run_.state.tasks.at(key);
+      if (instance.state == TaskState::None) consider(key);
+    }
+    for (const auto& [due, keys] : run_.retry_due) {
+      if (due > now_) {
+        wake_by(plan_.wake_at, due);
+        break;
+      }
+      for (const TaskKey& key : keys) move(key, TaskState::Scheduled, {});
+    }
+    for (const AttemptId& id : run_.open_attempts) watch(run_.state.attempts.at(id));
+    if (run_.unfinished == 0) plan_.run_moves.push_back(conclude(run_));
+  }
+
+  void plan_cancelling() {
+    const FailureClass cause = run_.state.cancel_cause;
+    const char* reason = cause == FailureClass::Timeout ? "the run timed out" : "the run was cancelled";
+    for (const TaskKey& key : run_.touched) {
+      const TaskState state = run_.state.tasks.at(key).state;
+      if (run::is_legal(state, TaskState::Cancelled) && !has_open_attempt(state))
+        move(key, TaskState::Cancelled, reason);
+    }
+    for (const AttemptId& id : run_.open_attempts) {
+      const run::Attempt& attempt = run_.state.attempts.at(id);
+      attempt.stop_cause == FailureClass::None ? void(plan_.stops.push_back({id, cause})) : watch_lost(attempt);
+    }
+    if (run_.unfinished == 0) plan_.run_moves.push_back(conclude(run_));
+  }
+
+ private:
+  static bool has_open_attempt(TaskState state) {
+    return state == TaskState::Queued || state == TaskState::Active || state == TaskState::Stopping;
+  }
+
+  bool times_out() {
+    if (run_.dag->timeout == Duration(0)) return false;
+    const Instant end = *run_.state.started_at + run_.dag->timeout;
+    if (end > now_) {
+      wake_by(plan_.wake_at, end);
+      return false;
+    }
+    plan_.run_moves.push_back({run_.state.header.id, RunState::Cancelling, {}, FailureClass::Timeout});
+    return true;
+  }
+
+  // Rule, then `when`; rendering follows when the attempt is opened.
+  void consider(const TaskKey& key) {
+    const dag::Task& task = *run_.task(key.task);
+    const auto index = static_cast<std::size_t>(run_.dag->index.at(key.task));
+    const Verdict verdict = evaluate(task.trigger_rule, run_.upstream[index]);
+    switch (verdict) {
+      case Verdict::Wait: return;
+      case Verdict::Skip: return move(key, TaskState::Skipped, unmet(task, verdict));
+      case Verdict::UpstreamFailed: return move(key, TaskState::UpstreamFailed, unmet(task, verdict));
+      case Verdict::Run: break;
+    }
+    if (task.when && !passes(key, *task.when)) return;
+    move(key, task.kind == dag::TaskKind::Noop ? TaskState::Success : TaskState::Scheduled, {});
+  }
+
+  [[nodiscard]] std::string unmet(const dag::Task& task, Verdict verdict) const {
+    return std::string(dag::kTriggerRules.text(task.trigger_rule)) + ": " + culprits(run_, task, verdict);
+  }
+
+  bool passes(const TaskKey& key, const dag::Template& when) {
+    const auto value = dag::evaluate(when, {names_for(snapshot_, run_, {&when}), nullptr});
+    if (value && value->is_bool() && value->as_bool()) return true;
+    if (value && (value->is_null() || value->is_bool())) {
+      move(key, TaskState::Skipped, "`when` is " + value->dump() + ": " + when.text);
+    } else {
+      const std::string why = value ? "gives " + std::string(value->type_name()) + ", not true or false"
+                                    : "cannot be evaluated: " + value.error().message;
+      plan_.moves.push_back({run_.state.header.id, key, TaskState::Failed, "`when` " + why, FailureClass::Render});
+    }
+    return false;
+  }
+
+  void watch(const run::Attempt& attempt) {
+    watch_lost(attempt);
+    if (attempt.state != AttemptState::Running || !attempt.deadline) return;
+    if (*attempt.deadline > now_) return wake_by(plan_.wake_at, *attempt.deadline);
+    plan_.stops.push_back({attempt.id, FailureClass::Timeout});
+  }
+
+  void watch_lost(const run::Attempt& attempt) {
+    // An open attempt has an end only while nothing is known of it, also if it was asked to stop since.
+    const auto& lost_after = run_.task(attempt.id.key.task)->retry.lost_after;
+    if (!attempt.ended_at || !lost_after) return;
+    const Instant fence_at = *attempt.ended_at + *lost_after;
+    if (fence_at > now_) return wake_by(plan_.wake_at, fence_at);
+    plan_.fences.push_back({attempt.id, "lost for " + to_text(*lost_after) + ": " + attempt.reason});
+  }
+
+  void move(const TaskKey& key, TaskState to, std::string reason) {
+    plan_.moves.push_back({run_.state.header.id, key, to, std::move(reason)});
+  }
+
+  const run::Snapshot& snapshot_;
+  const ActiveRun& run_;
+  Instant now_;
+  Plan& plan_;
+};
+
+// Oldest first, while the DAG has fewer runs under way than it may.
+void start_queued(const run::Snapshot& snapshot, const std::set<RunId>& moved, Plan& plan) {
+  for (const auto& [id, entry] : snapshot.dags) {
+    int under_way = 0;
+    for (const RunId& run : entry.active) {
+      const RunState state = snapshot.runs.at(run).state.state;
+      under_way += state == RunState::Running || state == RunState::Cancelling ? 1 : 0;
+    }
+    for (const RunId& run : entry.active) {
+      if (under_way >= entry.dag->max_active_runs) break;
+      if (snapshot.runs.at(run).state.state != RunState::Queued || moved.count(run) != 0) continue;
+      plan.run_moves.push_back({run, RunState::Running, {}});
+      ++under_way;
+    }
+  }
+}
+
+// --- launches
+// ---------------------------------------------------------------------------------------------------------
+
+// Merges the ready sets of all runs, best first, without looking at more than is launched.
+class Launcher {
+ public:
+  Launcher(const run::Snapshot& snapshot, const std::set<RunId>& moved, Plan& plan)
+      : snapshot_(snapshot), moved_(moved), plan_(plan) {}
+
+  void launch(std::set<run::Ready> ActiveRun::*ready, int slots) {
+    std::priority_queue<Head, std::vector<Head>, Later> heads;
+    for (const auto& [id, run] : snapshot_.runs)
+      if (run.state.state == RunState::Running && moved_.count(id) == 0 && !(run.*ready).empty())
+        heads.push({(run.*ready).begin(), (run.*ready).end(), &run});
+    while (!heads.empty() && slots > 0) {
+      Head head = heads.top();
+      heads.pop();
+      if (!dag_has_room(*head.run)) continue;
+      plan_.launches.push_back({head.run->state.header.id, head.next->key});
+      ++launched_[head.run->dag->id];
+      --slots;
+      if (++head.next != head.end) heads.push(head);
+    }
+  }
+
+ private:
+  struct Head {
+    std::set<run::Ready>::const_iterator next, end;
+    const ActiveRun* run;
+  };
+  struct Later {
+    bool operator()(const Head& a, const Head& b) const {
+      if (*a.next < *b.next) return false;
+      return *b.next < *a.next || b.run->state.header.id < a.run->state.header.id;
+    }
+  };
+
+  [[nodiscard]] bool dag_has_room(const ActiveRun& run) {
+    if (run.dag->max_active_tasks == 0) return true;
+    const auto entry = snapshot_.dags.find(run.dag->id);
+    std::size_t open = static_cast<std::size_t>(launched_[run.dag->id]);
+    if (entry == snapshot_.dags.end()) return true;
+    for (const RunId& id : entry->second.active) open += snapshot_.runs.at(id).open_attempts.size();
+    return open < static_cast<std::size_t>(run.dag->max_active_tasks);
+  }
+
+  const run::Snapshot& snapshot_;
+  const std::set<RunId>& moved_;
+  Plan& plan_;
+  std::map<DagId, int> launched_;
+};
+
+}  // namespace
+
+Plan decide(const run::Snapshot& snapshot, Instant now) {
+  Plan plan;
+  // A run moves once a round, and what it is about to leave plans nothing more for it.
+  std::set<RunId> moved;
+  const auto note_moves = [&] {
+    for (const RunMove& move : plan.run_moves) moved.insert(move.run);
+  };
+  plan_ticks(snapshot, now, plan);
+  note_moves();
+  start_queued(snapshot, moved, plan);
+  for (const auto& [id, run] : snapshot.runs) {
+    if (moved.count(id) != 0) continue;
+    RunPlanner planner(snapshot, run, now, plan);
+    if (run.state.state == RunState::Running) planner.plan_running();
+    if (run.state.state == RunState::Cancelling) planner.plan_cancelling();
+  }
+  note_moves();
+  Launcher launcher(snapshot, moved, plan);
+  launcher.launch(&ActiveRun::ready, snapshot.slots_total - run::slots_used(snapshot));
+  launcher.launch(&ActiveRun::ready_services, std::numeric_limits<int>::max());
+  return plan;
+}
+
+}  // namespace slipway::sched

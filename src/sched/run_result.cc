@@ -1,0 +1,117 @@
+#include "sched/run_result.h"
+
+#include <algorithm>
+
+namespace slipway::sched {
+namespace {
+
+using dag::TriggerRule;
+using run::TaskInstance;
+using run::TaskState;
+
+constexpr std::size_t kFailuresMax = 20;
+
+bool is_bad(TaskState state) {
+  return state == TaskState::Failed || state == TaskState::UpstreamFailed || state == TaskState::Cancelled;
+}
+
+// The worst that became of each task, and which failures the run may overlook.
+class Conclusion {
+ public:
+  explicit Conclusion(const run::ActiveRun& run) : run_(run), tolerated_(run.dag->tasks.size(), false) {
+    for (const int index : run.dag->order) tolerated_[at(index)] = is_tolerated(index);
+  }
+
+  [[nodiscard]] std::vector<std::string> failures() const {
+    std::vector<std::string> reasons;
+    for (const auto& [key, instance] : run_.state.tasks)
+      if (is_bad(instance.state) && decides(index_of(key.task), instance)) reasons.push_back(describe(instance));
+    if (reasons.size() > kFailuresMax) {
+      const std::size_t more = reasons.size() - kFailuresMax;
+      reasons.resize(kFailuresMax);
+      reasons.push_back("and " + std::to_string(more) + " more");
+    }
+    return reasons;
+  }
+
+ private:
+  static std::size_t at(int index) { return static_cast<std::size_t>(index); }
+  [[nodiscard]] int index_of(const TaskId& id) const { return run_.dag->index.at(id); }
+
+  [[nodiscard]] bool any(int index, bool (*wanted)(TaskState)) const {
+    const TaskId& id = run_.dag->tasks[at(index)].id;
+    for (auto it = run_.state.tasks.lower_bound({id, TaskKey::kUnmapped});
+         it != run_.state.tasks.end() && it->first.task == id; ++it)
+      if (wanted(it->second.state)) return true;
+    return false;
+  }
+
+  // Strict: what is not tolerated fails the run; an upstream_failed task repeats what its cause says already.
+  [[nodiscard]] bool decides(int index, const TaskInstance& instance) const {
+    if (run_.dag->run_result == dag::RunResultRule::Leaves) return run_.dag->downstream_of(index).empty();
+    return !tolerated_[at(index)] && !(instance.state == TaskState::UpstreamFailed && has_bad_upstream(index));
+  }
+
+  [[nodiscard]] bool has_bad_upstream(int index) const {
+    const auto& needs = run_.dag->tasks[at(index)].needs;
+    return std::any_of(needs.begin(), needs.end(), [&](const TaskId& need) { return any(index_of(need), is_bad); });
+  }
+
+  [[nodiscard]] bool is_tolerated(int index) const {
+    const dag::Task& task = run_.dag->tasks[at(index)];
+    if (task.continue_on_error || is_consumed(index)) return true;
+    const bool failed = any(index, [](TaskState s) { return s == TaskState::Failed || s == TaskState::Cancelled; });
+    return !failed && inherits(task);
+  }
+
+  // A direct downstream task was there for this failure, and did its work.
+  [[nodiscard]] bool is_consumed(int index) const {
+    const auto& below = run_.dag->downstream_of(index);
+    return std::any_of(below.begin(), below.end(), [&](int consumer) {
+      const TriggerRule rule = run_.dag->tasks[at(consumer)].trigger_rule;
+      return (rule == TriggerRule::OneFailed || rule == TriggerRule::AllFailed) &&
+             any(consumer, [](TaskState s) { return s == TaskState::Success; });
+    });
+  }
+
+  // upstream_failed is as tolerable as the failures that caused it; upstream tasks come first in the order.
+  [[nodiscard]] bool inherits(const dag::Task& task) const {
+    bool caused = false;
+    for (const TaskId& need : task.needs) {
+      const int index = index_of(need);
+      if (!any(index, is_bad)) continue;
+      caused = true;
+      if (!tolerated_[at(index)]) return false;
+    }
+    return caused;
+  }
+
+  static std::string describe(const TaskInstance& instance) {
+    std::string text = instance.key.str() + ": ";
+    if (instance.state == TaskState::Failed && instance.failure != run::FailureClass::None)
+      return text + instance.reason + " (" + std::string(run::kFailureClasses.text(instance.failure)) + ")";
+    text += run::kTaskStates.text(instance.state);
+    return instance.reason.empty() ? text : text + ", " + instance.reason;
+  }
+
+  const run::ActiveRun& run_;
+  std::vector<bool> tolerated_;
+};
+
+}  // namespace
+
+RunMove conclude(const run::ActiveRun& run) {
+  using run::RunState;
+  RunMove move{run.state.header.id, RunState::Success, {}};
+  if (run.state.state == RunState::Cancelling) {
+    const bool timed_out = run.state.cancel_cause == run::FailureClass::Timeout;
+    move.to = timed_out ? RunState::Failed : RunState::Cancelled;
+    if (timed_out) move.failures.push_back("the run took longer than " + to_text(run.dag->timeout) + " (timeout)");
+    return move;
+  }
+  move.failures = Conclusion(run).failures();
+  if (!move.failures.empty()) move.to = RunState::Failed;
+  return move;
+}
+
+}  // namespace slipway::sched

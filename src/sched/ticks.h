@@ -1,0 +1,11 @@
+// Which schedules fire now: grace, missed ticks and overlap.
+#pragma once
+
+#include "slipway/sched/planner.h"
+
+namespace slipway::sched {
+
+// Adds runs, cursor moves and cancels (overlap: cancel) to `plan`, and the next tick to its wake_at.
+void plan_ticks(const run::Snapshot& snapshot, Instant now, Plan& plan);
+
+}  // namespace slipway::sched

@@ -1,0 +1,225 @@
+#include "sched/ticks.h"
+
+#include <gtest/gtest.h>
+
+#include "support/world.h"
+
+namespace slipway::sched {
+namespace {
+
+using dag::Missed;
+using dag::Overlap;
+using dag::ScheduleKind;
+using testing::make_dag;
+using testing::World;
+
+Instant at(const char* text) { return *parse_rfc3339(text); }
+
+dag::Schedule hourly() {
+  dag::Schedule schedule;
+  schedule.name = "s";
+  schedule.kind = ScheduleKind::Every;
+  schedule.every = std::chrono::hours(1);
+  return schedule;
+}
+
+// A DAG with that schedule whose cursor stands at 10:00, seen at `now`.
+World world_at(const dag::Schedule& schedule, const char* now) {
+  World world;
+  dag::Dag dag = make_dag({{"a"}});
+  dag.schedules = {schedule};
+  world.now = at("2024-01-01T10:00:00Z");
+  world.add(dag);
+  world.now = at(now);
+  return world;
+}
+
+std::string ticks(const Plan& plan) {
+  std::string text;
+  for (const NewRun& run : plan.runs) text += to_rfc3339(run.tick).substr(11, 5) + " ";
+  return text;
+}
+
+TEST(Ticks, FireAtTheirInstantAndWakeBefore) {
+  World world = world_at(hourly(), "2024-01-01T10:59:59.999999Z");
+  Plan plan = world.decide();
+  EXPECT_TRUE(plan.empty());
+  EXPECT_EQ(plan.wake_at, at("2024-01-01T11:00:00Z"));
+  world.now = at("2024-01-01T11:00:00Z");
+  plan = world.decide();
+  ASSERT_EQ(ticks(plan), "11:00 ");
+  EXPECT_EQ(plan.runs[0].interval_start, at("2024-01-01T10:00:00Z"));
+  EXPECT_EQ(plan.cursors[0].to, at("2024-01-01T11:00:00Z"));
+  EXPECT_EQ(plan.cursors[0].missed, 0);
+  world.carry_out(plan);
+  EXPECT_TRUE(world.decide().runs.empty());
+  EXPECT_EQ(world.decide().wake_at, at("2024-01-01T12:00:00Z"));
+}
+
+struct MissedRow {
+  const char* name;
+  Missed missed;
+  int max_missed;
+  std::optional<Duration> grace;
+  const char* now;
+  const char* want;
+  int recorded;
+};
+
+TEST(Ticks, MissedAndGrace) {
+  using namespace std::chrono_literals;
+  const std::vector<MissedRow> rows = {
+      {"late within half the interval", Missed::None, 100, {}, "2024-01-01T11:30:00Z", "11:00 ", 0},
+      {"later than that", Missed::None, 100, {}, "2024-01-01T11:30:01Z", "", 1},
+      {"last fires the newest", Missed::Last, 100, {}, "2024-01-01T14:50:00Z", "14:00 ", 3},
+      {"the newest is on time: one run", Missed::Last, 100, {}, "2024-01-01T14:10:00Z", "14:00 ", 3},
+      {"none records them", Missed::None, 100, {}, "2024-01-01T14:10:00Z", "14:00 ", 3},
+      {"all, oldest first", Missed::All, 100, {}, "2024-01-01T14:10:00Z", "11:00 12:00 13:00 14:00 ", 0},
+      {"all, at most max_missed, the newest", Missed::All, 2, {}, "2024-01-01T14:50:00Z", "13:00 14:00 ", 2},
+      {"a grace of its own", Missed::None, 100, 10s, "2024-01-01T11:00:11Z", "", 1},
+      {"a long grace", Missed::None, 100, 5h, "2024-01-01T13:10:00Z", "11:00 12:00 13:00 ", 0},
+  };
+  for (const MissedRow& row : rows) {
+    dag::Schedule schedule = hourly();
+    schedule.missed = row.missed;
+    schedule.max_missed = row.max_missed;
+    schedule.grace = row.grace;
+    World world = world_at(schedule, row.now);
+    dag::Dag dag = *world.snapshot.dags.begin()->second.dag;
+    dag.max_active_runs = 10;
+    world.snapshot.dags.begin()->second.dag = std::make_shared<const dag::Dag>(dag);
+    const Plan plan = world.decide();
+    EXPECT_EQ(ticks(plan), row.want) << row.name;
+    ASSERT_EQ(plan.cursors.size(), 1U) << row.name;
+    EXPECT_EQ(plan.cursors[0].missed, row.recorded) << row.name;
+    EXPECT_LE(plan.cursors[0].to, world.now);
+  }
+}
+
+TEST(Ticks, AYearOfMinutesIsWorkedOffInBoundedRounds) {
+  dag::Schedule schedule = hourly();
+  schedule.every = std::chrono::minutes(1);
+  World world = world_at(schedule, "2025-01-01T10:00:00Z");
+  int missed = 0;
+  int rounds = 0;
+  std::vector<NewRun> fired;
+  for (Plan plan = world.decide(); !plan.cursors.empty(); plan = world.decide(), ++rounds) {
+    missed += plan.cursors[0].missed;
+    fired.insert(fired.end(), plan.runs.begin(), plan.runs.end());
+    world.carry_out(plan);
+  }
+  EXPECT_EQ(fired.size(), 1U);
+  EXPECT_EQ(fired[0].tick, at("2025-01-01T10:00:00Z"));
+  EXPECT_EQ(missed, 366 * 24 * 60 - 1);
+  EXPECT_LE(rounds, 54);
+}
+
+TEST(Ticks, PausedAndAbsentDagsDoNotFireAndDoNotWake) {
+  for (const bool paused : {true, false}) {
+    World world = world_at(hourly(), "2024-01-01T11:00:00Z");
+    run::DagEntry& entry = world.snapshot.dags.begin()->second;
+    (paused ? entry.paused : entry.present) = paused;
+    const Plan plan = world.decide();
+    EXPECT_TRUE(plan.empty());
+    EXPECT_FALSE(plan.wake_at.has_value());
+  }
+}
+
+TEST(Ticks, StartAndEndBoundThem) {
+  dag::Schedule schedule = hourly();
+  schedule.start = at("2024-01-01T11:30:00Z");
+  schedule.end = at("2024-01-01T12:30:00Z");
+  World world = world_at(schedule, "2024-01-01T11:00:00Z");
+  EXPECT_TRUE(world.decide().runs.empty());
+  world.now = at("2024-01-01T18:00:00Z");
+  EXPECT_EQ(ticks(world.decide()), "12:30 ");
+  world.carry_out(world.decide());
+  EXPECT_FALSE(world.decide().wake_at.has_value());
+}
+
+// Runs of the schedule that exist when the 11:00 tick comes.
+Plan overlapping(Overlap overlap, Missed missed, int existing, bool settled = true) {
+  dag::Schedule schedule = hourly();
+  schedule.overlap = overlap;
+  schedule.missed = missed;
+  World world = world_at(schedule, "2024-01-01T10:30:00Z");
+  for (int i = 0; i < existing; ++i) world.create("d", "r" + std::to_string(i), "s");
+  if (settled) world.settle();
+  world.now = at("2024-01-01T11:00:00Z");
+  return world.decide();
+}
+
+TEST(Ticks, OverlapQueueLetsOneWait) {
+  EXPECT_EQ(ticks(overlapping(Overlap::Queue, Missed::Last, 1)), "11:00 ");
+  const Plan full = overlapping(Overlap::Queue, Missed::Last, 2);
+  EXPECT_EQ(ticks(full), "");
+  EXPECT_EQ(full.cursors.at(0).missed, 1);
+  EXPECT_EQ(ticks(overlapping(Overlap::Queue, Missed::All, 2)), "11:00 ");
+}
+
+TEST(Ticks, OverlapSkipRecords) {
+  EXPECT_EQ(ticks(overlapping(Overlap::Skip, Missed::Last, 0)), "11:00 ");
+  const Plan plan = overlapping(Overlap::Skip, Missed::Last, 1);
+  EXPECT_EQ(ticks(plan), "");
+  EXPECT_EQ(plan.cursors.at(0).missed, 1);
+}
+
+TEST(Ticks, OverlapCancelMakesRoom) {
+  for (const bool settled : {true, false}) {
+    const Plan plan = overlapping(Overlap::Cancel, Missed::Last, 1, settled);
+    EXPECT_EQ(ticks(plan), "11:00 ");
+    ASSERT_EQ(plan.run_moves.size(), 1U);
+    EXPECT_EQ(plan.run_moves[0].to, run::RunState::Cancelling);
+    EXPECT_EQ(plan.run_moves[0].cause, run::FailureClass::External);
+  }
+}
+
+TEST(Ticks, TwoTicksAtOnceWithRoomForOneQueueTheSecond) {
+  dag::Schedule schedule = hourly();
+  schedule.grace = std::chrono::hours(3);
+  World world = world_at(schedule, "2024-01-01T13:00:00Z");
+  const Plan plan = world.decide();
+  EXPECT_EQ(ticks(plan), "11:00 12:00 ");
+  EXPECT_EQ(plan.cursors.at(0).missed, 1);
+}
+
+TEST(Ticks, OnceFiresOnce) {
+  dag::Schedule schedule = hourly();
+  schedule.kind = ScheduleKind::Once;
+  World world = world_at(schedule, "2024-01-01T11:00:00Z");
+  world.snapshot.dags.begin()->second.cursors.clear();
+  const Plan plan = world.decide();
+  EXPECT_EQ(ticks(plan), "11:00 ");
+  EXPECT_EQ(plan.runs[0].interval_start, plan.runs[0].tick);
+  world.carry_out(plan);
+  EXPECT_TRUE(world.decide().empty());
+}
+
+TEST(Ticks, OnceWaitsForItsStart) {
+  dag::Schedule schedule = hourly();
+  schedule.kind = ScheduleKind::Once;
+  schedule.start = at("2024-01-01T12:00:00Z");
+  World world = world_at(schedule, "2024-01-01T11:00:00Z");
+  world.snapshot.dags.begin()->second.cursors.clear();
+  EXPECT_EQ(world.decide().wake_at, *schedule.start);
+  world.now = at("2024-01-01T12:00:07Z");
+  EXPECT_EQ(ticks(world.decide()), "12:00 ");
+}
+
+TEST(Ticks, ContinuousFollowsItselfWithoutStorm) {
+  dag::Schedule schedule = hourly();
+  schedule.kind = ScheduleKind::Continuous;
+  World world = world_at(schedule, "2024-01-01T11:00:00Z");
+  const Plan plan = world.decide();
+  EXPECT_EQ(ticks(plan), "11:00 ");
+  world.carry_out(plan);
+  EXPECT_TRUE(world.decide().empty());
+  EXPECT_EQ(world.decide().wake_at, at("2024-01-01T11:00:01Z"));
+  world.create("d", "r1", "s");
+  world.settle();
+  world.now = at("2024-01-01T11:30:00Z");
+  EXPECT_TRUE(world.decide().empty());
+}
+
+}  // namespace
+}  // namespace slipway::sched
