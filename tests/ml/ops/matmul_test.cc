@@ -1,0 +1,145 @@
+#include "slipway/ml/matmul.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "ml/support/numeric.h"
+#include "ml/support/supported_isas.h"
+#include "slipway/ml/bf16.h"
+
+namespace slipway::ml {
+namespace {
+
+using testing::Doubles;
+
+// Products in double of what the operands hold.
+Doubles naive(const Operand& a, const Operand& b) {
+  const auto element = [](const Operand& x, std::int64_t r, std::int64_t c) {
+    const std::int64_t at = r * x.row_stride + c * x.col_stride;
+    return static_cast<double>(x.dtype == Dtype::F32 ? static_cast<const float*>(x.data)[at]
+                                                     : to_float(static_cast<const Bf16*>(x.data)[at]));
+  };
+  Doubles c(static_cast<std::size_t>(a.rows * b.cols));
+  for (std::int64_t m = 0; m < a.rows; ++m)
+    for (std::int64_t n = 0; n < b.cols; ++n)
+      for (std::int64_t k = 0; k < a.cols; ++k)
+        c[static_cast<std::size_t>(m * b.cols + n)] += element(a, m, k) * element(b, k, n);
+  return c;
+}
+
+struct Bf16Matrix {
+  std::vector<Bf16> values;
+  std::int64_t rows, cols;
+  Bf16Matrix(const Doubles& from, std::int64_t row_count)
+      : values(from.size()), rows(row_count), cols(static_cast<std::int64_t>(from.size()) / row_count) {
+    const auto matrix = testing::to_matrix(from, row_count);
+    narrow(matrix.values(), values);
+  }
+  [[nodiscard]] Operand operand() const {
+    return Operand(TensorView{Dtype::BF16, {rows, cols}, std::as_bytes(std::span(values))});
+  }
+};
+
+struct Shape {
+  std::int64_t m, n, k;
+};
+
+// Around the register tiles, the k block, the few-rows path and the tile grid.
+const Shape kShapes[] = {{1, 1, 1},      {1, 7, 3},      {3, 5, 17},     {8, 33, 65},  {9, 33, 65},
+                         {13, 31, 40},   {12, 32, 256},  {64, 64, 40},   {17, 8, 300}, {200, 8, 257},
+                         {40, 130, 700}, {530, 70, 130}, {300, 600, 33}, {2, 3, 0}};
+
+class MatmulTest : public ::testing::TestWithParam<Isa> {
+ protected:
+  Compute compute_{{.threads = 2, .isa = GetParam()}};
+
+  // fp32 rounding grows with the root of k; the products are of size 1.
+  void check(const Operand& a, const Operand& b, const std::string& what) {
+    Matrix c(a.rows, b.cols);
+    c.fill(7);
+    matmul(compute_, a, b, c.view());
+    testing::expect_close(c.values(), naive(a, b), 2e-6, what);
+  }
+};
+
+TEST_P(MatmulTest, EveryLayoutAgainstNaive) {
+  for (const auto& [m, n, k] : kShapes) {
+    const std::string what = std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k);
+    if (k == 0) continue;
+    const auto a = testing::to_matrix(testing::random_values(m * k, 1), m),
+               at = testing::to_matrix(testing::random_values(m * k, 2), k);
+    const auto b = testing::to_matrix(testing::random_values(n * k, 3), k),
+               bt = testing::to_matrix(testing::random_values(n * k, 4), n);
+    const Bf16Matrix h(testing::random_values(n * k, 5), k), ht(testing::random_values(n * k, 6), n);
+    for (const auto& left : {Operand(a.view()), Operand(at.view()).t()})
+      for (const auto& right : {Operand(b.view()), Operand(bt.view()).t(), h.operand(), ht.operand().t()})
+        check(left, right, what);
+  }
+}
+
+TEST_P(MatmulTest, RowsAPageApart) {
+  const auto a = testing::to_matrix(testing::random_values(30 * 1024, 1), 30);
+  const auto b = testing::to_matrix(testing::random_values(40 * 1024, 2), 40);
+  check(a.view(), Operand(b.view()).t(), "stride 4 KiB");
+}
+
+TEST_P(MatmulTest, ScalesAndAccumulatesIntoAView) {
+  for (const std::int64_t m : {3, 20}) {
+    const auto a = testing::to_matrix(testing::random_values(m * 300, 1), m),
+               b = testing::to_matrix(testing::random_values(37 * 300, 2), 37);
+    Matrix c(m, 50);
+    c.fill(2);
+    matmul(compute_, a.view(), Operand(b.view()).t(), c.view().columns(5, 37), {.scale = -0.5F, .accumulate = true});
+    auto want = naive(a.view(), Operand(b.view()).t());
+    for (std::int64_t i = 0; i < m; ++i) {
+      for (std::int64_t j = 0; j < 50; ++j) {
+        const bool inside = j >= 5 && j < 42;
+        const double expected = inside ? 2 - 0.5 * want[static_cast<std::size_t>(i * 37 + j - 5)] : 2;
+        ASSERT_NEAR(static_cast<double>(c.row(i)[j]), expected, inside ? 2e-5 : 0) << i << " " << j;
+      }
+    }
+  }
+}
+
+TEST_P(MatmulTest, AnEmptySumIsZero) {
+  Matrix c(2, 3);
+  c.fill(5);
+  matmul(compute_, Matrix(2, 0).view(), Matrix(0, 3).view(), c.view());
+  for (const float value : c.values()) EXPECT_EQ(value, 0);
+}
+
+TEST_P(MatmulTest, SameBitsForEveryThreadCount) {
+  const auto a = testing::to_matrix(testing::random_values(1100 * 300, 1), 1100);
+  const Bf16Matrix w(testing::random_values(700 * 300, 2), 700);
+  Matrix want(1100, 700);
+  Compute one({.threads = 1, .isa = GetParam()});
+  matmul(one, a.view(), w.operand().t(), want.view());
+  for (const int threads : {2, 3, 7}) {
+    Compute many({.threads = threads, .isa = GetParam()});
+    Matrix got(1100, 700);
+    matmul(many, a.view(), w.operand().t(), got.view());
+    testing::expect_same_bits(got.values(), want.values(), std::to_string(threads) + " threads");
+  }
+}
+
+TEST_P(MatmulTest, NanAndInfinityComeThrough) {
+  Matrix a(20, 40), b(30, 40);
+  a.fill(1);
+  b.fill(1);
+  a.row(3)[5] = std::numeric_limits<float>::quiet_NaN();
+  a.row(4)[5] = std::numeric_limits<float>::infinity();
+  Matrix c(20, 30);
+  matmul(compute_, a.view(), Operand(b.view()).t(), c.view());
+  for (std::int64_t n = 0; n < 30; ++n) {
+    EXPECT_TRUE(std::isnan(c.row(3)[n]));
+    EXPECT_TRUE(std::isinf(c.row(4)[n]));
+    EXPECT_EQ(c.row(5)[n], 40);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Isas, MatmulTest, ::testing::ValuesIn(testing::supported_isas()),
+                         [](const auto& parameter) { return std::string(kIsas.text(parameter.param)); });
+
+}  // namespace
+}  // namespace slipway::ml
