@@ -10,8 +10,8 @@ namespace {
 
 using std::chrono::seconds;
 
-// Far enough for every 29 February, which can be eight years away.
-constexpr auto kHorizon = std::chrono::days(28 * 366);
+// The longest wait there is: a 29 February on a given weekday can be forty years away.
+constexpr auto kHorizon = std::chrono::days(41 * 366);
 // More than any two offsets of one zone have ever differed.
 constexpr auto kOffsetSpan = std::chrono::hours(48);
 

@@ -85,8 +85,8 @@ struct Schedule {
   SourceSpan span;
 };
 
-// The first tick strictly after `after`, within [start, end]; nullopt if there is none within 28 years. Once and
-// Continuous have none by time. Rules across DST changes: docs/dag-format.md, "Time".
+// The first tick strictly after `after`, within [start, end]; nullopt if there is none (no parsed cron is silent for 41
+// years). Once and Continuous have none by time. Rules across DST changes: docs/dag-format.md, "Time".
 [[nodiscard]] std::optional<Instant> next_tick(const Schedule& schedule, Instant after);
 // The last tick strictly before `before`, ignoring `start`; for interval_start.
 [[nodiscard]] std::optional<Instant> previous_tick(const Schedule& schedule, Instant before);
