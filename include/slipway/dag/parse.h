@@ -1,7 +1,9 @@
 // YAML text -> Dag, with every problem found, each at its place. Pure.
 #pragma once
 
+#include <array>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "slipway/base/diagnostics.h"
@@ -15,6 +17,11 @@ namespace slipway::dag {
 // True for a file that is a Kubernetes manifest (top-level apiVersion and kind), which a DAG folder may hold beside
 // DAGs.
 [[nodiscard]] bool is_manifest(const SourceText& source);
+
+// What `run.NAME` may name; every one is text, or null where it does not apply. Instants are RFC 3339 in the schedule's
+// zone; `ds` is the logical date's day (2024-11-01), `ts` its instant.
+inline constexpr std::array<std::string_view, 9> kRunNames{
+    "id", "trigger", "schedule", "logical_date", "interval_start", "interval_end", "scheduled_at", "ds", "ts"};
 
 // One `not-supported-yet` error per planned field in use; empty if the DAG may be activated.
 [[nodiscard]] Diagnostics check_activation(const Dag& dag);
@@ -33,11 +40,14 @@ struct FieldDoc {
   std::string type;
   std::string default_text;
   std::string applies_to;
-  std::string status;  // "supported" or "planned"
+  std::string status;  // "supported", "kubernetes" (the local executor does not use it) or "planned"
   std::string doc;
 };
 // Rows of the field table at or below `path` ("tasks.*.retry", empty = all), in table order.
 [[nodiscard]] std::vector<FieldDoc> explain(const std::string& path);
+
+// The same rows as the table of docs/dag-format.md.
+[[nodiscard]] std::string explain_markdown();
 
 // The DAG drawn in text, one task a line with its upstream, in topological layers.
 [[nodiscard]] std::string draw_ascii(const Dag& dag);

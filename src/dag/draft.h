@@ -1,0 +1,42 @@
+// A DAG while it is being read: the tree of the file beside what was made of it so far. Each step of parse() adds to it
+// and reports what it finds; no step stops at a problem, and none reports what an earlier step did.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "slipway/base/diagnostics.h"
+#include "slipway/dag/dag.h"
+#include "slipway/text/node.h"
+
+namespace slipway::dag {
+
+struct TaskDraft {
+  const text::Entry* entry = nullptr;  // as written
+  text::Node merged;                   // with the defaults that apply to its kind
+  Task task;
+};
+
+struct Draft {
+  const SourceText& source;
+  const text::Node& root;
+  Diagnostics& out;
+  Dag dag;  // its tasks are in `tasks` until the end
+  std::vector<TaskDraft> tasks;
+  std::map<std::string, int, std::less<>> index;                // by id
+  std::map<std::string, std::vector<int>, std::less<>> groups;  // tasks of each group
+  std::set<std::string, std::less<>> used_params;
+};
+
+// The steps, in order.
+void read_top_level(Draft& draft);
+void read_params(Draft& draft);
+void read_schedules(Draft& draft);
+void read_tasks(Draft& draft);  // merges defaults, fills TaskDraft::task but for `needs`
+void link_tasks(Draft& draft);  // needs, groups, cycles, order; indexes and downstream lists of the Dag
+void check_expressions(Draft& draft);
+void check_planned(Draft& draft);  // fills Dag::planned
+
+}  // namespace slipway::dag

@@ -1,0 +1,197 @@
+#include "dag/names.h"
+
+#include <algorithm>
+#include <array>
+
+#include "dag/reader.h"
+#include "slipway/base/diagnostics.h"
+#include "slipway/dag/parse.h"
+
+namespace slipway::dag {
+namespace {
+
+StaticType static_type(ValueType type) {
+  switch (type) {
+    case ValueType::Any: return StaticType::Any;
+    case ValueType::Boolean: return StaticType::Boolean;
+    case ValueType::Integer: return StaticType::Integer;
+    case ValueType::Number: return StaticType::Number;
+    case ValueType::String: return StaticType::String;
+    case ValueType::Array: return StaticType::Array;
+    case ValueType::Object: return StaticType::Object;
+  }
+  return StaticType::Any;
+}
+
+NameInfo of_type(StaticType type) { return {type, false, {}}; }
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string out;
+  for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 12); ++i) out += (i == 0 ? "" : ", ") + names[i];
+  return names.size() > 12 ? out + ", …" : out;
+}
+
+// The cure for a misspelt name: the nearest, else all there are, else what to do where there are none.
+std::string suggestion(const std::string& name, const std::vector<std::string>& known, const std::string& none) {
+  if (const auto word = nearest(name, known)) return "did you mean `" + *word + "`?";
+  return known.empty() ? none : "there are: " + listed(known);
+}
+
+Error unknown(std::string message, std::string help) {
+  return {ErrorCode::NotFound, std::move(message), std::move(help)};
+}
+Error unreachable(std::string message, std::string help) {
+  return {ErrorCode::Conflict, std::move(message), std::move(help)};
+}
+
+template <std::size_t N>
+Result<NameInfo> one_of(const std::array<std::string_view, N>& names, const std::string& root, const std::string& name,
+                        StaticType type) {
+  const std::vector<std::string> known(names.begin(), names.end());
+  if (std::find(known.begin(), known.end(), name) != known.end()) return of_type(type);
+  return unknown("`" + root + "." + name + "` does not exist", suggestion(name, known, ""));
+}
+
+constexpr std::array<std::string_view, 4> kDagNames{"id", "owner", "description", "tags"};
+constexpr std::array<std::string_view, 3> kServiceOutputs{"url", "external_url", "revision"};
+
+bool is_fanned_out(const TaskDraft& task) { return is_written(task.merged.find("for_each")); }
+
+}  // namespace
+
+TaskNames::TaskNames(const Draft& draft, int task) : draft_(draft), task_(task) {}
+
+Result<NameInfo> TaskNames::resolve(const std::vector<std::string>& path, Place place) const {
+  const std::string& root = path.front();
+  if (root == "item" || root == "index") return element(root);
+  if (root == "secrets" && path.size() == 1) return secret("", place);
+  if (root == "tasks" && path.size() > 1) return other_task(path);
+  if (path.size() == 1) return of_type(StaticType::Object);
+  if (root == "params") return param(path[1]);
+  if (root == "secrets") return secret(path[1], place);
+  if (root == "env") return environment(path[1], place);
+  if (root == "run") return one_of(kRunNames, root, path[1], StaticType::String);
+  if (root == "dag")
+    return one_of(kDagNames, root, path[1], path[1] == "tags" ? StaticType::Array : StaticType::String);
+  if (root == "outputs") {
+    const TaskDraft& own = draft_.tasks[static_cast<std::size_t>(task_)];
+    if (place.outputs) return output(own, path[1]);
+    return unreachable(
+        "`outputs` are the task's own, known only after it succeeded",
+        "of another task write `tasks.ID.outputs." + path[1] + "`; `outputs` itself stands in set_vars only");
+  }
+  return of_type(StaticType::Any);  // vars: their names are known only at run time
+}
+
+Result<NameInfo> TaskNames::param(const std::string& name) const {
+  std::vector<std::string> known;
+  for (const Param& param : draft_.dag.params) {
+    known.push_back(param.name);
+    if (param.name != name) continue;
+    NameInfo info = of_type(static_type(param.type));
+    for (const Value& value : param.enum_values) {
+      if (value.is_string()) info.enum_values.push_back(value.as_string());
+      if (!value.is_string()) return of_type(info.type);
+    }
+    if (!info.enum_values.empty()) info.type = StaticType::String;
+    return info;
+  }
+  return unknown("the DAG has no parameter `" + name + "`",
+                 suggestion(name, known, "declare it: params: {" + name + ": {type: string, default: …}}"));
+}
+
+Result<NameInfo> TaskNames::environment(const std::string& name, Place place) const {
+  if (!place.env)
+    return unreachable("the environment cannot read itself", "write out what `env." + name + "` stands for");
+  const auto& env = draft_.tasks[static_cast<std::size_t>(task_)].task.env;
+  if (env.contains(name)) return NameInfo{StaticType::String, secret_env_.contains(name), {}};
+  std::vector<std::string> known;
+  for (const auto& [key, value] : env) known.push_back(key);
+  return unknown("this task's `env` has no `" + name + "`", suggestion(name, known, "add it to `env`"));
+}
+
+Result<NameInfo> TaskNames::secret(const std::string& name, Place place) const {
+  if (place.secrets) return NameInfo{name.empty() ? StaticType::Object : StaticType::String, true, {}};
+  const std::string shown = name.empty() ? "NAME" : name;
+  return Error{ErrorCode::Forbidden, "a secret may stand in `env` only",
+               "write secrets: [" + shown + "], and the command reads $" + shown};
+}
+
+Result<NameInfo> TaskNames::element(const std::string& name) const {
+  if (is_fanned_out(draft_.tasks[static_cast<std::size_t>(task_)]))
+    return of_type(name == "index" ? StaticType::Integer : StaticType::Any);
+  return unreachable("`" + name + "` exists only in a task with `for_each`", "add for_each: ${{ list }}");
+}
+
+Result<NameInfo> TaskNames::other_task(const std::vector<std::string>& path) const {
+  const std::string& id = path[1];
+  const auto found = draft_.index.find(id);
+  const TaskDraft& self = draft_.tasks[static_cast<std::size_t>(task_)];
+  if (found == draft_.index.end()) {
+    std::vector<std::string> known;
+    for (const TaskId& need : self.task.needs) known.push_back(need.str());
+    if (!nearest(id, known))
+      for (const auto& [name, at] : draft_.index) known.push_back(name);
+    return unknown("`" + id + "` is no task of this DAG", suggestion(id, known, ""));
+  }
+  if (found->second == task_)
+    return unreachable("task `" + id + "` reads its own result", "it is not known before the task ends");
+  if (!is_upstream(found->second))
+    return unreachable(
+        "task `" + id + "` does not end before `" + self.task.id.str() + "`, so its result may not exist",
+        "add `" + id + "` to the needs of `" + self.task.id.str() + "`");
+  const TaskDraft& task = draft_.tasks[static_cast<std::size_t>(found->second)];
+  if (path.size() == 2) return of_type(StaticType::Object);
+  if (path[2] == "state") return of_type(StaticType::String);
+  if (path[2] == "attempts") return of_type(StaticType::Integer);
+  if (path[2] != "outputs")
+    return unknown("`tasks." + id + "." + path[2] + "` does not exist",
+                   suggestion(path[2], {"outputs", "state", "attempts"}, ""));
+  if (path.size() == 3) return of_type(is_fanned_out(task) ? StaticType::Array : StaticType::Object);
+  if (is_fanned_out(task))
+    return unreachable("`tasks." + id + ".outputs` is a list, one element per instance",
+                       "write pluck(tasks." + id + ".outputs, '" + path[3] + "')");
+  return output(task, path[3]);
+}
+
+Result<NameInfo> TaskNames::output(const TaskDraft& task, const std::string& name) const {
+  const std::string& id = task.task.id.str();
+  if (task.task.kind == TaskKind::Service)
+    return one_of(kServiceOutputs, "tasks." + id + ".outputs", name, StaticType::String);
+  if (const auto declared = task.task.outputs.find(name); declared != task.task.outputs.end())
+    return of_type(static_type(declared->second.type));
+  if (task.task.kind == TaskKind::Approve || task.task.kind == TaskKind::Wait || task.task.kind == TaskKind::Dag)
+    return of_type(StaticType::Any);
+  std::vector<std::string> known;
+  for (const auto& [key, decl] : task.task.outputs) known.push_back(key);
+  const std::string declare = "declare it in task `" + id + "` (line " + std::to_string(task.task.span.line) +
+                              "): outputs: {" + name + ": string}";
+  const auto word = nearest(name, known);
+  return unknown("task `" + id + "` declares no output `" + name + "`",
+                 word ? "did you mean `" + *word + "`?" : declare);
+}
+
+bool TaskNames::is_upstream(int other) const {
+  const auto& tasks = draft_.tasks;
+  const auto needs = [&](int task) -> const std::vector<TaskId>& {
+    return tasks[static_cast<std::size_t>(task)].task.needs;
+  };
+  const auto& direct = needs(task_);
+  const TaskId& id = tasks[static_cast<std::size_t>(other)].task.id;
+  if (std::find(direct.begin(), direct.end(), id) != direct.end()) return true;
+  if (!upstream_known_) {
+    upstream_known_ = true;
+    std::vector<int> open{task_};
+    while (!open.empty()) {
+      const int task = open.back();
+      open.pop_back();
+      for (const TaskId& need : needs(task)) {
+        const int up = draft_.index.find(need.str())->second;
+        if (upstream_.insert(up).second) open.push_back(up);
+      }
+    }
+  }
+  return upstream_.contains(other);
+}
+
+}  // namespace slipway::dag

@@ -1,0 +1,46 @@
+// What the names inside ${{ … }} mean for one task: its parameters, its environment, and the tasks that end before it.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "dag/draft.h"
+#include "slipway/dag/expr.h"
+
+namespace slipway::dag {
+
+// Refers to the draft, whose tasks must be linked and acyclic for `upstream` to hold.
+class TaskNames {
+ public:
+  TaskNames(const Draft& draft, int task);
+
+  // Where the text stands decides what it may read.
+  struct Place {
+    bool secrets = false;  // inside env
+    bool env = true;       // anywhere but inside env
+    bool outputs = false;  // the task's own, once it succeeded
+  };
+  [[nodiscard]] Result<NameInfo> resolve(const std::vector<std::string>& path, Place place) const;
+
+  // Says that a secret flows into the environment variable `name`.
+  void mark_secret(const std::string& name) { secret_env_.insert(name); }
+
+ private:
+  [[nodiscard]] Result<NameInfo> param(const std::string& name) const;
+  [[nodiscard]] Result<NameInfo> environment(const std::string& name, Place place) const;
+  [[nodiscard]] Result<NameInfo> secret(const std::string& name, Place place) const;
+  [[nodiscard]] Result<NameInfo> other_task(const std::vector<std::string>& path) const;
+  [[nodiscard]] Result<NameInfo> output(const TaskDraft& task, const std::string& name) const;
+  [[nodiscard]] Result<NameInfo> element(const std::string& name) const;
+  [[nodiscard]] bool is_upstream(int other) const;
+
+  const Draft& draft_;
+  int task_;
+  std::set<std::string> secret_env_;
+  mutable std::set<int> upstream_;  // all tasks above, filled at the first question that direct needs do not answer
+  mutable bool upstream_known_ = false;
+};
+
+}  // namespace slipway::dag

@@ -1,0 +1,65 @@
+#include <algorithm>
+
+#include "dag/draft.h"
+#include "dag/field_table.h"
+#include "dag/reader.h"
+#include "dag/structure.h"
+#include "slipway/dag/parse.h"
+
+namespace slipway::dag {
+namespace {
+
+using text::Entry;
+using text::Node;
+using text::NodeKind;
+
+// Words whose field is supported and whose own meaning is not.
+bool is_planned_word(const Field& field, const Node& node) {
+  return field.key == "executor" && node.scalar == "kubernetes";
+}
+
+class Collector {
+ public:
+  explicit Collector(std::vector<PlannedUse>& uses) : uses_(uses) {}
+
+  void collect(const Node& node, const Field& field, const std::string& path, const SourceSpan& place) {
+    if (!is_written(&node)) return;
+    if (field.status == FieldStatus::Planned || is_planned_word(field, node)) {
+      uses_.push_back({path, place});
+      return;
+    }
+    for (const Node& item : node.items) collect(item, field, path, place);
+    for (const Entry& entry : node.entries) {
+      const Field* child = field.child(entry.key);
+      if (child != nullptr && child != &field)
+        collect(entry.value, *child, path.empty() ? entry.key : path + "." + entry.key, entry.key_span);
+    }
+  }
+
+ private:
+  std::vector<PlannedUse>& uses_;
+};
+
+}  // namespace
+
+void check_planned(Draft& draft) {
+  auto& uses = draft.dag.planned;
+  Collector(uses).collect(draft.root, language(), "", {});
+  for (const TaskDraft& task : draft.tasks)
+    if (const Entry* image = task.task.kind == TaskKind::Image ? task.merged.find_entry("image") : nullptr)
+      uses.push_back({"tasks." + task.task.id.str() + ".image", image->key_span});
+  std::stable_sort(uses.begin(), uses.end(), [](const PlannedUse& a, const PlannedUse& b) {
+    return std::pair(a.span.line, a.span.column) < std::pair(b.span.line, b.span.column);
+  });
+}
+
+Diagnostics check_activation(const Dag& dag) {
+  Diagnostics diagnostics;
+  for (const PlannedUse& use : dag.planned)
+    diagnostics.error("not-supported-yet", use.span,
+                      "`" + use.field + "` is part of the language, and this version does not act on it yet",
+                      "remove it to activate the DAG; `slipway dag explain` shows the status of each field");
+  return diagnostics;
+}
+
+}  // namespace slipway::dag

@@ -1,0 +1,300 @@
+#include <algorithm>
+
+#include "dag/draft.h"
+#include "dag/field_table.h"
+#include "dag/merge.h"
+#include "dag/reader.h"
+
+namespace slipway::dag {
+namespace {
+
+using text::Entry;
+using text::Node;
+using text::NodeKind;
+
+constexpr std::size_t kTasksMax = 20'000;
+
+class TaskReader {
+ public:
+  TaskReader(Draft& draft, const Node* defaults) : draft_(draft), out_(draft.out), defaults_(defaults) {
+    const Node* env = draft.root.find("env");
+    if (is_written(env) && env->kind == NodeKind::Map) shared_env_ = env;
+    for (const Node* name : read_many(draft.root.find("secrets")))
+      if (name->kind == NodeKind::Text) shared_secrets_.push_back(name->scalar);
+  }
+
+  TaskDraft read(const Entry& entry) {
+    TaskDraft draft;
+    draft.entry = &entry;
+    draft.task.id = TaskId(entry.key);
+    draft.task.span = entry.key_span;
+    draft.merged.kind = NodeKind::Map;
+    if (entry.value.kind != NodeKind::Map && entry.value.kind != NodeKind::Null) return draft;
+    Node own = entry.value;
+    own.kind = NodeKind::Map;
+    draft.task.kind = find_kind(entry, own);
+    check_kind_fields(own, draft.task);
+    draft.merged = merge_defaults(defaults_, own, draft.task.kind);
+    share(draft);
+    fill(draft.merged, draft.task);
+    return draft;
+  }
+
+ private:
+  static bool has_process(TaskKind kind) {
+    return kind == TaskKind::Run || kind == TaskKind::Image || kind == TaskKind::Service;
+  }
+
+  // Lets the DAG's env and secrets in; they count as written before the task's.
+  void share(TaskDraft& draft) {
+    if (!has_process(draft.task.kind)) return;
+    if (shared_env_ != nullptr) {
+      Node around;
+      around.kind = NodeKind::Map;
+      around.entries.push_back({"env", shared_env_->span, *shared_env_});
+      draft.merged = merge_maps(around, draft.merged);
+    }
+    draft.task.secrets = shared_secrets_;
+  }
+
+  TaskKind find_kind(const Entry& entry, const Node& own) {
+    auto kinds = kinds_written(own);
+    if (kinds.size() > 1) {
+      const Entry& second = *own.find_entry(kTaskKinds.text(kinds[1]));
+      out_.error("several-kinds", second.key_span,
+                 "task `" + entry.key + "` has `" + std::string(kTaskKinds.text(kinds[0])) + "` (line " +
+                     std::to_string(own.find_entry(kTaskKinds.text(kinds[0]))->key_span.line) + ") and `" + second.key +
+                     "`",
+                 "a task does one thing: keep one, and make the other a task of its own");
+    }
+    if (kinds.empty() && defaults_ != nullptr) {
+      kinds = kinds_written(*defaults_);
+      std::erase(kinds, TaskKind::Image);
+    }
+    if (kinds.empty() && !has_unknown_key(own))
+      out_.error("no-kind", entry.key_span, "task `" + entry.key + "` does nothing",
+                 "give it `run: command`, `service:`, or `noop: true` if it is there for order only");
+    return kinds.empty() ? TaskKind::Noop : kinds.front();
+  }
+
+  // A key that nobody knows was reported; it may well be a misspelt kind.
+  static bool has_unknown_key(const Node& own) {
+    const Field& fields = *language().child("defaults");
+    return std::any_of(own.entries.begin(), own.entries.end(),
+                       [&](const Entry& entry) { return fields.child(entry.key) == nullptr; });
+  }
+
+  void check_kind_fields(const Node& own, const Task& task) {
+    if (kinds_written(own).size() > 1 || has_unknown_key(own)) return;
+    const Field& fields = *language().child("defaults");
+    for (const Entry& entry : own.entries) {
+      const Field* field = fields.child(entry.key);
+      if (!is_written(&entry.value) || (field->kinds & kind_bit(task.kind)) != 0 || entry.key == "noop") continue;
+      if (task.kind == TaskKind::Noop && kinds_written(own).empty()) continue;
+      out_.error(
+          "wrong-kind", entry.key_span,
+          "`" + entry.key + "` has no meaning in a task of kind `" + std::string(kTaskKinds.text(task.kind)) + "`",
+          "it applies to: " + applies_to(*field));
+    }
+  }
+
+  void fill(const Node& node, Task& task) {
+    assign(task.description, read_text(node.find("description")));
+    assign(task.trigger_rule, read_word(node.find("trigger_rule"), kTriggerRules));
+    task.when = read_template(node.find("when"));
+    assign(task.continue_on_error, read_bool(node.find("continue_on_error")));
+    assign(task.timeout, read_duration(node.find("timeout")));
+    assign(task.grace, read_duration(node.find("grace")));
+    assign(task.priority, read_int(node.find("priority")));
+    task.workdir = read_template(node.find("workdir"));
+    if (task.kind == TaskKind::Run) task.run = read_command(node.find("run"));
+    if (task.kind == TaskKind::Service) read_service(node.find("service"), task);
+    read_retry(node.find("retry"), task.retry);
+    read_exit_codes(node.find("exit_codes"), task.exit_codes);
+    read_environment(node, task);
+    read_outputs(node, task);
+  }
+
+  Command read_command(const Node* node) {
+    Command command;
+    if (!is_written(node) || node->kind == NodeKind::Map) return command;
+    command.shell = node->kind != NodeKind::List;
+    for (const Node* word : read_many(node))
+      if (auto text = read_template(word)) command.words.push_back(*std::move(text));
+    const bool empty =
+        command.words.empty() || command.words.front().text.find_first_not_of(" \t\n") == std::string::npos;
+    if (empty) out_.error("empty-command", node->span, "the command is empty", "write what to run, or `noop: true`");
+    return command;
+  }
+
+  void read_service(const Node* node, Task& task) {
+    if (!is_written(node) || node->kind != NodeKind::Map) return;
+    Service& service = task.service.emplace();
+    if (const auto name = read_text(node->find("name"))) service.name = ServiceId(*name);
+    service.run = read_command(node->find("run"));
+    assign(service.port, read_int(node->find("port")));
+    assign(service.health, read_text(node->find("health")));
+    assign(service.rollout_timeout, read_duration(node->find("rollout_timeout")));
+    for (const std::string_view field : {"name", "run", "port"}) {
+      const bool given = is_written(node->find(field)) || (field == "run" && is_written(node->find("manifest")));
+      if (!given)
+        out_.error("missing-field", node->span,
+                   "the service of task `" + task.id.str() + "` has no `" + std::string(field) + "`",
+                   field == "port"   ? "write the port that its clients use: port: 8000"
+                   : field == "name" ? "write the name that its address has: name: sentiment"
+                                     : "write the server's command: run: [program, argument]");
+    }
+    if (const Node* smoke = node->find("smoke"); is_written(smoke) && smoke->kind == NodeKind::Map)
+      read_smoke(*smoke, service);
+    check_path(node->find("health"));
+  }
+
+  void check_path(const Node* node) {
+    const auto path = read_text(node);
+    if (path && !path->starts_with('/'))
+      out_.error("bad-path", node->span, "`" + *path + "` is no path of an address", "begin it with `/`");
+  }
+
+  void read_smoke(const Node& node, Service& service) {
+    Smoke& smoke = service.smoke.emplace();
+    const Node* get = node.find("get");
+    const Node* post = node.find("post");
+    smoke.post = is_written(post);
+    assign(smoke.path, read_text(smoke.post ? post : get));
+    if (const Node* json = node.find("json")) smoke.json = text::to_value(*json);
+    assign(smoke.expect, read_text(node.find("expect")));
+    if (is_written(get) == is_written(post))
+      out_.error("bad-smoke", node.span, "a smoke request is one GET or one POST",
+                 "write get: /path, or post: /path with json:");
+    check_path(get);
+    check_path(post);
+  }
+
+  static void read_retry(const Node* node, Retry& retry) {
+    if (!is_written(node)) return;
+    assign(retry.limit, read_int(node->find("limit")));
+    assign(retry.delay, read_duration(node->find("delay")));
+    assign(retry.backoff, read_number(node->find("backoff")));
+    assign(retry.max_delay, read_duration(node->find("max_delay")));
+    assign(retry.infra_limit, read_int(node->find("infra_limit")));
+    assign(retry.timeouts, read_bool(node->find("timeouts")));
+    retry.lost_after = read_duration(node->find("lost_after"));
+  }
+
+  void read_exit_codes(const Node* node, ExitCodes& codes) {
+    if (!is_written(node)) return;
+    std::map<int, std::string_view> seen;
+    const auto read = [&](std::string_view field, std::vector<int>& out) {
+      for (const Node* code : read_many(node->find(field))) {
+        const auto number = read_int(code);
+        if (!number) continue;
+        const auto [first, inserted] = seen.emplace(*number, field);
+        if (!inserted)
+          out_.error("duplicate-exit-code", code->span,
+                     "exit code " + std::to_string(*number) + " stands in `" + std::string(first->second) + "` already",
+                     "keep one");
+        out.push_back(*number);
+      }
+    };
+    read("retry", codes.retry);
+    read("skip", codes.skip);
+    read("fail", codes.fail);
+  }
+
+  void read_environment(const Node& node, Task& task) {
+    if (const Node* env = node.find("env"); is_written(env))
+      for (const Entry& entry : env->entries)
+        if (auto value = read_template(&entry.value)) {
+          if (entry.key.starts_with("SLIPWAY_"))
+            out_.error("reserved-name", entry.key_span, "names that begin with SLIPWAY_ are set by slipway",
+                       "choose another name");
+          task.env.emplace(entry.key, *std::move(value));
+        }
+    for (const Node* name : read_many(node.find("secrets")))
+      if (name->kind == NodeKind::Text) task.secrets.push_back(name->scalar);
+    std::sort(task.secrets.begin(), task.secrets.end());
+    task.secrets.erase(std::unique(task.secrets.begin(), task.secrets.end()), task.secrets.end());
+    for (const auto& name : task.secrets)
+      if (const Entry* both = task.env.contains(name) ? node.find("env")->find_entry(name) : nullptr)
+        out_.error("env-and-secret", both->key_span,
+                   "`" + name + "` is an environment variable and a secret of this task", "remove one");
+  }
+
+  void read_outputs(const Node& node, Task& task) {
+    if (const Node* outputs = node.find("outputs"); is_written(outputs))
+      for (const Entry& entry : outputs->entries)
+        task.outputs.emplace(entry.key,
+                             OutputDecl{read_word(&entry.value, kValueTypes).value_or(ValueType::Any), entry.key_span});
+    if (const Node* checks = node.find("check"); is_written(checks))
+      for (const Entry& entry : checks->entries)
+        if (entry.value.kind == NodeKind::Map) read_check(entry, task);
+  }
+
+  void read_check(const Entry& entry, Task& task) {
+    Check check;
+    check.output = entry.key;
+    check.span = entry.key_span;
+    check.min = read_number(entry.value.find("min"));
+    check.max = read_number(entry.value.find("max"));
+    if (const Node* equals = entry.value.find("equals")) check.equals = text::to_value(*equals);
+    check.warn_only = read_text(entry.value.find("severity")) == "warn";
+    const auto output = task.outputs.find(entry.key);
+    if (output == task.outputs.end()) {
+      undeclared_check(entry, task);
+    } else if ((check.min || check.max) && !is_number(output->second.type)) {
+      out_.error("bad-check", entry.key_span,
+                 "output `" + entry.key + "` is declared " + std::string(kValueTypes.text(output->second.type)) +
+                     ", which has no minimum or maximum",
+                 "declare it: outputs: {" + entry.key + ": number}");
+    }
+    if (check.min && check.max && *check.min > *check.max)
+      out_.error("bad-check", entry.value.find("min")->span,
+                 "the minimum is above the maximum, so the check can never pass", "swap them");
+    task.checks.push_back(std::move(check));
+  }
+
+  static bool is_number(ValueType type) {
+    return type == ValueType::Number || type == ValueType::Integer || type == ValueType::Any;
+  }
+
+  void undeclared_check(const Entry& entry, const Task& task) {
+    std::vector<std::string> names;
+    for (const auto& [name, decl] : task.outputs) names.push_back(name);
+    const auto word = nearest(entry.key, names);
+    out_.error("undeclared-output", entry.key_span,
+               "task `" + task.id.str() + "` declares no output `" + entry.key + "`",
+               word ? "did you mean `" + *word + "`?" : "declare it: outputs: {" + entry.key + ": number}");
+  }
+
+  Draft& draft_;
+  Diagnostics& out_;
+  const Node* defaults_;
+  const Node* shared_env_ = nullptr;
+  std::vector<std::string> shared_secrets_;
+};
+
+}  // namespace
+
+void read_tasks(Draft& draft) {
+  const Entry* tasks = draft.root.find_entry("tasks");
+  if (tasks == nullptr || tasks->value.kind != NodeKind::Map) return;
+  if (tasks->value.entries.empty())
+    draft.out.error("no-tasks", tasks->value.span, "the DAG has no task",
+                    "write at least one: hello: {run: echo hello}");
+  if (tasks->value.entries.size() > kTasksMax) {
+    draft.out.error(
+        "too-many-tasks", tasks->key_span,
+        "the DAG has " + std::to_string(tasks->value.entries.size()) + " tasks, more than " + std::to_string(kTasksMax),
+        "split it, or fan out with for_each");
+    return;
+  }
+  const Node* defaults = draft.root.find("defaults");
+  if (defaults != nullptr && defaults->kind != NodeKind::Map) defaults = nullptr;
+  TaskReader reader(draft, defaults);
+  for (const Entry& entry : tasks->value.entries) {
+    draft.index.emplace(entry.key, static_cast<int>(draft.tasks.size()));
+    draft.tasks.push_back(reader.read(entry));
+  }
+}
+
+}  // namespace slipway::dag
