@@ -1,0 +1,47 @@
+// Checkpoints of a training:
+//
+//   OUTPUT/checkpoint-40/adapter_model.safetensors, adapter_config.json    the adapter, as PEFT reads it
+//                        optimizer.safetensors                             exp_avg.<path>, exp_avg_sq.<path>, fp32
+//                        trainer_state.json                                step, fingerprint, running sums
+//                        complete                                          written last; without it the folder is
+//                        ignored
+//
+// A checkpoint is built under a temporary name, synced, renamed, and only then marked. Whatever instant the process
+// dies at, every marked folder is whole.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "ml/train/optimizer.h"
+#include "slipway/ml/trainer.h"
+
+namespace slipway::ml {
+
+// What besides tensors a training needs to go on as if it had never stopped.
+struct TrainState {
+  std::int64_t step = 0;
+  double loss_since_report = 0;  // sum of the losses of the steps since the last report
+  std::int64_t steps_since_report = 0;
+  double last_loss = 0;
+  std::string kernel_id;
+  Value fingerprint = Value::Object{};
+};
+
+// Writes OUTPUT/checkpoint-<step> and then removes the oldest complete ones beyond `limit` (0: none), by step number,
+// never the one just written.
+[[nodiscard]] Result<void> save_checkpoint(const std::filesystem::path& folder, Lora& lora, const AdapterConfig& config,
+                                           const AdamW& optimizer, const TrainState& state, int limit);
+
+// Step of the newest complete checkpoint below `folder`, if any.
+[[nodiscard]] std::optional<std::int64_t> newest_checkpoint(const std::filesystem::path& folder);
+
+// Reads checkpoint-<step> into `lora` and `optimizer`, which have the shapes it must have. Conflict if its fingerprint
+// is not `fingerprint`; the message names what differs.
+[[nodiscard]] Result<TrainState> load_checkpoint(const std::filesystem::path& folder, std::int64_t step,
+                                                 const Value& fingerprint, const ModelConfig& model, Lora& lora,
+                                                 AdamW& optimizer);
+
+}  // namespace slipway::ml
