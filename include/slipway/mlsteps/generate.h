@@ -1,0 +1,26 @@
+// `slipway generate`: batch inference from a JSONL file to a JSONL file, or one prompt to stdout.
+#pragma once
+
+#include <string>
+
+#include "slipway/ml/generator.h"
+#include "slipway/mlsteps/step.h"
+
+namespace slipway::mlsteps {
+
+struct GenerateOptions {
+  std::string model;    // folder
+  std::string adapter;  // PEFT folder; empty: none
+  std::string input;    // lines {"prompt_ids": […]} or {"prompt": "…"} (tokenised with special tokens)
+  std::string output;   // lines {"ids", "text", "finish_reason"}, new tokens only; several per prompt: see run_generate
+  std::string prompt;   // instead of input and output: the text goes to stdout
+  ml::SamplingParams params;
+  std::uint64_t seed = 42;
+  int threads = 0;
+};
+
+// With params.n > 1 a line is {"ids", "samples"}: if max_tokens is 1, `ids` are the n draws of the next token; else
+// each of `samples` is an object as above and `ids` are those of the first.
+[[nodiscard]] int run_generate(const GenerateOptions& options, const StepIo& io);
+
+}  // namespace slipway::mlsteps

@@ -1,0 +1,36 @@
+// `slipway train`: a model folder and a JSONL file in, an adapter, checkpoints and a merged model out.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "slipway/ml/dataset.h"
+#include "slipway/ml/trainer.h"
+#include "slipway/mlsteps/step.h"
+
+namespace slipway::mlsteps {
+
+// Names and defaults follow TRL, PEFT and TrainingArguments; the command line has the same with dashes.
+struct TrainOptions {
+  std::string model;         // folder
+  std::string data;          // JSONL file or folder of such
+  std::string output;        // folder
+  std::string init_adapter;  // start from this PEFT folder; its rank, alpha and targets win
+  std::int64_t lora_r = 8;
+  double lora_alpha = 16;
+  double lora_dropout = 0.1;
+  bool rslora = false;
+  std::vector<std::string> target_modules = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
+                                             "gate_proj", "up_proj", "down_proj"};
+  ml::TrainSettings settings;
+  ml::DatasetRules rules;  // `compat` is that of the settings
+  bool resume = false;
+  bool merge = true;  // write OUTPUT/final_model
+  int threads = 0;    // 0: all this process may use
+};
+
+// Outputs: {"model", "adapter", "loss", "tokens_per_second", "steps", "samples", "samples_without_labels"}.
+// Exit codes: 0, 2, 3, 65, 70, 75. `io.stop_requested` ends it with a checkpoint and 75.
+[[nodiscard]] int run_train(const TrainOptions& options, const StepIo& io);
+
+}  // namespace slipway::mlsteps

@@ -1,0 +1,218 @@
+#include "slipway/mlsteps/train.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <ostream>
+
+#include "mlsteps/progress.h"
+#include "mlsteps/run_folder.h"
+#include "mlsteps/train_record.h"
+#include "slipway/base/file.h"
+#include "slipway/ml/adapter_folder.h"
+#include "slipway/ml/loaded_model.h"
+#include "slipway/ml/merge.h"
+
+namespace slipway::mlsteps {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::optional<std::string> usage_problem(const TrainOptions& options) {
+  const auto& settings = options.settings;
+  if (options.model.empty() || options.data.empty() || options.output.empty())
+    return "--model, --data and --output are needed";
+  for (const auto* place : {&options.model, &options.data, &options.output})
+    if (place->find("://") != std::string::npos) return *place + " is a URI; `slipway fetch` makes a local copy";
+  if (options.lora_r < 1) return "--lora-r must be at least 1";
+  if (!(options.lora_dropout >= 0 && options.lora_dropout < 1)) return "--lora-dropout must be in [0, 1)";
+  if (options.target_modules.empty()) return "--target-modules must name at least one module";
+  if (settings.batch_size < 1 || settings.accumulation < 1)
+    return "--per-device-train-batch-size and --gradient-accumulation-steps must be at least 1";
+  if (!(settings.epochs > 0) && settings.max_steps <= 0) return "--num-train-epochs must be above 0";
+  if (!(settings.learning_rate >= 0) || !std::isfinite(settings.learning_rate))
+    return "--learning-rate must be at least 0";
+  if (!(settings.warmup_ratio >= 0 && settings.warmup_ratio <= 1)) return "--warmup-ratio must be in [0, 1]";
+  if (settings.logging_steps < 1) return "--logging-steps must be at least 1";
+  if (settings.save_steps < 0 || settings.save_total_limit < 0)
+    return "--save-steps and --save-total-limit must be at least 0";
+  if (options.rules.max_seq_length < 2) return "--max-seq-length must be at least 2";
+  return std::nullopt;
+}
+
+// One training, from files to files.
+class Run {
+ public:
+  Run(const TrainOptions& options, const StepIo& io, RunFolder folder)
+      : options_(options), io_(io), folder_(std::move(folder)) {}
+
+  // Every end but success leaves its status here.
+  int run();
+
+ private:
+  Result<ml::TrainSummary> train();
+  Result<ml::Adapter> adapter(const ml::ModelConfig& model) const;
+  Result<ml::Dataset> data(const ml::LoadedModel& model);
+  [[nodiscard]] ml::TrainContext context();
+  void report(const ml::StepReport& report);
+  Result<void> publish(const ml::TrainSummary& summary, ml::Adapter& adapter);
+  int end(const ml::TrainSummary& summary);
+  void say(std::string_view line);
+
+  const TrainOptions& options_;
+  const StepIo& io_;
+  RunFolder folder_;
+  std::optional<Error> report_error_;  // a full disk shows while reporting
+  std::int64_t samples_ = 0;
+  std::int64_t without_labels_ = 0;
+};
+
+void Run::say(std::string_view line) {
+  folder_.log(line);
+  io_.err << line << "\n" << std::flush;
+}
+
+Result<ml::Adapter> Run::adapter(const ml::ModelConfig& model) const {
+  if (!options_.init_adapter.empty()) {
+    SLIPWAY_TRY_ASSIGN(ml::Adapter adapter, ml::read_adapter(options_.init_adapter, model));
+    adapter.config.dropout = options_.lora_dropout;
+    adapter.config.base_model = options_.model;
+    adapter.lora.dropout = static_cast<float>(options_.lora_dropout);
+    return adapter;
+  }
+  const ml::AdapterConfig config{.base_model = options_.model,
+                                 .rank = options_.lora_r,
+                                 .alpha = options_.lora_alpha,
+                                 .dropout = options_.lora_dropout,
+                                 .rslora = options_.rslora,
+                                 .target_modules = options_.target_modules,
+                                 .rank_pattern = {},
+                                 .alpha_pattern = {}};
+  SLIPWAY_TRY_ASSIGN(ml::Lora lora, ml::make_lora(config, model));
+  ml::initialise(lora, options_.settings.seed);
+  return ml::Adapter{config, std::move(lora)};
+}
+
+Result<ml::Dataset> Run::data(const ml::LoadedModel& model) {
+  SLIPWAY_TRY_ASSIGN(const auto texts, ml::read_text_samples(options_.data, options_.rules));
+  SLIPWAY_TRY_ASSIGN(ml::Dataset dataset, ml::tokenize_samples(texts, model.tokenizer, model.text_end, options_.rules));
+  samples_ = std::ssize(dataset.samples);
+  without_labels_ = dataset.without_labels;
+  say(fmt::format("{} samples, {} tokens, {} of them to learn", samples_, dataset.tokens, dataset.labels));
+  if (dataset.truncated > 0)
+    say(fmt::format("{} samples are longer than {} tokens and lost their tail", dataset.truncated,
+                    options_.rules.max_seq_length));
+  if (without_labels_ > 0) say(fmt::format("{} samples have nothing to learn and are skipped", without_labels_));
+  return dataset;
+}
+
+void Run::report(const ml::StepReport& report) {
+  if (const auto added = folder_.add(report); !added) report_error_ = added.error();
+  if (io_.variable("SLIPWAY_ATTEMPT_ID").empty()) {
+    io_.err << progress_for_people(report) << "\n" << std::flush;
+  } else {
+    io_.out << progress_for_machines(report) << "\n" << std::flush;
+  }
+}
+
+ml::TrainContext Run::context() {
+  return {.clock = io_.clock,
+          .stop_requested = io_.stop_requested,
+          .resumed =
+              [this](std::int64_t step, std::string_view note) {
+                say(fmt::format("resumed from checkpoint-{}{}{}", step, note.empty() ? "" : ": ", note));
+                if (const auto kept = folder_.keep_metrics_to(step); !kept) report_error_ = kept.error();
+              },
+          .report = [this](const ml::StepReport& step) { report(step); },
+          .checkpointed = [this](std::int64_t step) { folder_.log(fmt::format("wrote checkpoint-{}", step)); }};
+}
+
+Result<void> Run::publish(const ml::TrainSummary& summary, ml::Adapter& adapter) {
+  const fs::path adapter_folder = folder_.path() / "adapter";
+  std::error_code failure;
+  fs::create_directories(adapter_folder, failure);
+  if (failure) return errno_error("making " + adapter_folder.string(), failure.value());
+  SLIPWAY_TRY(ml::write_adapter(adapter_folder, adapter.config, adapter.lora));
+  // transformers' Trainer leaves the adapter at the root.
+  if (options_.settings.compat == ml::Compat::Hf)
+    SLIPWAY_TRY(ml::write_adapter(folder_.path(), adapter.config, adapter.lora));
+  Value outputs = Value::Object{{"adapter", adapter_folder.string()},
+                                {"loss", summary.final_loss},
+                                {"mean_loss", summary.mean_loss},
+                                {"tokens_per_second", summary.tokens_per_second},
+                                {"steps", summary.step},
+                                {"samples", samples_},
+                                {"samples_without_labels", without_labels_}};
+  if (options_.merge) {
+    const fs::path merged = folder_.path() / "final_model";
+    SLIPWAY_TRY_ASSIGN(const ml::MergeReport report, ml::merge_lora(options_.model, adapter.lora, merged));
+    say(fmt::format("merged {} of {} tensors into {}", report.merged, report.tensors, merged.string()));
+    outputs["model"] = merged.string();
+  }
+  return write_outputs(io_, outputs);
+}
+
+Result<ml::TrainSummary> Run::train() {
+  SLIPWAY_TRY_ASSIGN(const ml::LoadedModel model, ml::load_model(options_.model));
+  SLIPWAY_TRY_ASSIGN(const ml::Dataset dataset, data(model));
+  SLIPWAY_TRY_ASSIGN(ml::Adapter adapter, this->adapter(model.model.config()));
+  ml::Compute compute({.threads = options_.threads, .isa = {}});
+  const Value fingerprint = training_fingerprint(options_, adapter, dataset);
+  SLIPWAY_TRY(folder_.write_config(training_record(options_, adapter, dataset, compute)));
+  say(fmt::format("training {} parameters on {} threads, kernel {}", adapter.lora.parameter_count(), compute.threads(),
+                  compute.kernel_id()));
+  const ml::CheckpointSettings checkpoints{
+      .folder = folder_.path(), .resume = options_.resume, .fingerprint = fingerprint, .config = adapter.config};
+  SLIPWAY_TRY_ASSIGN(const ml::TrainSummary summary, ml::train(model.model, compute, adapter.lora, dataset.samples,
+                                                               options_.settings, checkpoints, context()));
+  if (report_error_) return *report_error_;
+  if (summary.end == ml::TrainEnd::Completed) SLIPWAY_TRY(publish(summary, adapter));
+  return summary;
+}
+
+int Run::end(const ml::TrainSummary& summary) {
+  std::string state;
+  int exit_code = kStepOk;
+  switch (summary.end) {
+    case ml::TrainEnd::Completed:
+      state = fmt::format("completed: {} steps, last loss {:.4f}, {:.0f} tokens/s", summary.step, summary.final_loss,
+                          summary.tokens_per_second);
+      say(state);
+      break;
+    case ml::TrainEnd::Interrupted:
+      state = fmt::format("interrupted after step {} of {}; checkpoint-{} is complete, --resume goes on from it",
+                          summary.step, summary.steps, summary.step);
+      folder_.log(state);
+      exit_code = fail(io_, kStepInterrupted, "interrupted", state);
+      break;
+    case ml::TrainEnd::NonFinite:
+      state =
+          fmt::format("step {}: loss or gradient is not finite; a lower --learning-rate may help", summary.step + 1);
+      folder_.log(state);
+      exit_code = fail(io_, kStepNonFinite, "non-finite", state);
+      break;
+  }
+  const auto written = folder_.write_status(exit_code == kStepOk, state);
+  return written ? exit_code : fail(io_, written.error());
+}
+
+int Run::run() {
+  const auto summary = train();
+  if (summary) return end(*summary);
+  folder_.log(summary.error().message);
+  // The first error is the one to report; a full disk may refuse the status too.
+  if (const auto written = folder_.write_status(false, summary.error().message); !written)
+    io_.err << "slipway: " << written.error().message << "\n";
+  return fail(io_, summary.error());
+}
+
+}  // namespace
+
+int run_train(const TrainOptions& options, const StepIo& io) {
+  if (const auto problem = usage_problem(options)) return fail(io, kStepUsage, "usage", *problem);
+  auto folder = RunFolder::open(options.output, io.clock);
+  if (!folder) return fail(io, folder.error());
+  return Run(options, io, *std::move(folder)).run();
+}
+
+}  // namespace slipway::mlsteps
