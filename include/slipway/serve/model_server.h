@@ -1,0 +1,66 @@
+// The HTTP face of a model: /generate in vLLM's legacy shape or the Vertex one, /v1/models, /health, /ping, /version.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "slipway/base/enum_table.h"
+#include "slipway/base/log.h"
+#include "slipway/base/result.h"
+#include "slipway/base/time.h"
+
+namespace slipway::serve {
+
+enum class ResponseFormat : std::uint8_t { Text, Predictions };
+inline constexpr EnumTable<ResponseFormat, 2> kResponseFormats{{{
+    {ResponseFormat::Text, "text", "vLLM's {\"text\": [prompt + output]}"},
+    {ResponseFormat::Predictions, "predictions", "Vertex AI's {\"predictions\": [\"Prompt:…Output:…\"]}"},
+}}};
+
+struct AdapterSource {
+  std::string name;  // what a request's `model` says
+  std::filesystem::path folder;
+};
+
+struct ServeOptions {
+  std::filesystem::path model;
+  std::string model_name;  // as /v1/models lists it; the folder's path if empty
+  std::vector<AdapterSource> adapters;
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 8000;  // 0: any free one
+  ResponseFormat format = ResponseFormat::Text;
+  int threads = 0;                         // 0: all this process may use
+  int sequences_max = 16;                  // decoded together
+  int queue_max = 64;                      // requests in work and waiting; more: 429
+  std::size_t body_bytes_max = 1U << 20U;  // larger: 413
+  int prompt_tokens_max = 0;               // 0: what the context leaves; longer prompts: 400
+  int max_tokens_max = 4096;               // a larger `max_tokens`: 400
+  std::uint64_t seed = 0;                  // of requests that name none; drawn by the caller
+  std::string version;                     // as /version says it
+  std::int64_t started_s = 0;              // Unix time, for /v1/models
+};
+
+// Thread-safe.
+class ModelServer {
+ public:
+  // Binds and answers at once; the model is loaded meanwhile, and /health is 503 until it is there.
+  [[nodiscard]] static Result<std::unique_ptr<ModelServer>> start(ServeOptions options, Logger log);
+  // Stops at once; requests in work get 503.
+  ~ModelServer();
+
+  [[nodiscard]] std::uint16_t port() const;
+  // Returns when the model is loaded, or why it could not be.
+  [[nodiscard]] Result<void> wait_ready();
+  // Refuses new requests, and returns when those in work were answered or `limit` has passed.
+  void drain(Duration limit);
+
+ private:
+  struct Impl;
+  explicit ModelServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace slipway::serve
