@@ -21,6 +21,15 @@ constexpr std::array kGroups{
 };
 
 constexpr std::array kCommands{
+    Command{"train", "fine-tune a model with a LoRA adapter", setup_train},
+    Command{"merge", "fold an adapter into its base model", setup_merge},
+    Command{"evaluate", "count the right answers of a model", setup_evaluate},
+    Command{"generate", "continue prompts, one or a file of them", setup_generate},
+    Command{"serve-model", "answer HTTP requests with a model", setup_serve_model},
+    Command{"tokenize", "text to token ids and back", setup_tokenize},
+    Command{"debug logits", "write the logits of token sequences", setup_debug_logits},
+    Command{"debug eval-loss", "write the loss of each sample", setup_debug_eval_loss},
+    Command{"debug grads", "write the gradients of an adapter", setup_debug_grads},
     Command{"version", "print the version", setup_version},
 };
 

@@ -7,4 +7,14 @@ namespace slipway::cli {
 
 Handler setup_version(CLI::App& app);
 
+Handler setup_train(CLI::App& app);
+Handler setup_merge(CLI::App& app);
+Handler setup_evaluate(CLI::App& app);
+Handler setup_generate(CLI::App& app);
+Handler setup_serve_model(CLI::App& app);
+Handler setup_tokenize(CLI::App& app);
+Handler setup_debug_logits(CLI::App& app);
+Handler setup_debug_eval_loss(CLI::App& app);
+Handler setup_debug_grads(CLI::App& app);
+
 }  // namespace slipway::cli
