@@ -20,7 +20,7 @@ TEST(ModelConfigJson, ReadsGemma2) {
   EXPECT_EQ(config->kv_heads, 2);
   EXPECT_EQ(config->activation, Activation::GeluTanh);
   EXPECT_TRUE(config->norm_one_plus && config->post_norms && config->tied_head);
-  EXPECT_FALSE(config->qkv_bias || config->o_bias || config->mlp_bias || config->qk_norm);
+  EXPECT_FALSE(config->qkv_bias || config->o_bias || config->mlp_bias);
   EXPECT_EQ(config->sliding_window, (std::vector<std::int64_t>{16, 0, 16}));
   EXPECT_FLOAT_EQ(config->embed_scale, std::sqrt(40.0F));
   EXPECT_FLOAT_EQ(config->attention_scale, 1 / std::sqrt(24.0F));
