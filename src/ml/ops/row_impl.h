@@ -190,9 +190,7 @@ void add(const float* x, std::int64_t n, float* y) {
 // 32 random bits for each element: the element's number, keyed, through the two multiply-xorshift rounds of
 // "lowbias32" (Wellons), keyed again between them.
 inline BitVec random_bits(std::uint64_t key, std::int64_t first) {
-  BitVec x = splat_bits(static_cast<std::uint32_t>(first));
-  for (int lane = 0; lane < SLIPWAY_ML_LANES; ++lane) x[lane] += static_cast<std::uint32_t>(lane);
-  x ^= static_cast<std::uint32_t>(key);
+  BitVec x = (kLaneNumbers + static_cast<std::uint32_t>(first)) ^ static_cast<std::uint32_t>(key);
   x = (x ^ (x >> 16)) * 0x7feb352dU;
   x ^= static_cast<std::uint32_t>(key >> 32);
   x = (x ^ (x >> 15)) * 0x846ca68bU;

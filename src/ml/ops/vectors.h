@@ -3,6 +3,10 @@
 // for different instruction sets must not share one inline function.
 #pragma once
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #include <cstdint>
 #include <utility>
 
@@ -27,16 +31,35 @@ struct Some {
 inline Vec splat(float x) { return x - Vec{}; }
 inline BitVec splat_bits(std::uint32_t x) { return x - BitVec{}; }
 
+// {0, 1, 2, ...}
+template <std::uint32_t... I>
+constexpr BitVec count_up(std::integer_sequence<std::uint32_t, I...>) {
+  return BitVec{I...};
+}
+constexpr BitVec kLaneNumbers = count_up(std::make_integer_sequence<std::uint32_t, SLIPWAY_ML_LANES>{});
+
 inline Vec load(const float* p, All) { return *reinterpret_cast<const LooseVec*>(p); }
+inline void store(float* p, Vec x, All) { *reinterpret_cast<LooseVec*>(p) = x; }
+
+// The first `count` lanes; the others read as 0 and are not written.
+#if SLIPWAY_ML_LANES == 16
+inline __mmask16 mask_of(Some some) { return static_cast<__mmask16>((1U << some.count) - 1U); }
+inline Vec load(const float* p, Some some) { return _mm512_maskz_loadu_ps(mask_of(some), p); }
+inline void store(float* p, Vec x, Some some) { _mm512_mask_storeu_ps(p, mask_of(some), x); }
+#elif SLIPWAY_ML_LANES == 8
+inline __m256i mask_of(Some some) { return (__m256i)(kLaneNumbers < static_cast<std::uint32_t>(some.count)); }
+inline Vec load(const float* p, Some some) { return _mm256_maskload_ps(p, mask_of(some)); }
+inline void store(float* p, Vec x, Some some) { _mm256_maskstore_ps(p, mask_of(some), x); }
+#else
 inline Vec load(const float* p, Some some) {
   Vec x{};
   __builtin_memcpy(&x, p, static_cast<std::size_t>(some.count) * sizeof(float));
   return x;
 }
-inline void store(float* p, Vec x, All) { *reinterpret_cast<LooseVec*>(p) = x; }
 inline void store(float* p, Vec x, Some some) {
   __builtin_memcpy(p, &x, static_cast<std::size_t>(some.count) * sizeof(float));
 }
+#endif
 
 inline Vec widen_half(HalfVec h) { return (Vec)(__builtin_convertvector(h, BitVec) << 16); }
 inline Vec load(const std::uint16_t* p, All) { return widen_half(*reinterpret_cast<const LooseHalfVec*>(p)); }
