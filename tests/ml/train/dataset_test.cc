@@ -1,0 +1,170 @@
+#include "slipway/ml/dataset.h"
+
+#include <gtest/gtest.h>
+
+#include "ml/support/files.h"
+#include "ml/support/tiny_model.h"
+#include "support/temp_folder.h"
+
+namespace slipway::ml {
+namespace {
+
+using testing::fixture;
+using testing::write_text;
+
+constexpr TokenId kBos = 2;
+constexpr TokenId kEos = 1;
+
+class DatasetTest : public ::testing::Test {
+ protected:
+  Result<Dataset> load(const std::string& lines, const DatasetRules& rules = {}) {
+    write_text(folder_.path() / "d.jsonl", lines);
+    SLIPWAY_TRY_ASSIGN(const auto texts, read_text_samples(folder_.path() / "d.jsonl", rules));
+    return tokenize_samples(texts, tokenizer_, kEos, rules);
+  }
+  // The text of the tokens that are learned.
+  std::string learned(const Sample& sample) {
+    std::vector<TokenId> ids;
+    for (std::size_t i = 0; i < sample.ids.size(); ++i)
+      if (sample.labels[i] != kIgnoreLabel) ids.push_back(sample.labels[i]);
+    return tokenizer_.decode(ids, false);
+  }
+
+  test::TempFolder folder_;
+  Tokenizer tokenizer_ = Tokenizer::load(fixture("models/tiny-gemma2-fp32")).value();
+};
+
+TEST_F(DatasetTest, TextIsLearnedWholeBetweenBosAndEos) {
+  const auto dataset = load(R"({"text":"Hello there"})");
+  ASSERT_TRUE(dataset) << dataset.error().message;
+  const Sample& sample = dataset->samples.at(0);
+  EXPECT_EQ(sample.ids.front(), kBos);
+  EXPECT_EQ(sample.ids.back(), kEos);
+  EXPECT_EQ(sample.labels.back(), kEos) << "the end is learned";
+  EXPECT_EQ(sample.label_count(), std::ssize(sample.ids) - 1) << "nothing predicts the first token";
+}
+
+TEST_F(DatasetTest, HfTakesTextAsItIs) {
+  const auto dataset = load(R"({"text":"Hello there<eos>"})", {.compat = Compat::Hf});
+  const Sample& sample = dataset->samples.at(0);
+  EXPECT_NE(sample.ids.front(), kBos);
+  EXPECT_EQ(sample.ids.back(), kEos) << "written in the text";
+  EXPECT_EQ(sample.labels.back(), kIgnoreLabel) << "pad = eos is masked";
+}
+
+TEST_F(DatasetTest, HfEndsALonePromptWithNewlineAndEos) {
+  const auto dataset = load(R"({"prompt":"Hello"})", {.compat = Compat::Hf});
+  EXPECT_EQ(tokenizer_.decode(dataset->samples.at(0).ids, false), "Hello\n<eos>");
+}
+
+TEST_F(DatasetTest, CompletionIsLearnedWithItsEnd) {
+  const auto dataset = load(R"({"prompt":"Say it:","completion":" loud"})");
+  EXPECT_EQ(learned(dataset->samples.at(0)), " loud<eos>");
+}
+
+TEST_F(DatasetTest, ATokenAcrossTheBorderIsLearned) {
+  // One token stands for the run of line breaks that prompt and completion share.
+  const auto whole = tokenizer_.encode("a\n\nb", SpecialTokens::Omit);
+  const auto dataset = load(R"({"prompt":"a\n","completion":"\nb"})");
+  const Sample& sample = dataset->samples.at(0);
+  EXPECT_EQ(std::vector(sample.ids.begin() + 1, sample.ids.end() - 1), whole) << "tokenised as one text";
+  EXPECT_NE(learned(sample).find("\nb"), std::string::npos);
+}
+
+TEST_F(DatasetTest, TemplateIsFoundInTheTextItsLastOccurrenceCounts) {
+  const auto dataset = load(R"({"text":"Answer: no. Answer: yes"})", {.response_template = "Answer:"});
+  EXPECT_EQ(learned(dataset->samples.at(0)), " yes<eos>");
+}
+
+TEST_F(DatasetTest, HfFindsTheTemplateAmongTokens) {
+  const DatasetRules rules{.compat = Compat::Hf, .response_template = "<start_of_turn>model"};
+  const auto dataset =
+      load(R"({"prompt":"<start_of_turn>user\nHi<end_of_turn><start_of_turn>model\nYo<end_of_turn>"})", rules);
+  EXPECT_EQ(learned(dataset->samples.at(0)), "\nYo<end_of_turn>\n");
+}
+
+TEST_F(DatasetTest, InstructionGetsTheAlpacaPrompt) {
+  const auto dataset = load(R"({"instruction":"Add","input":"1 2","output":"3"})"
+                            "\n"
+                            R"({"instruction":"Add","input":"","output":"3"})");
+  EXPECT_EQ(learned(dataset->samples.at(0)), "3<eos>");
+  const std::string first = tokenizer_.decode(dataset->samples.at(0).ids, true);
+  EXPECT_NE(first.find("### Instruction:\nAdd\n\n### Input:\n1 2\n\n### Response:\n3"), std::string::npos) << first;
+  EXPECT_EQ(tokenizer_.decode(dataset->samples.at(1).ids, true).find("### Input"), std::string::npos);
+}
+
+TEST_F(DatasetTest, LongSamplesLoseTheirTailAndAreCounted) {
+  const auto dataset = load(R"({"text":"one two three four five six seven"})", {.max_seq_length = 5});
+  EXPECT_EQ(dataset->samples.at(0).ids.size(), 5U);
+  EXPECT_EQ(dataset->truncated, 1);
+}
+
+std::string lines_with_one_bad(int good) {
+  std::string lines = "{\"text\":\"nothing here\"}\n";
+  for (int i = 0; i < good; ++i) lines += "{\"text\":\"Answer: yes\"}\n";
+  return lines;
+}
+
+TEST_F(DatasetTest, SamplesWithoutLabelsAreSkippedAndCounted) {
+  const auto dataset = load(lines_with_one_bad(19), {.response_template = "Answer:"});
+  ASSERT_TRUE(dataset);
+  EXPECT_EQ(dataset->samples.size(), 19U);
+  EXPECT_EQ(dataset->without_labels, 1);
+}
+
+TEST_F(DatasetTest, HfKeepsThemInTheirPlace) {
+  const auto dataset = load(lines_with_one_bad(19), {.compat = Compat::Hf, .response_template = "Answer:"});
+  ASSERT_TRUE(dataset);
+  EXPECT_EQ(dataset->samples.size(), 20U);
+  EXPECT_EQ(dataset->samples[0].label_count(), 0);
+}
+
+TEST_F(DatasetTest, TooManyAreAnErrorThatShowsOne) {
+  const auto dataset = load(lines_with_one_bad(5), {.response_template = "Answer:"});
+  ASSERT_FALSE(dataset);
+  EXPECT_EQ(dataset.error().code, ErrorCode::InvalidArgument);
+  EXPECT_NE(dataset.error().message.find("d.jsonl:1: nothing here"), std::string::npos) << dataset.error().message;
+}
+
+TEST_F(DatasetTest, AChatTemplatesBosIsNotDoubled) {
+  const auto dataset = load(R"({"text":"<bos>Hello"})");
+  EXPECT_EQ(dataset->samples.at(0).ids[0], kBos);
+  EXPECT_NE(dataset->samples.at(0).ids[1], kBos);
+}
+
+TEST_F(DatasetTest, AFolderIsReadInNameOrder) {
+  write_text(folder_.path() / "b.jsonl", "{\"text\":\"second\"}\n");
+  write_text(folder_.path() / "a.jsonl", "{\"text\":\"first\"}\n\n");
+  write_text(folder_.path() / "c.txt", "not read\n");
+  const auto texts = read_text_samples(folder_.path(), {});
+  ASSERT_TRUE(texts);
+  ASSERT_EQ(texts->size(), 2U);
+  EXPECT_EQ((*texts)[0].text, "first");
+  EXPECT_EQ((*texts)[1].where, "b.jsonl:1");
+}
+
+struct BadLine {
+  std::string line;
+  std::string message;
+};
+class BadLineTest : public DatasetTest, public ::testing::WithParamInterface<BadLine> {};
+TEST_P(BadLineTest, IsNamed) {
+  const auto dataset = load("{\"text\":\"fine\"}\n" + GetParam().line + "\n");
+  ASSERT_FALSE(dataset);
+  EXPECT_NE(dataset.error().message.find("d.jsonl:2: "), std::string::npos) << dataset.error().message;
+  EXPECT_NE(dataset.error().message.find(GetParam().message), std::string::npos) << dataset.error().message;
+}
+INSTANTIATE_TEST_SUITE_P(Rows, BadLineTest,
+                         ::testing::Values(BadLine{"{\"text\":", "byte"}, BadLine{"[1]", "array, not an object"},
+                                           BadLine{"{\"txt\":\"a\"}", "none of the known fields"},
+                                           BadLine{"{\"text\":5}", "`text` is integer, not text"},
+                                           BadLine{"{\"instruction\":\"a\"}", "`output` is missing"}));
+
+TEST_F(DatasetTest, EmptyAndMissingFilesAreErrors) {
+  EXPECT_FALSE(load("\n\n"));
+  EXPECT_EQ(read_text_samples(folder_.path() / "none.jsonl", {}).error().code, ErrorCode::NotFound);
+  EXPECT_EQ(read_text_samples(folder_.path() / "empty", {}).error().code, ErrorCode::NotFound);
+}
+
+}  // namespace
+}  // namespace slipway::ml
