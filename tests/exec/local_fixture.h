@@ -77,7 +77,6 @@ inline std::string read_text(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
 }
-inline bool exists(const std::filesystem::path& file) { return std::filesystem::exists(file); }
 
 // Ends the holder of a lock and waits for it. True if there was one.
 inline bool end_holder(const std::filesystem::path& lock, int signal) {

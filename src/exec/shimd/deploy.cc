@@ -247,17 +247,34 @@ void ask(Deploy& deploy, const char* method, const char* path, const char* body,
   check_revision(deploy);
 }
 
+// "503 not yet", or why there was no reply.
+struct Answer {
+  char text[600] = "nothing";
+};
+Answer describe(const HttpReply& reply) {
+  Answer answer;
+  if (reply.status == 0)
+    snprintf(answer.text, sizeof answer.text, "nothing (%.500s)", reply.text);
+  else
+    snprintf(answer.text, sizeof answer.text, "%d %.500s", reply.status, reply.text);
+  return answer;
+}
+
 void await_health(Deploy& deploy) {
   HttpReply reply;
+  Answer last;  // the server's, if it ever gave one
+  bool answered = false;
   const std::int64_t begin = boot_ms();
   while (true) {
     ask(deploy, "GET", deploy.service.health, "", kHealthTimeoutMs, reply);
     if (reply.status / 100 == 2) break;
+    if (reply.status != 0 || !answered) last = describe(reply);
+    answered = answered || reply.status != 0;
     if (boot_ms() >= deploy.deadline_ms) {
       char what[1200];
-      snprintf(what, sizeof what, "the new revision was not healthy within %lld s: GET %.200s answered %s%.3d %.400s",
-               static_cast<long long>(deploy.service.rollout_ms / 1000), deploy.service.health,
-               reply.status == 0 ? "nothing, " : "", reply.status, reply.text);
+      snprintf(what, sizeof what, "the new revision was not healthy within %lld.%lld s: GET %.200s answered %s",
+               static_cast<long long>(deploy.service.rollout_ms / 1000),
+               static_cast<long long>(deploy.service.rollout_ms % 1000 / 100), deploy.service.health, last.text);
       fail_with_tail(deploy, what);
     }
     pollfd fds[] = {{deploy.attempt.signals, POLLIN, 0}, {deploy.control, POLLIN, 0}};
@@ -276,8 +293,8 @@ void check_smoke(Deploy& deploy) {
   if (reply.status / 100 == 2 && strstr(reply.text, smoke.expect) != nullptr)
     return say(deploy.attempt.log, "slipway: smoke request passed");
   char what[1600];
-  snprintf(what, sizeof what, "the smoke request %s %.200s expected a reply with `%.200s`, it was %d: %.600s",
-           smoke.method, smoke.path, smoke.expect, reply.status, reply.text);
+  snprintf(what, sizeof what, "the smoke request %s %.200s expected a reply with `%.200s` and got %s", smoke.method,
+           smoke.path, smoke.expect, describe(reply).text);
   fail_with_tail(deploy, what);
 }
 
@@ -295,8 +312,9 @@ void start_front(Deploy& deploy) {
     close(deploy.attempt.signals);
     if (deploy.attempt.client >= 0) close(deploy.attempt.client);
     // It forwards bytes and needs no secret.
+    const int port = deploy.service.port;
     wipe(deploy.request);
-    run_front(deploy.folder, deploy.listener, deploy.service.port, ready[1]);
+    run_front(deploy.folder, deploy.listener, port, ready[1]);
   }
   close(ready[1]);
   char byte = 0;
