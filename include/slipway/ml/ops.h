@@ -17,7 +17,7 @@ namespace slipway::ml {
 // y[t] = x[t] r[t] g,  r[t] = (mean(x[t]^2) + eps)^-1/2.  x, y: [T, h]; g: [h] is w (Llama, Qwen) or 1 + w (Gemma).
 // y may be x.
 void rms_norm(Compute& compute, Rows<const float> x, std::span<const float> gain, float eps, Rows<float> y);
-// dx = r (g dy) - x (r^3 / h) sum(g dy x).  dx may be dy.
+// dx = r (g dy) - x (r^3 / h) sum(g dy x).  dx may be dy or x.
 void rms_norm_backward(Compute& compute, Rows<const float> x, std::span<const float> gain, float eps,
                        Rows<const float> dy, Rows<float> dx);
 

@@ -1,7 +1,8 @@
-// From the last layer's rows to logits and loss. Only rows that are asked for are multiplied by the head, in blocks of
-// a bounded number of logits.
+// From the last layer's rows to logits and loss, in blocks of a bounded number of logits. The last layer computes only
+// the rows that are asked for, so every row here counts.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -9,19 +10,19 @@
 
 namespace slipway::ml {
 
-// Row `row` of the pass learns `label`.
-struct LabelRow {
-  std::int64_t row = 0;
-  std::int32_t label = 0;
+// The rows of a packed batch that learn something, ascending, and what.
+struct LabelRows {
+  std::vector<std::int64_t> rows;
+  std::vector<std::int32_t> labels;
 };
 // Labels shifted by one: row t of a sequence learns labels[t + 1], unless that is kIgnoreLabel.
-[[nodiscard]] std::vector<LabelRow> label_rows(std::span<const Sequence> batch);
+[[nodiscard]] LabelRows label_rows(std::span<const Sequence> batch);
 
-// Logits (capped) of the given rows of x [T, h] to out [rows.size(), V].
-void head_logits(Pass& pass, Rows<const float> x, std::span<const std::int64_t> rows, Rows<float> out);
+// Capped logits of x [R, h] to out [R, V]. x is used up.
+void head_logits(Pass& pass, Rows<float> x, Rows<float> out);
 
-// Loss of each label row. If dx has rows, it becomes d(scale sum(loss))/dx: [T, h], zero where there is no label.
-[[nodiscard]] std::vector<double> head_loss(Pass& pass, Rows<const float> x, std::span<const LabelRow> labels,
-                                            float scale, Rows<float> dx);
+// Loss of each row of x [R, h]. If `scale` is not 0, x becomes d(scale sum(loss))/dx; else it is used up.
+[[nodiscard]] std::vector<double> head_loss(Pass& pass, Rows<float> x, std::span<const std::int32_t> labels,
+                                            float scale);
 
 }  // namespace slipway::ml

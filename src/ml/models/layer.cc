@@ -19,25 +19,23 @@ AttentionShape attention_shape(const ModelConfig& config, std::int64_t layer) {
           .window = config.sliding_window.empty() ? 0 : config.sliding_window[static_cast<std::size_t>(layer)]};
 }
 
-LayerState allocate(Pass& pass) {
-  const auto& config = pass.config();
-  const auto rows = [&](std::int64_t width) { return pass.arena().rows(pass.rows(), width); };
-  const std::int64_t h = config.hidden_size, f = config.intermediate_size;
-  const std::int64_t query_width = config.heads * config.head_dim, key_width = config.kv_heads * config.head_dim;
-  LayerState state;
-  state.normed = rows(h);
-  state.q = rows(query_width);
-  state.k = rows(key_width);
-  state.v = rows(key_width);
-  state.context = rows(query_width);
-  state.attention_out = rows(h);
-  state.middle = rows(h);
-  state.middle_normed = rows(h);
-  state.gate = rows(f);
-  state.up = rows(f);
-  state.product = rows(f);
-  state.mlp_out = rows(h);
-  return state;
+// Rows of `from` that the tail keeps; all of them if there is none.
+template <class T>
+Rows<T> tail_rows(Pass& pass, const Tail* tail, Rows<T> from) {
+  if (tail == nullptr) return from;
+  const auto kept = pass.arena().rows(tail->pass.rows(), from.cols);
+  for (std::size_t i = 0; i < tail->rows.size(); ++i)
+    std::memcpy(kept.row(static_cast<std::int64_t>(i)), from.row(tail->rows[i]),
+                static_cast<std::size_t>(from.cols) * sizeof(float));
+  return kept;
+}
+
+// The reverse: rows that the tail does not have are 0.
+void spread(const Tail& tail, Rows<const float> kept, Rows<float> to) {
+  std::fill_n(to.data, to.rows * to.cols, 0.0F);
+  for (std::size_t i = 0; i < tail.rows.size(); ++i)
+    std::memcpy(to.row(tail.rows[i]), kept.row(static_cast<std::int64_t>(i)),
+                static_cast<std::size_t>(to.cols) * sizeof(float));
 }
 
 void copy_rows(Rows<const float> from, Rows<float> to) {
@@ -75,79 +73,131 @@ void add_branch(Pass& pass, Rows<const float> x, Rows<const float> branch, std::
   add(pass.compute, x, y);
 }
 
-class Backward {
+class Forward {
  public:
-  Backward(Pass& pass, std::int64_t layer, const LayerState& state, Lora& gradients)
-      : pass_(pass),
-        layer_(layer),
-        state_(state),
-        gradients_(gradients),
-        weights_(pass.weights.layers[static_cast<std::size_t>(layer)]) {}
+  Forward(std::int64_t layer, const LayerWeights& weights) : layer_(layer), weights_(weights) {}
 
-  // d holds dy and becomes d(middle).
-  void mlp(Rows<float> d) {
-    const ArenaScope scope(pass_.arena());
-    const std::int64_t f = pass_.config().intermediate_size;
-    const auto d_product = rows(f), d_gate = rows(f), d_up = rows(f), d_normed = rows(d.cols);
-    linear(Linear::Down, state_.product, through_norm(state_.mlp_out, weights_.after_mlp, d), d_product, false);
-    gated_backward(pass_.compute, pass_.config().activation, state_.gate, state_.up, d_product, d_gate, d_up);
-    linear(Linear::Gate, state_.middle_normed, d_gate, d_normed, false);
-    linear(Linear::Up, state_.middle_normed, d_up, d_normed, true);
-    add_through_norm(state_.middle, weights_.before_mlp, d_normed, d);
+  // Up to the context of every row.
+  void attend(Pass& pass, Rows<const float> x) {
+    const auto& config = pass.config();
+    state_.normed = rows(pass, config.hidden_size);
+    rms_norm(pass.compute, x, weights_.before_attention, config.norm_eps, state_.normed);
+    state_.q = linear(pass, Linear::Q, state_.normed);
+    state_.k = linear(pass, Linear::K, state_.normed);
+    state_.v = linear(pass, Linear::V, state_.normed);
+    for (const auto& rotated : {state_.q, state_.k})
+      rope(pass.compute, pass.rope, pass.rope_index, config.head_dim, Turn::Forward, rotated);
+    state_.context = rows(pass, state_.q.cols);
+    attention(pass.compute, attention_shape(config, layer_), attention_spans(pass, layer_, state_));
   }
 
-  // d holds d(middle) and becomes dx if wanted.
-  void attention(Rows<const float> x, Rows<float> d, bool wants_dx) {
-    const ArenaScope scope(pass_.arena());
-    const auto d_context = rows(state_.context.cols);
-    linear(Linear::O, state_.context, through_norm(state_.attention_out, weights_.after_attention, d), d_context,
+  // From the context to y, row by row.
+  void finish(Pass& pass, Rows<const float> x, Rows<float> y) {
+    const auto& config = pass.config();
+    state_.attention_out = linear(pass, Linear::O, state_.context);
+    state_.middle = rows(pass, config.hidden_size);
+    add_branch(pass, x, state_.attention_out, weights_.after_attention, state_.middle);
+    state_.middle_normed = rows(pass, config.hidden_size);
+    rms_norm(pass.compute, state_.middle, weights_.before_mlp, config.norm_eps, state_.middle_normed);
+    state_.gate = linear(pass, Linear::Gate, state_.middle_normed);
+    state_.up = linear(pass, Linear::Up, state_.middle_normed);
+    state_.product = rows(pass, config.intermediate_size);
+    gated(pass.compute, config.activation, state_.gate, state_.up, state_.product);
+    state_.mlp_out = linear(pass, Linear::Down, state_.product);
+    add_branch(pass, state_.middle, state_.mlp_out, weights_.after_mlp, y);
+  }
+
+  [[nodiscard]] LayerState& state() { return state_; }
+
+ private:
+  static Rows<float> rows(Pass& pass, std::int64_t width) { return pass.arena().rows(pass.rows(), width); }
+
+  Rows<float> linear(Pass& pass, Linear which, Rows<const float> x) {
+    const auto y = rows(pass, linear_shape(pass.config(), which).out);
+    state_.hidden[index_of(which)] = linear_forward(pass, layer_, which, x, y);
+    return y;
+  }
+
+  std::int64_t layer_;
+  const LayerWeights& weights_;
+  LayerState state_;
+};
+
+class Backward {
+ public:
+  Backward(std::int64_t layer, const LayerWeights& weights, const LayerState& state, Lora& gradients)
+      : layer_(layer), weights_(weights), state_(state), gradients_(gradients) {}
+
+  // d holds dy and becomes d(middle).
+  void mlp(Pass& pass, Rows<float> d) {
+    const ArenaScope scope(pass.arena());
+    const std::int64_t f = pass.config().intermediate_size;
+    const auto d_product = rows(pass, f), d_gate = rows(pass, f), d_up = rows(pass, f), d_normed = rows(pass, d.cols);
+    linear(pass, Linear::Down, state_.product, through_norm(pass, state_.mlp_out, weights_.after_mlp, d), d_product,
            false);
-    const auto dq = rows(state_.q.cols), dk = rows(state_.k.cols), dv = rows(state_.v.cols);
-    heads(d_context, dq, dk, dv);
-    const auto d_normed = wants_dx ? rows(d.cols) : Rows<float>();
-    linear(Linear::Q, state_.normed, dq, d_normed, false);
-    linear(Linear::K, state_.normed, dk, d_normed, true);
-    linear(Linear::V, state_.normed, dv, d_normed, true);
-    if (wants_dx) add_through_norm(x, weights_.before_attention, d_normed, d);
+    gated_backward(pass.compute, pass.config().activation, state_.gate, state_.up, d_product, d_gate, d_up);
+    linear(pass, Linear::Gate, state_.middle_normed, d_gate, d_normed, false);
+    linear(pass, Linear::Up, state_.middle_normed, d_up, d_normed, true);
+    add_through_norm(pass, state_.middle, weights_.before_mlp, d_normed, d);
+  }
+
+  // The gradient of the context, from that of the middle. It is allocated in the arena.
+  Rows<float> output(Pass& pass, Rows<const float> d_middle) {
+    const auto d_context = rows(pass, state_.context.cols);
+    linear(pass, Linear::O, state_.context,
+           through_norm(pass, state_.attention_out, weights_.after_attention, d_middle), d_context, false);
+    return d_context;
+  }
+
+  // d holds the residual's part of dx and gets the attention's added. No rows: not wanted.
+  void attention(Pass& pass, Rows<const float> x, Rows<const float> d_context, Rows<float> d) {
+    const auto dq = rows(pass, state_.q.cols), dk = rows(pass, state_.k.cols), dv = rows(pass, state_.v.cols);
+    heads(pass, d_context, dq, dk, dv);
+    const auto d_normed = d.rows > 0 ? rows(pass, d.cols) : Rows<float>();
+    linear(pass, Linear::Q, state_.normed, dq, d_normed, false);
+    linear(pass, Linear::K, state_.normed, dk, d_normed, true);
+    linear(pass, Linear::V, state_.normed, dv, d_normed, true);
+    if (d.rows > 0) add_through_norm(pass, x, weights_.before_attention, d_normed, d);
   }
 
  private:
-  Rows<float> rows(std::int64_t width) { return pass_.arena().rows(pass_.rows(), width); }
+  static Rows<float> rows(Pass& pass, std::int64_t width) { return pass.arena().rows(pass.rows(), width); }
 
-  void linear(Linear which, Rows<const float> x, Rows<const float> dy, Rows<float> dx, bool accumulate) {
-    linear_backward(pass_, layer_, which,
+  void linear(Pass& pass, Linear which, Rows<const float> x, Rows<const float> dy, Rows<float> dx, bool accumulate) {
+    linear_backward(pass, layer_, which,
                     {.x = x, .hidden = state_.hidden[index_of(which)], .dy = dy, .dx = dx, .accumulate = accumulate},
                     gradients_);
   }
 
-  Rows<const float> through_norm(Rows<const float> input, std::span<const float> gain, Rows<const float> dy) {
+  Rows<const float> through_norm(Pass& pass, Rows<const float> input, std::span<const float> gain,
+                                 Rows<const float> dy) {
     if (gain.empty()) return dy;
-    const auto dx = rows(dy.cols);
-    rms_norm_backward(pass_.compute, input, gain, pass_.config().norm_eps, dy, dx);
+    const auto dx = rows(pass, dy.cols);
+    rms_norm_backward(pass.compute, input, gain, pass.config().norm_eps, dy, dx);
     return dx;
   }
 
-  void add_through_norm(Rows<const float> input, std::span<const float> gain, Rows<float> dy, Rows<float> dx) {
-    rms_norm_backward(pass_.compute, input, gain, pass_.config().norm_eps, dy, dy);
-    add(pass_.compute, dy, dx);
+  void add_through_norm(Pass& pass, Rows<const float> input, std::span<const float> gain, Rows<float> dy,
+                        Rows<float> dx) {
+    rms_norm_backward(pass.compute, input, gain, pass.config().norm_eps, dy, dy);
+    add(pass.compute, dy, dx);
   }
 
-  void heads(Rows<const float> d_context, Rows<float> dq, Rows<float> dk, Rows<float> dv) {
+  void heads(Pass& pass, Rows<const float> d_context, Rows<float> dq, Rows<float> dk, Rows<float> dv) {
     std::vector<AttentionGradient> spans;
-    for (const auto& [first, count] : pass_.sequences)
+    for (const auto& [first, count] : pass.sequences)
       spans.push_back({state_.q.slice(first, count), state_.k.slice(first, count), state_.v.slice(first, count),
                        d_context.slice(first, count), dq.slice(first, count), dk.slice(first, count),
                        dv.slice(first, count)});
-    attention_backward(pass_.compute, attention_shape(pass_.config(), layer_), spans);
+    attention_backward(pass.compute, attention_shape(pass.config(), layer_), spans);
     for (const auto& x : {dq, dk})
-      rope(pass_.compute, pass_.rope, pass_.rope_index, pass_.config().head_dim, Turn::Backward, x);
+      rope(pass.compute, pass.rope, pass.rope_index, pass.config().head_dim, Turn::Backward, x);
   }
 
-  Pass& pass_;
   std::int64_t layer_;
+  const LayerWeights& weights_;
   const LayerState& state_;
   Lora& gradients_;
-  const LayerWeights& weights_;
 };
 
 }  // namespace
@@ -156,37 +206,28 @@ std::int64_t layer_state_floats(const ModelConfig& config) {
   return 5 * config.hidden_size + 2 * (config.heads + config.kv_heads) * config.head_dim + 3 * config.intermediate_size;
 }
 
-LayerState layer_forward(Pass& pass, std::int64_t layer, Rows<const float> x, Rows<float> y) {
-  const auto& config = pass.config();
-  const auto& weights = pass.weights.layers[static_cast<std::size_t>(layer)];
-  LayerState state = allocate(pass);
-  const auto linear = [&](Linear which, Rows<const float> in, Rows<float> out) {
-    state.hidden[index_of(which)] = linear_forward(pass, layer, which, in, out);
-  };
-  rms_norm(pass.compute, x, weights.before_attention, config.norm_eps, state.normed);
-  linear(Linear::Q, state.normed, state.q);
-  linear(Linear::K, state.normed, state.k);
-  linear(Linear::V, state.normed, state.v);
-  for (const auto& rotated : {state.q, state.k})
-    rope(pass.compute, pass.rope, pass.rope_index, config.head_dim, Turn::Forward, rotated);
-  attention(pass.compute, attention_shape(config, layer), attention_spans(pass, layer, state));
-  linear(Linear::O, state.context, state.attention_out);
-  add_branch(pass, x, state.attention_out, weights.after_attention, state.middle);
-
-  rms_norm(pass.compute, state.middle, weights.before_mlp, config.norm_eps, state.middle_normed);
-  linear(Linear::Gate, state.middle_normed, state.gate);
-  linear(Linear::Up, state.middle_normed, state.up);
-  gated(pass.compute, config.activation, state.gate, state.up, state.product);
-  linear(Linear::Down, state.product, state.mlp_out);
-  add_branch(pass, state.middle, state.mlp_out, weights.after_mlp, y);
-  return state;
+LayerState layer_forward(Pass& pass, Tail* tail, std::int64_t layer, Rows<const float> x, Rows<float> y) {
+  Forward forward(layer, pass.weights.layers[static_cast<std::size_t>(layer)]);
+  forward.attend(pass, x);
+  forward.state().context = tail_rows(pass, tail, forward.state().context);
+  forward.finish(tail != nullptr ? tail->pass : pass, tail_rows(pass, tail, x), y);
+  return forward.state();
 }
 
-void layer_backward(Pass& pass, std::int64_t layer, const LayerState& state, Rows<const float> x, Rows<float> dx,
-                    bool wants_dx, Lora& gradients) {
-  Backward backward(pass, layer, state, gradients);
-  backward.mlp(dx);
-  backward.attention(x, dx, wants_dx);
+void layer_backward(Pass& pass, Tail* tail, std::int64_t layer, const LayerState& state, const LayerBackward& in,
+                    Lora& gradients) {
+  const ArenaScope scope(pass.arena());
+  Backward backward(layer, pass.weights.layers[static_cast<std::size_t>(layer)], state, gradients);
+  Pass& upper = tail != nullptr ? tail->pass : pass;
+  backward.mlp(upper, in.dy);
+  auto d_context = backward.output(upper, in.dy);
+  if (tail != nullptr) {
+    const auto spread_context = pass.arena().rows(pass.rows(), d_context.cols);
+    spread(*tail, d_context, spread_context);
+    d_context = spread_context;
+    if (in.dx.rows > 0) spread(*tail, in.dy, in.dx);
+  }
+  backward.attention(pass, in.x, d_context, in.dx);
 }
 
 }  // namespace slipway::ml

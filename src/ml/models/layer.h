@@ -9,28 +9,33 @@
 
 namespace slipway::ml {
 
-// What backward needs of one layer; all in the arena. T rows each.
+// What backward needs of one layer; all in the arena. T rows in the attention; R after it: T, or in the last layer the
+// rows of the tail.
 struct LayerState {
   Rows<float> normed;                               // norm(x)                       [T, h]
   Rows<float> q, k, v;                              // q, k after RoPE               [T, heads d], [T, kv_heads d]
-  Rows<float> context;                              // attention output              [T, heads d]
-  Rows<float> attention_out;                        // o(context)                    [T, h]
-  Rows<float> middle;                               // m                             [T, h]
-  Rows<float> middle_normed;                        // norm(m)                       [T, h]
-  Rows<float> gate, up;                             // before the activation         [T, f]
-  Rows<float> product;                              // act(gate) up                  [T, f]
-  Rows<float> mlp_out;                              // down(product)                 [T, h]
-  std::array<Rows<float>, kLinears.size()> hidden;  // each adapter's dropout(x) A^T   [T, r]
+  Rows<float> context;                              // attention output              [R, heads d]
+  Rows<float> attention_out;                        // o(context)                    [R, h]
+  Rows<float> middle;                               // m                             [R, h]
+  Rows<float> middle_normed;                        // norm(m)                       [R, h]
+  Rows<float> gate, up;                             // before the activation         [R, f]
+  Rows<float> product;                              // act(gate) up                  [R, f]
+  Rows<float> mlp_out;                              // down(product)                 [R, h]
+  std::array<Rows<float>, kLinears.size()> hidden;  // each adapter's dropout(x) A^T   [T or R, r]
 };
 
 // Floats of a LayerState per row, adapters not counted.
 [[nodiscard]] std::int64_t layer_state_floats(const ModelConfig& config);
 
-// y = layer(x); appends to the caches of a decoding pass. x, y: [T, h], distinct.
-LayerState layer_forward(Pass& pass, std::int64_t layer, Rows<const float> x, Rows<float> y);
+// y = layer(x); appends to the caches of a decoding pass. x: [T, h]; y: [R, h], distinct. `tail` may be null: R = T.
+LayerState layer_forward(Pass& pass, Tail* tail, std::int64_t layer, Rows<const float> x, Rows<float> y);
 
-// In: dx holds dy. Out: dx, unless the layer is the lowest that matters (wants_dx false), where it is left undefined.
-void layer_backward(Pass& pass, std::int64_t layer, const LayerState& state, Rows<const float> x, Rows<float> dx,
-                    bool wants_dx, Lora& gradients);
+struct LayerBackward {
+  Rows<const float> x;  // [T, h], the input of forward
+  Rows<float> dy;       // [R, h], used up
+  Rows<float> dx;       // [T, h], written; dy itself if there is no tail. No rows: not wanted
+};
+void layer_backward(Pass& pass, Tail* tail, std::int64_t layer, const LayerState& state, const LayerBackward& in,
+                    Lora& gradients);
 
 }  // namespace slipway::ml

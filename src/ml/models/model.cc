@@ -13,22 +13,26 @@
 namespace slipway::ml {
 namespace {
 
-Rows<float> embed_rows(Pass& pass) {
-  const auto x = pass.arena().rows(pass.rows(), pass.config().hidden_size);
-  embed(pass.compute, pass.weights.embedding, pass.ids, pass.config().embed_scale, x);
-  return x;
+std::vector<std::int64_t> every_row(std::int64_t count) {
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(count));
+  std::iota(rows.begin(), rows.end(), 0);
+  return rows;
 }
 
-// The rows after the last layer; nothing else is kept.
-Rows<const float> last_rows(Pass& pass) {
-  auto x = embed_rows(pass);
-  auto y = pass.arena().rows(x.rows, x.cols);
-  for (std::int64_t layer = 0; layer < pass.config().layers; ++layer) {
-    const ArenaScope scope(pass.arena());
-    layer_forward(pass, layer, x, y);
+// The tail's rows after the last layer; nothing else is kept.
+Rows<float> last_rows(Pass& pass, Tail& tail) {
+  const auto& config = pass.config();
+  const auto last = pass.arena().rows(tail.pass.rows(), config.hidden_size);
+  const ArenaScope scope(pass.arena());
+  auto x = pass.arena().rows(pass.rows(), config.hidden_size), y = pass.arena().rows(pass.rows(), config.hidden_size);
+  embed(pass.compute, pass.weights.embedding, pass.ids, config.embed_scale, x);
+  for (std::int64_t layer = 0; layer < config.layers; ++layer) {
+    const ArenaScope layer_scope(pass.arena());
+    const bool is_last = layer + 1 == config.layers;
+    layer_forward(pass, is_last ? &tail : nullptr, layer, x, is_last ? last : y);
     std::swap(x, y);
   }
-  return x;
+  return last;
 }
 
 LossSum sum_of(std::span<const double> losses) {
@@ -47,51 +51,66 @@ void switch_dropout_on(Pass& pass, std::span<const Sequence> batch, float probab
 // Forward with every layer's input kept, and the states of as many upper layers as the budget allows; then backward.
 class TrainingPass {
  public:
-  TrainingPass(Pass& pass, std::size_t activation_bytes_max)
-      : pass_(pass), states_(layer_count()), inputs_(layer_count()) {
+  TrainingPass(Pass& pass, Tail& tail, std::size_t activation_bytes_max)
+      : pass_(pass), tail_(tail), states_(layer_count()), inputs_(layer_count()) {
     const auto bytes = static_cast<std::size_t>(layer_state_floats(pass.config()) * pass.rows()) * sizeof(float);
     const std::size_t kept = bytes == 0 ? layer_count() : std::min(layer_count(), activation_bytes_max / bytes);
     first_kept_ = layer_count() - kept;
   }
 
-  Rows<const float> forward() {
-    for (std::size_t layer = 0; layer <= layer_count(); ++layer)
-      (layer < layer_count() ? inputs_[layer] : last_) = pass_.arena().rows(pass_.rows(), pass_.config().hidden_size);
+  // The tail's rows after the last layer.
+  Rows<float> forward() {
+    const std::int64_t h = pass_.config().hidden_size;
+    for (auto& input : inputs_) input = pass_.arena().rows(pass_.rows(), h);
+    last_ = pass_.arena().rows(tail_.pass.rows(), h);
+    gradient_ = pass_.arena().rows(pass_.rows(), h);
     embed(pass_.compute, pass_.weights.embedding, pass_.ids, pass_.config().embed_scale, inputs_.front());
     for (std::size_t layer = 0; layer < layer_count(); ++layer) {
       if (layer >= first_kept_) {
-        states_[layer] = run(layer);
+        states_[layer] = run(layer, output(layer));
       } else {
         const ArenaScope scope(pass_.arena());
-        run(layer);
+        run(layer, output(layer));
       }
     }
     return last_;
   }
 
-  // dx holds the gradient of the last rows and is used up.
-  void backward(std::int64_t lowest, Rows<float> dx, Lora& gradients) {
+  // `d_last` holds the gradient of forward()'s rows and is used up.
+  void backward(std::int64_t lowest, Rows<float> d_last, Lora& gradients) {
     for (auto layer = static_cast<std::int64_t>(layer_count()) - 1; layer >= lowest; --layer) {
       const ArenaScope scope(pass_.arena());
       const auto index = static_cast<std::size_t>(layer);
-      const LayerState state = index >= first_kept_ ? states_[index] : run(index);
-      layer_backward(pass_, layer, state, inputs_[index], dx, layer > lowest, gradients);
+      const LayerState state = index >= first_kept_ ? states_[index] : again(index);
+      const bool is_last = index + 1 == layer_count();
+      layer_backward(
+          pass_, tail_of(index), layer, state,
+          {.x = inputs_[index], .dy = is_last ? d_last : gradient_, .dx = layer > lowest ? gradient_ : Rows<float>()},
+          gradients);
     }
   }
 
  private:
   [[nodiscard]] std::size_t layer_count() const { return static_cast<std::size_t>(pass_.config().layers); }
+  [[nodiscard]] Tail* tail_of(std::size_t layer) { return layer + 1 == layer_count() ? &tail_ : nullptr; }
+  [[nodiscard]] Rows<float> output(std::size_t layer) { return tail_of(layer) != nullptr ? last_ : inputs_[layer + 1]; }
 
-  // Running a layer again writes the next layer's input again, with the same bits.
-  LayerState run(std::size_t layer) {
-    const auto y = layer + 1 < layer_count() ? inputs_[layer + 1] : last_;
-    return layer_forward(pass_, static_cast<std::int64_t>(layer), inputs_[layer], y);
+  LayerState run(std::size_t layer, Rows<float> y) {
+    return layer_forward(pass_, tail_of(layer), static_cast<std::int64_t>(layer), inputs_[layer], y);
+  }
+
+  // The output is not needed a second time, and forward()'s rows hold their gradient by now.
+  LayerState again(std::size_t layer) {
+    const auto first = output(layer);
+    return run(layer, pass_.arena().rows(first.rows, first.cols));
   }
 
   Pass& pass_;
+  Tail& tail_;
   std::vector<LayerState> states_;
   std::vector<Rows<float>> inputs_;
   Rows<float> last_;
+  Rows<float> gradient_;  // of the input of the layer above
   std::size_t first_kept_ = 0;
 };
 
@@ -118,20 +137,21 @@ Matrix Model::logits(Compute& compute, std::span<const std::int32_t> ids, const 
   const Sequence sequence{.ids = ids, .labels = {}};
   Pass pass = make_pass(compute, *weights_, {&sequence, 1}, lora);
   Matrix out(pass.rows(), config().vocab_size);
-  std::vector<std::int64_t> rows(ids.size());
-  std::iota(rows.begin(), rows.end(), 0);
-  head_logits(pass, last_rows(pass), rows, out.view());
+  Tail tail = make_tail(pass, every_row(pass.rows()));
+  head_logits(tail.pass, last_rows(pass, tail), out.view());
   return out;
 }
 
 std::vector<LossSum> Model::losses(Compute& compute, std::span<const Sequence> batch, const Lora* lora) const {
   const ArenaScope scope(compute.arena());
   Pass pass = make_pass(compute, *weights_, batch, lora);
-  const auto losses = head_loss(pass, last_rows(pass), label_rows(batch), 1, {});
+  auto [rows, labels] = label_rows(batch);
+  Tail tail = make_tail(pass, std::move(rows));
+  const auto losses = head_loss(tail.pass, last_rows(pass, tail), labels, std::nullopt);
   std::vector<LossSum> sums;
   std::size_t first = 0;
   for (const auto& sequence : batch) {
-    const std::size_t count = label_rows({&sequence, 1}).size();
+    const std::size_t count = label_rows({&sequence, 1}).rows.size();
     sums.push_back(sum_of(std::span(losses).subspan(first, count)));
     first += count;
   }
@@ -152,26 +172,24 @@ LossSum Model::forward_backward(Compute& compute, std::span<const Sequence> batc
   const ArenaScope scope(compute.arena());
   Pass pass = make_pass(compute, *weights_, batch, &lora);
   switch_dropout_on(pass, batch, lora.dropout, options.dropout_seed);
-  const auto dx = pass.arena().rows(pass.rows(), config().hidden_size);
-  TrainingPass training(pass, options.activation_bytes_max);
+  auto [rows, labels] = label_rows(batch);
+  Tail tail = make_tail(pass, std::move(rows));
+  TrainingPass training(pass, tail, options.activation_bytes_max);
   const auto last = training.forward();
-  const auto losses = head_loss(pass, last, label_rows(batch), options.loss_scale, dx);
-  training.backward(lora.lowest_layer(), dx, gradients);
+  const auto losses = head_loss(tail.pass, last, labels, options.loss_scale);
+  training.backward(lora.lowest_layer(), last, gradients);
   return sum_of(losses);
 }
 
 Matrix Model::decode(Compute& compute, std::span<const DecodeInput> inputs) const {
   const ArenaScope scope(compute.arena());
   Pass pass = make_pass(compute, *weights_, inputs);
-  const auto last = last_rows(pass);
   std::vector<std::int64_t> rows;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const auto [first, count] = pass.sequences[i];
-    rows.push_back(first + count - 1);
-    inputs[i].cache->advance(count);
-  }
-  Matrix out(static_cast<std::int64_t>(rows.size()), config().vocab_size);
-  head_logits(pass, last, rows, out.view());
+  for (const auto& [first, count] : pass.sequences) rows.push_back(first + count - 1);
+  Tail tail = make_tail(pass, std::move(rows));
+  Matrix out(tail.pass.rows(), config().vocab_size);
+  head_logits(tail.pass, last_rows(pass, tail), out.view());
+  for (const auto& input : inputs) input.cache->advance(static_cast<std::int64_t>(input.ids.size()));
   return out;
 }
 

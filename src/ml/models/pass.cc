@@ -17,7 +17,33 @@ void fill_rope(Pass& pass, std::span<const std::int32_t> positions) {
   fill_rope_table(pass.compute, pass.weights.inverse_frequencies, positions, pass.rope);
 }
 
+// The part of `range` among the ascending `rows`, as indices into them.
+RowRange range_among(std::span<const std::int64_t> rows, RowRange range) {
+  const auto first = std::ranges::lower_bound(rows, range.first) - rows.begin();
+  const auto last = std::ranges::lower_bound(rows, range.first + range.count) - rows.begin();
+  return {first, last - first};
+}
+
+template <class T>
+std::vector<T> pick(const std::vector<T>& all, std::span<const std::int64_t> rows) {
+  std::vector<T> picked;
+  if (all.empty()) return picked;
+  for (const auto row : rows) picked.push_back(all[static_cast<std::size_t>(row)]);
+  return picked;
+}
+
 }  // namespace
+
+Tail make_tail(const Pass& pass, std::vector<std::int64_t> rows) {
+  Pass part(pass.compute, pass.weights);
+  part.ids = pick(pass.ids, rows);
+  for (const auto& [range, lora] : pass.adapted) part.adapted.push_back({range_among(rows, range), lora});
+  part.dropout = pass.dropout;
+  part.dropout_seed = pass.dropout_seed;
+  part.dropout_stream = pick(pass.dropout_stream, rows);
+  part.dropout_position = pick(pass.dropout_position, rows);
+  return {std::move(part), std::move(rows)};
+}
 
 Pass make_pass(Compute& compute, const DecoderWeights& weights, std::span<const Sequence> batch, const Lora* lora) {
   Pass pass(compute, weights);

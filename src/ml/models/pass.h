@@ -45,6 +45,13 @@ struct Pass {
   [[nodiscard]] Arena& arena() const { return compute.arena(); }
 };
 
+// Some rows of a pass, ascending: what the last layer computes after its attention, because nobody asks for the others.
+struct Tail {
+  Pass pass;                       // the rows alone; it has no sequences, the rows no longer meet
+  std::vector<std::int64_t> rows;  // which rows of the whole pass they are
+};
+[[nodiscard]] Tail make_tail(const Pass& pass, std::vector<std::int64_t> rows);
+
 // Whole samples, positions from 0. The pass uses the arena: keep a scope around it. lora may be null.
 [[nodiscard]] Pass make_pass(Compute& compute, const DecoderWeights& weights, std::span<const Sequence> batch,
                              const Lora* lora);
