@@ -21,8 +21,8 @@ struct LabelRows {
 // Capped logits of x [R, h] to out [R, V]. x is used up.
 void head_logits(Pass& pass, Rows<float> x, Rows<float> out);
 
-// Loss of each row of x [R, h]. If `scale` is not 0, x becomes d(scale sum(loss))/dx; else it is used up.
+// Loss of each row of x [R, h]. With `scale`, x becomes d(scale sum(loss))/dx; else it is left alone.
 [[nodiscard]] std::vector<double> head_loss(Pass& pass, Rows<float> x, std::span<const std::int32_t> labels,
-                                            float scale);
+                                            std::optional<float> scale);
 
 }  // namespace slipway::ml
