@@ -62,7 +62,7 @@ class Checker {
       return illegal("an attempt starts as launched or running");
     const Attempt* attempt = find(event.id);
     if (attempt == nullptr) return no_attempt(event.id);
-    if (attempt->state == AttemptState::Stopping) return {};
+    if (attempt->state == AttemptState::Stopping || attempt->state == event.to) return {};
     return check_step(kAttemptStates, event.id.str(), attempt->state, event.to);
   }
   Result<void> operator()(const AttemptStopping& event) const {
@@ -161,7 +161,7 @@ class Applier {
       attempt.started_at = event.at.value_or(at_);
       attempt.deadline = event.deadline;
     }
-    if (attempt.state == AttemptState::Stopping) return;
+    if (attempt.state == AttemptState::Stopping || attempt.state == event.to) return;
     attempt.state = event.to;
     attempt.ended_at.reset();
     attempt.reason.clear();

@@ -116,7 +116,7 @@ struct AttemptOpened {
   Value rendered;
 };
 // The executor has it: Launched (process known) or Running. Moves the instance to Active on Running. On an attempt that
-// is Stopping already it records identity and start, and moves nothing.
+// is Stopping or `to` already it records identity, start and deadline, and moves nothing.
 struct AttemptStarted {
   AttemptId id;
   AttemptState to;  // Launched or Running

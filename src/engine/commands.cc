@@ -1,0 +1,158 @@
+// What people and programs ask for. Each handler either changes nothing and returns an error, or changes the state and
+// returns what will be acknowledged once the step is committed.
+#include <algorithm>
+
+#include "engine/core.h"
+#include "slipway/dag/parse.h"
+
+namespace slipway::engine {
+namespace {
+
+using run::RunState;
+using run::TaskState;
+
+Error not_found(std::string_view what, const std::string& name) {
+  return {ErrorCode::NotFound, "there is no " + std::string(what) + " `" + name + "`", {}};
+}
+
+std::string all_messages(const Diagnostics& diagnostics) {
+  std::string text;
+  for (const Diagnostic& item : diagnostics.items())
+    if (item.severity == Severity::Error) text += (text.empty() ? "" : "; ") + item.message;
+  return text;
+}
+
+bool wants_retry(TaskState state) {
+  return state == TaskState::Failed || state == TaskState::UpstreamFailed || state == TaskState::Cancelled;
+}
+
+// The instances to open again: those that ended badly, and whatever ended below them.
+std::vector<TaskKey> to_reset(const run::ActiveRun& run) {
+  std::vector<bool> marked(run.dag->tasks.size(), false);
+  for (const auto& [key, instance] : run.state.tasks)
+    if (wants_retry(instance.state)) marked[static_cast<std::size_t>(run.dag->index.at(key.task))] = true;
+  for (const int index : run.dag->order)
+    if (marked[static_cast<std::size_t>(index)])
+      for (const int below : run.dag->downstream_of(index)) marked[static_cast<std::size_t>(below)] = true;
+  std::vector<TaskKey> keys;
+  for (const auto& [key, instance] : run.state.tasks)
+    if (marked[static_cast<std::size_t>(run.dag->index.at(key.task))] && run::is_terminal(instance.state))
+      keys.push_back(key);
+  return keys;
+}
+
+}  // namespace
+
+Result<Reply> Core::run_command(const TriggerRun& command) {
+  const auto found = snapshot_.dags.find(command.dag);
+  if (found == snapshot_.dags.end() || !found->second.present) {
+    const auto row = rows_.find(command.dag);
+    if (row == rows_.end() || !row->second.present || row->second.error.empty())
+      return not_found("DAG", command.dag.str());
+    return Error{ErrorCode::Conflict, "DAG `" + command.dag.str() + "` has no valid version yet", row->second.error};
+  }
+  if (!command.idempotency_key.empty()) {
+    const auto pending = keys_.find({command.dag, command.idempotency_key});
+    if (pending != keys_.end()) return Reply{pending->second, true};
+    SLIPWAY_TRY_ASSIGN(const auto earlier, store_.find_idempotent(command.dag, command.idempotency_key));
+    if (earlier) return Reply{*earlier, true};
+  }
+  const Value given = command.params.is_null() ? Value(Value::Object{}) : command.params;
+  auto params = dag::resolve_params(*found->second.dag, given);
+  if (!params.value) return Error{ErrorCode::InvalidArgument, all_messages(params.diagnostics), {}};
+  run::RunHeader header;
+  header.trigger = command.kind;
+  header.logical_date = header.interval_start = header.interval_end = command.logical_date.value_or(now_);
+  header.params = *std::move(params.value);
+  header.idempotency_key = command.idempotency_key;
+  const RunId id = create_run(found->second, std::move(header));
+  if (!command.idempotency_key.empty()) keys_[{command.dag, command.idempotency_key}] = id;
+  return Reply{id, false};
+}
+
+Result<Reply> Core::run_command(const CancelRun& command) {
+  const auto found = snapshot_.runs.find(command.run);
+  if (found == snapshot_.runs.end() || run::is_terminal(found->second.state.state)) {
+    if (quarantined_.count(command.run) != 0)
+      return Error{ErrorCode::Conflict, "run " + command.run.str() + " is quarantined: it could not be restored", {}};
+    SLIPWAY_TRY(store_.load_run(command.run));
+    return Error{ErrorCode::Conflict, "run " + command.run.str() + " is over", {}};
+  }
+  if (command.now) {
+    stop_now_.insert(command.run);
+    for (const AttemptId& id : found->second.open_attempts)
+      if (found->second.state.attempts.at(id).stop_cause != run::FailureClass::None)
+        effects_.stops.push_back({id, true});
+  }
+  if (found->second.state.state != RunState::Cancelling)
+    emit(command.run, run::RunMoved{RunState::Cancelling, {}, run::FailureClass::External});
+  return Reply{command.run, false};
+}
+
+// The run in memory, brought back from the store if it is over.
+Result<run::ActiveRun*> Core::active_or_loaded(const RunId& id) {
+  const auto found = snapshot_.runs.find(id);
+  if (found != snapshot_.runs.end()) return &found->second;
+  if (quarantined_.count(id) != 0)
+    return Error{ErrorCode::Conflict, "run " + id.str() + " is quarantined: it could not be restored", {}};
+  SLIPWAY_TRY_ASSIGN(run::Run loaded, store_.load_run(id));
+  const auto entry = snapshot_.dags.find(loaded.header.dag);
+  if (entry == snapshot_.dags.end())
+    return Error{ErrorCode::Conflict, "DAG `" + loaded.header.dag.str() + "` of the run is not loaded", {}};
+  SLIPWAY_TRY_ASSIGN(auto dag, load_version(loaded.header.version));
+  auto& active = entry->second.active;
+  active.insert(std::lower_bound(active.begin(), active.end(), id), id);
+  return &(snapshot_.runs[id] = run::activate(std::move(loaded), std::move(dag)));
+}
+
+Result<Reply> Core::run_command(const RetryRun& command) {
+  SLIPWAY_TRY_ASSIGN(run::ActiveRun * run, active_or_loaded(command.run));
+  changed_.insert(command.run);  // a loaded run that is refused leaves memory again at the end of the step
+  if (run->state.state == RunState::Cancelling)
+    return Error{ErrorCode::Conflict, "run " + command.run.str() + " is being cancelled",
+                 "retry it once it is cancelled"};
+  const std::vector<TaskKey> keys = to_reset(*run);
+  if (keys.empty()) return Error{ErrorCode::Conflict, "run " + command.run.str() + " has nothing that failed", {}};
+  if (run::is_terminal(run->state.state)) emit(command.run, run::RunReopened{});
+  for (const TaskKey& key : keys) emit(command.run, run::TaskReset{key});
+  return Reply{command.run, false};
+}
+
+Result<Reply> Core::run_command(const PauseDag& command) {
+  const auto row = rows_.find(command.dag);
+  if (row == rows_.end()) return not_found("DAG", command.dag.str());
+  row->second.paused = command.paused;
+  const auto entry = snapshot_.dags.find(command.dag);
+  if (entry != snapshot_.dags.end()) entry->second.paused = command.paused;
+  save(row->second);
+  return Reply{};
+}
+
+Result<Reply> Core::run_command(const SetVar& command) {
+  if (command.name.empty()) return Error{ErrorCode::InvalidArgument, "a variable needs a name", {}};
+  auto& vars = snapshot_.vars.as_object();
+  if (!command.value && vars.count(command.name) == 0) return not_found("variable", command.name);
+  if (command.value)
+    vars[command.name] = *command.value;
+  else
+    vars.erase(command.name);
+  batch_.vars[command.name] = command.value;
+  return Reply{};
+}
+
+// Sealed bytes are rows of their own, written at once: no event refers to them.
+Result<Reply> Core::run_command(const SetSecret& command) {
+  if (command.name.empty()) return Error{ErrorCode::InvalidArgument, "a secret needs a name", {}};
+  SLIPWAY_TRY(command.sealed ? store_.put_blob("secret", command.name, *command.sealed)
+                             : store_.delete_blob("secret", command.name));
+  return Reply{};
+}
+
+// Forgets the revision; whoever asks has ended its processes.
+Result<Reply> Core::run_command(const StopService& command) {
+  if (services_.erase(command.name) == 0) return not_found("service", command.name.str());
+  batch_.services_gone.push_back(command.name);
+  return Reply{};
+}
+
+}  // namespace slipway::engine

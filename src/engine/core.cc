@@ -1,0 +1,132 @@
+#include "engine/core.h"
+
+#include <algorithm>
+
+#include "slipway/dag/parse.h"
+
+namespace slipway::engine {
+namespace {
+
+// Every round moves something forward for good, so quiet comes; the bound is for the bug that says otherwise.
+constexpr int kRoundsMax = 1'000'000;
+
+}  // namespace
+
+Core::Core(Options options, store::Store& store, exec::Executor& executor, SecretSource& secrets, const Clock& clock,
+           Rng& rng, Logger log)
+    : options_(std::move(options)),
+      store_(store),
+      executor_(executor),
+      secrets_(secrets),
+      clock_(clock),
+      log_(std::move(log)),
+      run_ids_(rng) {
+  snapshot_.slots_total = options_.slots;
+  snapshot_.vars = Value::Object{};
+}
+
+void Core::begin() {
+  now_ = clock_.now();
+  follow_clock();
+}
+
+void Core::handle(const Command& command, Completion done) {
+  Result<Reply> reply = std::visit([this](const auto& c) { return run_command(c); }, command);
+  if (done) effects_.replies.emplace_back(std::move(done), std::move(reply));
+}
+
+void Core::settle() {
+  int rounds = 0;
+  for (sched::Plan plan = sched::decide(snapshot_, now_);; plan = sched::decide(snapshot_, now_)) {
+    for (auto& [id, run] : snapshot_.runs) run.touched.clear();
+    wake_at_ = plan.wake_at;
+    if (plan.empty()) return;
+    SLIPWAY_ASSERT(++rounds < kRoundsMax);
+    apply(plan);
+  }
+}
+
+Result<void> Core::commit() {
+  for (const RunId& id : changed_) batch_.runs.push_back(&snapshot_.runs.at(id).state);
+  for (const DagId& id : changed_rows_) batch_.dags.push_back(rows_.at(id));
+  return batch_.empty() ? Result<void>() : store_.commit(batch_);
+}
+
+void Core::act() {
+  const Effects effects = std::exchange(effects_, {});
+  const store::Batch batch = std::exchange(batch_, {});
+  if (observer_ != nullptr && !batch.events.empty()) observer_->on_committed(batch.events);
+  drop_finished();
+  changed_.clear();
+  changed_rows_.clear();
+  keys_.clear();
+  for (const auto& [done, reply] : effects.replies) done(reply);
+  for (const exec::LaunchSpec& spec : effects.launches) executor_.launch(spec);
+  for (const Stop& stop : effects.stops) executor_.stop(stop.id, stop.now);
+  for (const AttemptId& id : effects.forgets) executor_.forget(id);
+}
+
+void Core::refuse(const Error& error) {
+  for (const auto& [done, reply] : effects_.replies) done(error);
+  effects_ = {};
+}
+
+std::string Core::why(const RunId& run, const TaskKey& key) const {
+  return sched::why(snapshot_, run, key, clock_.now());
+}
+
+// The event is part of the state at once and of the batch that is committed at the end of the step.
+void Core::emit(const RunId& id, run::EventBody body) {
+  run::ActiveRun& run = snapshot_.runs.at(id);
+  batch_.events.push_back({id, run.state.last_seq + 1, now_, std::move(body)});
+  run::fold(run, batch_.events.back());
+  changed_.insert(id);
+}
+
+RunId Core::create_run(run::DagEntry& entry, run::RunHeader header) {
+  header.id = run_ids_.next(now_);
+  header.dag = entry.dag->id;
+  header.version = entry.version;
+  header.created_at = now_;
+  const RunId id = header.id;
+  run::RunCreated created{std::move(header), {}};
+  for (const dag::Task& task : entry.dag->tasks) created.tasks.push_back({task.id, TaskKey::kUnmapped});
+  snapshot_.runs[id].dag = entry.dag;
+  entry.active.push_back(id);
+  emit(id, std::move(created));
+  return id;
+}
+
+void Core::save(store::DagRow& row) { changed_rows_.insert(row.id); }
+
+void Core::save_cursors(const DagId& id) {
+  rows_.at(id).cursors = snapshot_.dags.at(id).cursors;
+  changed_rows_.insert(id);
+}
+
+// Memory holds what is not over.
+void Core::drop_finished() {
+  for (const RunId& id : changed_) {
+    const auto found = snapshot_.runs.find(id);
+    if (found == snapshot_.runs.end() || !run::is_terminal(found->second.state.state)) continue;
+    auto& active = snapshot_.dags.at(found->second.state.header.dag).active;
+    active.erase(std::remove(active.begin(), active.end(), id), active.end());
+    snapshot_.runs.erase(found);
+    stop_now_.erase(id);
+  }
+}
+
+Result<std::shared_ptr<const dag::Dag>> Core::load_version(const VersionId& id) {
+  if (auto known = versions_[id].lock()) return known;
+  SLIPWAY_TRY_ASSIGN(const auto reader, store_.read());
+  SLIPWAY_TRY_ASSIGN(const store::DagVersion version, reader->get_version(id));
+  auto parsed = dag::parse({version.file, version.text});
+  if (!parsed.value)
+    return Error{
+        ErrorCode::Unsupported, "version " + id.str() + " of " + version.file + " cannot be read any more", {}};
+  auto dag = std::make_shared<const dag::Dag>(*std::move(parsed.value));
+  versions_[id] = dag;
+  return dag;
+}
+
+}  // namespace slipway::engine

@@ -1,0 +1,128 @@
+// The engine without its queue: everything that only the engine thread touches. A step is
+//
+//   handle(…) for each input  ->  settle(): decide … until quiet  ->  commit()  ->  act()
+//
+// Handlers and plans only collect: events are folded into the snapshot and, with everything else of the step, wait in
+// `batch_` for the one commit; what is to happen outside waits in `effects_` for act().
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "engine/run_id.h"
+#include "slipway/engine/engine.h"
+#include "slipway/sched/planner.h"
+
+namespace slipway::engine {
+
+class Core {
+ public:
+  Core(Options options, store::Store& store, exec::Executor& executor, SecretSource& secrets, const Clock& clock,
+       Rng& rng, Logger log);
+
+  [[nodiscard]] Result<void> recover();
+
+  // --- one step
+  void begin();  // reads the clock, once a step
+  void handle(const Command& command, Completion done);
+  void handle(const exec::Report& report);
+  void settle();
+  // An error: nothing was acknowledged and nothing may be done any more.
+  [[nodiscard]] Result<void> commit();
+  void act();
+  // The completions of a step whose commit failed.
+  void refuse(const Error& error);
+
+  [[nodiscard]] std::optional<Instant> wake_at() const { return wake_at_; }
+  [[nodiscard]] const run::Snapshot& snapshot() const { return snapshot_; }
+  [[nodiscard]] std::string why(const RunId& run, const TaskKey& key) const;
+  void set_observer(Observer* observer) { observer_ = observer; }
+
+ private:
+  struct Stop {
+    AttemptId id;
+    bool now;
+  };
+  struct Effects {
+    std::vector<std::pair<Completion, Result<Reply>>> replies;
+    std::vector<exec::LaunchSpec> launches;
+    std::vector<Stop> stops;
+    std::vector<AttemptId> forgets;
+  };
+
+  // --- core.cc: the ground that the parts share
+  void emit(const RunId& run, run::EventBody body);
+  RunId create_run(run::DagEntry& entry, run::RunHeader header);
+  void save(store::DagRow& row);
+  void save_cursors(const DagId& id);
+  void drop_finished();
+  [[nodiscard]] Result<std::shared_ptr<const dag::Dag>> load_version(const VersionId& id);
+
+  // --- commands.cc
+  [[nodiscard]] Result<Reply> run_command(const TriggerRun& command);
+  [[nodiscard]] Result<Reply> run_command(const CancelRun& command);
+  [[nodiscard]] Result<Reply> run_command(const RetryRun& command);
+  [[nodiscard]] Result<Reply> run_command(const PauseDag& command);
+  [[nodiscard]] Result<Reply> run_command(const SetVar& command);
+  [[nodiscard]] Result<Reply> run_command(const DagFolder& command);
+  [[nodiscard]] Result<Reply> run_command(const SetSecret& command);
+  [[nodiscard]] Result<Reply> run_command(const StopService& command);
+  [[nodiscard]] Result<run::ActiveRun*> active_or_loaded(const RunId& id);
+
+  // --- dag_folder.cc
+  void take_file(const DagFile& file);
+  void take_dag(const DagFile& file, VersionId version, dag::Dag dag);
+  void take_broken(const DagFile& file, const std::string& errors);
+  void file_gone(const std::string& file);
+  void activate_version(store::DagRow& row, std::shared_ptr<const dag::Dag> dag);
+
+  // --- plan.cc
+  void apply(const sched::Plan& plan);
+  void fire(const sched::NewRun& tick);
+  void open_attempt(const RunId& run, const TaskKey& key);
+  void stop(const AttemptId& id, run::FailureClass cause);
+  void fence(const sched::Fence& fence);
+  [[nodiscard]] std::string superseded_by(const run::ActiveRun& run, const dag::Task& task) const;
+
+  // --- reports.cc
+  void on(const exec::Launched& report);
+  void on(const exec::Running& report);
+  void on(const exec::Exited& report);
+  void on(const exec::LaunchFailed& report);
+  void on(const exec::Lost& report);
+  [[nodiscard]] const run::Attempt* open_attempt_of(const AttemptId& id);
+  void end_attempt(const run::Attempt& attempt, const sched::Observation& seen);
+  void follow_clock();
+
+  // --- recovery.cc
+  void restore_dag(const store::DagRow& row, const std::map<VersionId, store::DagVersion>& versions);
+  void restore_run(run::Run run, const std::map<VersionId, store::DagVersion>& versions);
+  void settle_open_attempts();
+
+  const Options options_;
+  store::Store& store_;
+  exec::Executor& executor_;
+  SecretSource& secrets_;
+  const Clock& clock_;
+  const Logger log_;
+  Observer* observer_ = nullptr;
+
+  run::Snapshot snapshot_;
+  RunIdMaker run_ids_;
+  std::map<DagId, store::DagRow> rows_;
+  std::map<VersionId, std::weak_ptr<const dag::Dag>> versions_;  // parsed; alive while somebody uses them
+  std::map<ServiceId, store::Service> services_;
+  std::set<RunId> quarantined_;  // could not be restored: left as they are
+  std::set<RunId> stop_now_;     // cancelled with `now`: no grace
+
+  Instant now_;
+  std::optional<Duration> wall_offset_;  // wall minus monotonic time at the last step
+  std::optional<Instant> wake_at_;
+  store::Batch batch_;
+  std::set<RunId> changed_;                              // runs with events in batch_
+  std::set<DagId> changed_rows_;                         // rows to be written
+  std::map<std::pair<DagId, std::string>, RunId> keys_;  // idempotency keys of this step
+  Effects effects_;
+};
+
+}  // namespace slipway::engine

@@ -1,0 +1,160 @@
+// From files to active versions. A file that cannot be activated leaves the last good version at work and its errors on
+// the DAG's row.
+#include <algorithm>
+#include <filesystem>
+
+#include "engine/core.h"
+#include "slipway/base/sha256.h"
+#include "slipway/dag/parse.h"
+
+namespace slipway::engine {
+namespace {
+
+std::string render_errors(const Diagnostics& diagnostics, const SourceText& source) {
+  std::string text;
+  for (const Diagnostic& item : diagnostics.items())
+    if (item.severity == Severity::Error) text += (text.empty() ? "" : "\n") + render(item, source);
+  return text;
+}
+
+bool is_same_rule(const dag::Schedule& a, const dag::Schedule& b) {
+  return a.kind == b.kind && a.cron.text == b.cron.text && a.every == b.every && a.zone.name() == b.zone.name();
+}
+
+const dag::Schedule* find(const dag::Dag* dag, const std::string& name) {
+  if (dag == nullptr) return nullptr;
+  const auto found = std::find_if(dag->schedules.begin(), dag->schedules.end(),
+                                  [&](const dag::Schedule& schedule) { return schedule.name == name; });
+  return found == dag->schedules.end() ? nullptr : &*found;
+}
+
+// Where a schedule begins to count. Nothing before the first activation is missed, unless `missed: all` asks for it
+// from `start` on; a tick at `start` itself counts.
+Instant first_cursor(const dag::Schedule& schedule, Instant now) {
+  if (schedule.missed == dag::Missed::All && schedule.start) return *schedule.start - Duration(1);
+  return schedule.start && *schedule.start > now ? *schedule.start - Duration(1) : now;
+}
+
+bool counts_time(const dag::Schedule& schedule) {
+  return schedule.kind == dag::ScheduleKind::Cron || schedule.kind == dag::ScheduleKind::Every;
+}
+
+}  // namespace
+
+Result<Reply> Core::run_command(const DagFolder& command) {
+  std::set<std::string> listed;
+  for (const DagFile& file : command.files) {
+    listed.insert(file.file);
+    file.present ? take_file(file) : file_gone(file.file);
+  }
+  if (!command.complete) return Reply{};
+  std::vector<std::string> gone;
+  for (const auto& [id, row] : rows_)
+    if (row.present && listed.count(row.file) == 0) gone.push_back(row.file);
+  for (const std::string& file : gone) file_gone(file);
+  return Reply{};
+}
+
+void Core::take_file(const DagFile& file) {
+  const VersionId version(sha256_hex(file.text));
+  for (const auto& [id, row] : rows_)
+    if (row.file == file.file && row.version == version && row.present && row.error.empty()) return;
+  const SourceText source{file.file, file.text};
+  if (dag::is_manifest(source)) return file_gone(file.file);
+  auto parsed = dag::parse(source);
+  if (!parsed.value) return take_broken(file, render_errors(parsed.diagnostics, source));
+  const Diagnostics refused = dag::check_activation(*parsed.value);
+  if (refused.has_errors()) return take_broken(file, render_errors(refused, source));
+  take_dag(file, version, *std::move(parsed.value));
+}
+
+void Core::take_dag(const DagFile& file, VersionId version, dag::Dag dag) {
+  // A DAG whose file was renamed is the same DAG; two present files with one id are a mistake.
+  const auto known = rows_.find(dag.id);
+  if (known != rows_.end() && known->second.present && known->second.file != file.file &&
+      !known->second.version.empty()) {
+    const std::string error = file.file + ": DAG `" + dag.id.str() + "` is defined by " + known->second.file + " too";
+    log_.warn("DAG file ignored", {{"error", error}});
+    known->second.error = error;
+    return save(known->second);
+  }
+  // The file may have held another DAG before, or errors kept under the file's name.
+  for (auto& [id, other] : rows_)
+    if (other.file == file.file && id != dag.id && other.present) {
+      other.present = false;
+      if (snapshot_.dags.count(id) != 0) snapshot_.dags.at(id).present = false;
+      save(other);
+    }
+  const bool is_new = known == rows_.end() || known->second.version.empty();
+  store::DagRow& row = rows_[dag.id];
+  row.id = dag.id;
+  row.version = version;
+  row.present = true;
+  row.error.clear();
+  row.file = file.file;
+  if (is_new) row.paused = dag.paused_on_create;
+  batch_.versions.push_back({version, dag.id, file.file, file.text, now_});
+  auto shared = std::make_shared<const dag::Dag>(std::move(dag));
+  versions_[version] = shared;
+  activate_version(row, std::move(shared));
+  log_.info("DAG activated", {{"dag", row.id.str()}, {"version", version.str().substr(0, 12)}});
+}
+
+// Cursors of schedules that are gone are kept: a schedule that comes back must not repeat a tick.
+void Core::activate_version(store::DagRow& row, std::shared_ptr<const dag::Dag> dag) {
+  run::DagEntry& entry = snapshot_.dags[row.id];
+  for (const dag::Schedule& schedule : dag->schedules) {
+    if (!counts_time(schedule)) continue;
+    const auto cursor = entry.cursors.find(schedule.name);
+    const dag::Schedule* before = find(entry.dag.get(), schedule.name);
+    if (cursor == entry.cursors.end())
+      entry.cursors[schedule.name] = first_cursor(schedule, now_);
+    else if (before == nullptr || !is_same_rule(*before, schedule))
+      cursor->second = std::max(cursor->second, now_);
+  }
+  entry.dag = std::move(dag);
+  entry.version = row.version;
+  entry.paused = row.paused;
+  entry.present = row.present;
+  run::index_ticks(entry);
+  row.cursors = entry.cursors;
+  save(row);
+}
+
+void Core::take_broken(const DagFile& file, const std::string& errors) {
+  for (auto& [id, row] : rows_) {
+    if (row.file != file.file || !row.present) continue;
+    if (row.error == errors) return;
+    row.error = errors;
+    log_.warn("DAG file has errors; its last good version stays active", {{"dag", id.str()}, {"file", file.file}});
+    return save(row);
+  }
+  // Never valid so far: kept under the name of the file, so that the errors can be seen.
+  const DagId id(std::filesystem::path(file.file).stem().string());
+  if (!is_id(id.str()) || (rows_.count(id) != 0 && rows_.at(id).present)) {
+    log_.warn("DAG file has errors", {{"file", file.file}, {"errors", errors}});
+    return;
+  }
+  store::DagRow& row = rows_[id];
+  row.id = id;
+  row.file = file.file;
+  row.present = true;
+  row.error = errors;
+  if (snapshot_.dags.count(id) != 0) snapshot_.dags.at(id).present = true;
+  save(row);
+}
+
+// Runs that exist go on with the version they have.
+void Core::file_gone(const std::string& file) {
+  for (auto& [id, row] : rows_) {
+    if (row.file != file || !row.present) continue;
+    row.present = false;
+    row.error.clear();
+    const auto entry = snapshot_.dags.find(id);
+    if (entry != snapshot_.dags.end()) entry->second.present = false;
+    log_.info("DAG gone", {{"dag", id.str()}, {"file", file}});
+    save(row);
+  }
+}
+
+}  // namespace slipway::engine

@@ -1,0 +1,164 @@
+#include "slipway/engine/engine.h"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+
+#include "engine/core.h"
+
+namespace slipway::engine {
+namespace {
+
+// A wall clock that jumps must not leave the engine asleep beyond a due instant.
+constexpr Duration kSleepMax = std::chrono::seconds(60);
+
+struct CommandInput {
+  Command command;
+  Completion done;
+};
+using Query = std::function<void(Core&)>;
+using Input = std::variant<CommandInput, exec::Report, Query>;
+
+Error stopped() { return {ErrorCode::Unavailable, "the engine has stopped", {}}; }
+
+}  // namespace
+
+struct Engine::Impl {
+  Impl(Options options, store::Store& store_used, exec::Executor& executor, SecretSource& secrets,
+       const Clock& clock_used, Rng& rng, Logger log)
+      : queue_max(options.queue_max),
+        clock(clock_used),
+        store(store_used),
+        core(std::move(options), store_used, executor, secrets, clock_used, rng, std::move(log)) {}
+
+  // False if a bounded input finds the queue full; reports are bounded by the open attempts and always taken.
+  bool push(Input input, bool bounded) {
+    {
+      const std::lock_guard lock(mutex);
+      if (bounded && queue.size() >= queue_max) return false;
+      queue.push_back(std::move(input));
+    }
+    arrived.notify_one();
+    return true;
+  }
+
+  std::deque<Input> take() {
+    const std::lock_guard lock(mutex);
+    return std::exchange(queue, {});
+  }
+
+  bool should_stop() {
+    const std::lock_guard lock(mutex);
+    return stop_requested;
+  }
+
+  const std::size_t queue_max;
+  const Clock& clock;
+  store::Store& store;
+  Core core;  // engine thread only
+
+  std::mutex mutex;
+  std::condition_variable arrived;
+  std::deque<Input> queue;      // guarded by mutex
+  bool stop_requested = false;  // guarded by mutex
+};
+
+Engine::Engine(Options options, store::Store& store, exec::Executor& executor, SecretSource& secrets,
+               const Clock& clock, Rng& rng, Logger log)
+    : impl_(std::make_unique<Impl>(std::move(options), store, executor, secrets, clock, rng, std::move(log))) {}
+
+// Whoever still waits is told, so that no caller waits for ever.
+Engine::~Engine() {
+  for (Input& input : impl_->take())
+    if (auto* command = std::get_if<CommandInput>(&input); command != nullptr && command->done)
+      command->done(stopped());
+}
+
+void Engine::submit(Command command, Completion done) {
+  Completion refused = done;
+  if (impl_->push(CommandInput{std::move(command), std::move(done)}, true) || !refused) return;
+  refused(Error{ErrorCode::Unavailable, "the engine's queue is full", "try again in a moment"});
+}
+
+Result<Reply> Engine::call(Command command, Duration timeout) {
+  auto promise = std::make_shared<std::promise<Result<Reply>>>();
+  auto future = promise->get_future();
+  submit(std::move(command), [promise](Result<Reply> reply) { promise->set_value(std::move(reply)); });
+  if (future.wait_for(timeout) != std::future_status::ready)
+    return Error{ErrorCode::TimedOut, "the engine did not answer within " + to_text(timeout),
+                 "the command may still be carried out"};
+  return future.get();
+}
+
+void Engine::on_report(exec::Report report) { impl_->push(std::move(report), false); }
+
+Result<void> Engine::recover() { return impl_->core.recover(); }
+
+Result<std::optional<Instant>> Engine::step() {
+  Core& core = impl_->core;
+  std::vector<Query> queries;
+  core.begin();
+  for (Input& input : impl_->take()) {
+    if (auto* command = std::get_if<CommandInput>(&input))
+      core.handle(command->command, std::move(command->done));
+    else if (auto* report = std::get_if<exec::Report>(&input))
+      core.handle(*report);
+    else
+      queries.push_back(std::get<Query>(std::move(input)));
+  }
+  core.settle();
+  if (auto committed = core.commit(); !committed) {
+    core.refuse(committed.error());
+    return committed.error();
+  }
+  core.act();
+  for (const Query& query : queries) query(core);
+  return core.wake_at();
+}
+
+void Engine::wait(std::optional<Instant> until) {
+  std::unique_lock lock(impl_->mutex);
+  const auto due = [this] { return !impl_->queue.empty() || impl_->stop_requested; };
+  const Duration left = until ? std::min(kSleepMax, *until - impl_->clock.now()) : kSleepMax;
+  if (left > Duration(0)) impl_->arrived.wait_for(lock, left, due);
+}
+
+Result<void> Engine::run() {
+  SLIPWAY_TRY(recover());
+  while (true) {
+    SLIPWAY_TRY_ASSIGN(const auto until, step());
+    if (impl_->should_stop()) return {};
+    bool idle = false;
+    {
+      const std::lock_guard lock(impl_->mutex);
+      idle = impl_->queue.empty();
+    }
+    if (idle) SLIPWAY_TRY(impl_->store.idle());
+    wait(until);
+  }
+}
+
+void Engine::request_stop() {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->stop_requested = true;
+  }
+  impl_->arrived.notify_one();
+}
+
+void Engine::set_observer(Observer* observer) { impl_->core.set_observer(observer); }
+
+Result<std::string> Engine::why(const RunId& run, const TaskKey& key, Duration timeout) {
+  auto promise = std::make_shared<std::promise<std::string>>();
+  auto future = promise->get_future();
+  Query query = [promise, run, key](Core& core) { promise->set_value(core.why(run, key)); };
+  if (!impl_->push(std::move(query), true))
+    return Error{ErrorCode::Unavailable, "the engine's queue is full", "try again in a moment"};
+  if (future.wait_for(timeout) != std::future_status::ready)
+    return Error{ErrorCode::TimedOut, "the engine did not answer within " + to_text(timeout), {}};
+  return future.get();
+}
+
+const run::Snapshot& Engine::snapshot() const { return impl_->core.snapshot(); }
+
+}  // namespace slipway::engine

@@ -1,0 +1,95 @@
+// Carries out a plan: events into the batch, effects behind the commit.
+#include "engine/core.h"
+#include "engine/render.h"
+#include "slipway/dag/parse.h"
+
+namespace slipway::engine {
+
+using run::FailureClass;
+using run::TaskState;
+
+void Core::apply(const sched::Plan& plan) {
+  for (const sched::NewRun& tick : plan.runs) fire(tick);
+  for (const sched::CursorMove& move : plan.cursors) {
+    run::DagEntry& entry = snapshot_.dags.at(move.dag);
+    entry.cursors[move.schedule] = move.to;
+    run::index_ticks(entry);
+    save_cursors(move.dag);
+    if (move.missed > 0)
+      log_.info("ticks did not fire", {{"dag", move.dag.str()},
+                                       {"schedule", move.schedule},
+                                       {"count", std::to_string(move.missed)},
+                                       {"up_to", to_rfc3339(move.to)}});
+  }
+  for (const sched::RunMove& move : plan.run_moves) {
+    emit(move.run, run::RunMoved{move.to, move.failures, move.cause});
+    if (move.to == run::RunState::Failed)
+      log_.info("run failed",
+                {{"run", move.run.str()}, {"reason", move.failures.empty() ? "" : move.failures.front()}});
+  }
+  for (const sched::Move& move : plan.moves)
+    emit(move.run, run::TaskMoved{move.key, move.to, move.reason, move.failure});
+  for (const sched::Launch& launch : plan.launches) open_attempt(launch.run, launch.key);
+  for (const sched::Stop& order : plan.stops) stop(order.attempt, order.cause);
+  for (const sched::Fence& order : plan.fences) fence(order);
+}
+
+void Core::fire(const sched::NewRun& tick) {
+  run::DagEntry& entry = snapshot_.dags.at(tick.dag);
+  auto params = dag::resolve_params(*entry.dag, tick.params.is_null() ? Value(Value::Object{}) : tick.params);
+  if (!params.value) {
+    log_.error("tick makes no run: its parameters are not valid",
+               {{"dag", tick.dag.str()}, {"schedule", tick.schedule}, {"tick", to_rfc3339(tick.tick)}});
+    return;
+  }
+  run::RunHeader header;
+  header.trigger = run::TriggerKind::Schedule;
+  header.schedule = tick.schedule;
+  header.logical_date = header.interval_end = tick.tick;
+  header.interval_start = tick.interval_start;
+  header.params = *std::move(params.value);
+  create_run(entry, std::move(header));
+}
+
+// Rendering comes last of rule, `when` and render; what cannot be rendered fails without an attempt.
+void Core::open_attempt(const RunId& run_id, const TaskKey& key) {
+  const run::ActiveRun& run = snapshot_.runs.at(run_id);
+  const dag::Task& task = *run.task(key.task);
+  if (const std::string newer = superseded_by(run, task); !newer.empty())
+    return emit(run_id, run::TaskMoved{key, TaskState::Skipped, "superseded: " + newer + " is live"});
+  const AttemptId id{run_id, key, run.state.tasks.at(key).attempts + 1};
+  const RenderInput input{options_, snapshot_, run, task, id};
+  auto rendered = render_launch(input, secrets_);
+  if (!rendered)
+    return emit(run_id, run::TaskMoved{key, TaskState::Failed, rendered.error().message, failure_of(rendered.error())});
+  effects_.launches.push_back(to_spec(input, rendered->shown, std::move(rendered->secret_env)));
+  emit(run_id, run::AttemptOpened{id, std::string(executor_.name()), std::move(rendered->shown)});
+}
+
+// The live revision, if it is of a later logical date (or a later run of the same) than this run.
+std::string Core::superseded_by(const run::ActiveRun& run, const dag::Task& task) const {
+  if (!task.service) return {};
+  const auto live = services_.find(task.service->name);
+  if (live == services_.end()) return {};
+  const run::RunHeader& header = run.state.header;
+  const bool newer =
+      std::pair(live->second.logical_date, live->second.revision.run) > std::pair(header.logical_date, header.id);
+  return newer ? live->second.revision.str() : std::string();
+}
+
+void Core::stop(const AttemptId& id, FailureClass cause) {
+  emit(id.run, run::AttemptStopping{id, cause});
+  effects_.stops.push_back({id, stop_now_.count(id.run) != 0});
+}
+
+// Given up on, proof or not; should it still be there, it is asked to end.
+void Core::fence(const sched::Fence& order) {
+  sched::Observation seen;
+  seen.at = now_;
+  seen.failure = FailureClass::InfraLost;
+  seen.message = order.reason;
+  effects_.stops.push_back({order.attempt, true});
+  end_attempt(snapshot_.runs.at(order.attempt.run).state.attempts.at(order.attempt), seen);
+}
+
+}  // namespace slipway::engine

@@ -1,0 +1,99 @@
+// State at start, and what became of the attempts that were open: settled by looking, never by guessing.
+#include <algorithm>
+
+#include "engine/core.h"
+#include "engine/render.h"
+#include "slipway/dag/parse.h"
+
+namespace slipway::engine {
+
+Result<void> Core::recover() {
+  begin();
+  SLIPWAY_TRY_ASSIGN(store::Recovered recovered, store_.recover());
+  if (recovered.vars.is_object()) snapshot_.vars = std::move(recovered.vars);
+  for (store::Service& service : recovered.services) services_[service.name] = std::move(service);
+  for (const store::DagRow& row : recovered.dags) restore_dag(row, recovered.versions);
+  for (const store::BrokenRun& broken : recovered.broken) {
+    quarantined_.insert(broken.id);
+    log_.error("run is quarantined", {{"run", broken.id.str()}, {"error", broken.error.message}});
+  }
+  for (run::Run& run : recovered.runs) restore_run(std::move(run), recovered.versions);
+  SLIPWAY_TRY_ASSIGN(const auto reader, store_.read());
+  store::RunFilter newest;
+  newest.limit = 1;
+  SLIPWAY_TRY_ASSIGN(const auto last, reader->list_runs(newest));
+  if (!last.empty()) run_ids_.continue_after(last.front().header.id);
+  log_.info("state recovered", {{"runs", std::to_string(snapshot_.runs.size())},
+                                {"dags", std::to_string(snapshot_.dags.size())},
+                                {"epoch", std::to_string(recovered.boot_epoch)}});
+  settle_open_attempts();
+  return {};
+}
+
+void Core::restore_dag(const store::DagRow& row, const std::map<VersionId, store::DagVersion>& versions) {
+  rows_[row.id] = row;
+  const auto version = versions.find(row.version);
+  if (version == versions.end()) return;
+  auto parsed = dag::parse({version->second.file, version->second.text});
+  if (!parsed.value) {
+    log_.error("DAG version cannot be read any more", {{"dag", row.id.str()}, {"version", row.version.str()}});
+    return;
+  }
+  run::DagEntry& entry = snapshot_.dags[row.id];
+  entry.dag = std::make_shared<const dag::Dag>(*std::move(parsed.value));
+  entry.version = row.version;
+  entry.paused = row.paused;
+  entry.present = row.present;
+  entry.cursors = row.cursors;
+  run::index_ticks(entry);
+  versions_[row.version] = entry.dag;
+}
+
+void Core::restore_run(run::Run run, const std::map<VersionId, store::DagVersion>& versions) {
+  const RunId id = run.header.id;
+  std::shared_ptr<const dag::Dag> dag = versions_[run.header.version].lock();
+  const auto version = versions.find(run.header.version);
+  if (!dag && version != versions.end()) {
+    auto parsed = dag::parse({version->second.file, version->second.text});
+    if (parsed.value) dag = std::make_shared<const dag::Dag>(*std::move(parsed.value));
+  }
+  const auto entry = snapshot_.dags.find(run.header.dag);
+  const bool complete = dag && entry != snapshot_.dags.end() &&
+                        std::all_of(run.tasks.begin(), run.tasks.end(),
+                                    [&](const auto& task) { return dag->index.count(task.first.task) != 0; });
+  if (!complete) {
+    quarantined_.insert(id);
+    log_.error("run is quarantined: its DAG version cannot be read", {{"run", id.str()}});
+    return;
+  }
+  versions_[run.header.version] = dag;
+  entry->second.active.push_back(id);
+  snapshot_.runs[id] = run::activate(std::move(run), std::move(dag));
+}
+
+// An attempt of which only the intent is known is launched again, with what was recorded then: the executor knows
+// whether it had it already. All others, and those whose secrets are gone, it is asked to look for.
+void Core::settle_open_attempts() {
+  std::vector<exec::OpenAttempt> adopted;
+  std::vector<exec::LaunchSpec> launches;
+  for (const auto& [run_id, run] : snapshot_.runs) {
+    for (const AttemptId& id : run.open_attempts) {
+      const run::Attempt& attempt = run.state.attempts.at(id);
+      const dag::Task& task = *run.task(id.key.task);
+      if (attempt.state == run::AttemptState::Intent) {
+        const RenderInput input{options_, snapshot_, run, task, id};
+        auto secrets = render_secrets(input, secrets_);
+        if (secrets) {
+          launches.push_back(to_spec(input, attempt.rendered, *std::move(secrets)));
+          continue;
+        }
+      }
+      adopted.push_back({id, attempt.identity, attempt.stop_cause != run::FailureClass::None, task.grace,
+                         task.kind == dag::TaskKind::Service});
+    }
+  }
+  if (!adopted.empty()) executor_.adopt(adopted);
+  for (exec::LaunchSpec& spec : launches) executor_.launch(std::move(spec));
+}
+
+}  // namespace slipway::engine

@@ -1,0 +1,254 @@
+#include "engine/render.h"
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <set>
+
+#include "slipway/dag/expr.h"
+#include "slipway/sched/scope.h"
+
+namespace slipway::engine {
+namespace {
+
+constexpr std::string_view kMask = "***";
+
+Error failed(const std::string& field, const Error& error) {
+  return {ErrorCode::InvalidArgument, field + ": " + error.message, error.help};
+}
+
+std::string upper_name(std::string_view name) {
+  std::string upper(name);
+  for (char& c : upper) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? static_cast<char>(std::toupper(c)) : '_';
+  return upper;
+}
+
+std::string hex(std::uint64_t bits) {
+  std::string text(16, '0');
+  for (std::size_t i = 16; i-- > 0; bits >>= 4U) text[i] = "0123456789abcdef"[bits & 15U];
+  return text;
+}
+
+// Ids from names, so that a trace goes on after a restart of the daemon.
+std::string traceparent(const AttemptId& id) {
+  const std::string& run = id.run.str();
+  return "00-" + hex(stable_hash("trace/" + run)) + hex(stable_hash("trace2/" + run)) + "-" +
+         hex(stable_hash("span/" + id.str())) + "-01";
+}
+
+class Renderer {
+ public:
+  Renderer(const RenderInput& input, SecretSource& source) : in_(input), source_(source) {
+    collect_templates();
+    scope_.names = sched::names_for(in_.snapshot, in_.run, templates_);
+  }
+
+  Result<RenderedLaunch> launch() {
+    SLIPWAY_TRY(render_env());
+    RenderedLaunch out;
+    Value::Array argv;
+    SLIPWAY_TRY(render_argv(argv));
+    out.shown["argv"] = std::move(argv);
+    std::string workdir;
+    SLIPWAY_TRY(render_workdir(workdir));
+    out.shown["workdir"] = std::move(workdir);
+    if (in_.task.service && in_.task.service->smoke && in_.task.service->smoke->post) {
+      Value body;
+      SLIPWAY_TRY(render_json(in_.task.service->smoke->json, body));
+      out.shown["smoke_body"] = body.dump();
+    }
+    add_contract();
+    Value::Array secret_names;
+    for (const auto& [name, secret] : secret_env_) {
+      secret_names.emplace_back(name);
+      env_[name] = kMask;
+    }
+    out.shown["env"] = std::move(env_);
+    out.shown["secret_env"] = std::move(secret_names);
+    out.secret_env = std::move(secret_env_);
+    return out;
+  }
+
+  Result<std::map<std::string, Secret>> secrets_only() {
+    SLIPWAY_TRY(render_env());
+    return std::move(secret_env_);
+  }
+
+ private:
+  [[nodiscard]] const dag::Command& command() const { return in_.task.service ? in_.task.service->run : in_.task.run; }
+
+  void collect_templates() {
+    for (const dag::Template& word : command().words) templates_.push_back(&word);
+    for (const auto& [name, text] : in_.task.env) templates_.push_back(&text);
+    if (in_.task.workdir) templates_.push_back(&*in_.task.workdir);
+    if (in_.task.service && in_.task.service->smoke) collect_json(in_.task.service->smoke->json);
+    for (const dag::Template& text : json_texts_) templates_.push_back(&text);
+  }
+  void collect_json(const Value& value) {
+    if (value.is_string()) json_texts_.push_back({value.as_string(), {}});
+    if (value.is_array())
+      for (const Value& element : value.as_array()) collect_json(element);
+    if (value.is_object())
+      for (const auto& [name, member] : value.as_object()) collect_json(member);
+  }
+
+  // Opens the secrets that `secrets:` names and those that expressions in `env:` read.
+  Result<void> open_secrets() {
+    std::set<std::string> names(in_.task.secrets.begin(), in_.task.secrets.end());
+    const auto any = [](const std::vector<std::string>&) { return Result<dag::NameInfo>(dag::NameInfo{}); };
+    for (const auto& [variable, text] : in_.task.env) {
+      if (!text.has_expression()) continue;
+      Diagnostics ignored;
+      for (const auto& path : dag::check_template(text, any, ignored).names)
+        if (path.size() >= 2 && path[0] == "secrets") names.insert(path[1]);
+    }
+    for (const std::string& name : names) {
+      auto secret = source_.get(name);
+      if (!secret) return Error{ErrorCode::NotFound, "secret `" + name + "`: " + secret.error().message, {}};
+      opened_.emplace(name, *std::move(secret));
+    }
+    return {};
+  }
+
+  Result<void> render_env() {
+    SLIPWAY_TRY(open_secrets());
+    for (const auto& [name, value] : in_.options.base_env) env_[name] = value;
+    dag::Scope with_secrets{scope_.names, &opened_};
+    Value::Object own;
+    for (const auto& [name, text] : in_.task.env) {
+      const auto rendered = dag::render(text, with_secrets);
+      if (!rendered) return failed("env." + name, rendered.error());
+      if (rendered->secret) {
+        secret_env_.insert_or_assign(name, Secret(rendered->text));
+      } else {
+        env_[name] = rendered->text;
+        own[name] = rendered->text;
+      }
+    }
+    for (const std::string& name : in_.task.secrets) secret_env_.insert_or_assign(name, opened_.at(name));
+    scope_.names["env"] = std::move(own);
+    return {};
+  }
+
+  Result<void> render_argv(Value::Array& argv) {
+    if (command().shell) argv = {"/bin/sh", "-ec"};
+    for (const dag::Template& word : command().words) {
+      const auto rendered = dag::render(word, scope_);
+      if (!rendered) return failed("run", rendered.error());
+      argv.emplace_back(rendered->text);
+    }
+    return {};
+  }
+
+  // A relative folder lies in the run's workspace.
+  Result<void> render_workdir(std::string& workdir) {
+    workdir = workspace();
+    if (!in_.task.workdir) return {};
+    const auto rendered = dag::render(*in_.task.workdir, scope_);
+    if (!rendered) return failed("workdir", rendered.error());
+    workdir = (std::filesystem::path(workdir) / rendered->text).string();
+    return {};
+  }
+
+  // Strings inside a JSON body; one that is a whole expression keeps the type of its value.
+  Result<void> render_json(const Value& value, Value& out) {
+    if (value.is_array()) {
+      Value::Array array(value.as_array().size());
+      for (std::size_t i = 0; i < array.size(); ++i) SLIPWAY_TRY(render_json(value.as_array()[i], array[i]));
+      out = std::move(array);
+    } else if (value.is_object()) {
+      Value::Object object;
+      for (const auto& [name, member] : value.as_object()) SLIPWAY_TRY(render_json(member, object[name]));
+      out = std::move(object);
+    } else if (value.is_string() && value.as_string().find("${{") != std::string::npos) {
+      return render_json_text({value.as_string(), {}}, out);
+    } else {
+      out = value;
+    }
+    return {};
+  }
+  Result<void> render_json_text(const dag::Template& text, Value& out) {
+    if (auto value = dag::evaluate(text, scope_)) {
+      out = *std::move(value);
+      return {};
+    }
+    const auto rendered = dag::render(text, scope_);
+    if (!rendered) return failed("smoke.json", rendered.error());
+    out = rendered->text;
+    return {};
+  }
+
+  [[nodiscard]] std::string workspace() const { return in_.options.home + "/workspace/" + in_.id.run.str(); }
+
+  // docs/dag-format.md, "What a task gets and gives". These names win over a task's own `env`.
+  void add_contract() {
+    const run::RunHeader& header = in_.run.state.header;
+    env_["SLIPWAY_DAG"] = header.dag.str();
+    env_["SLIPWAY_RUN"] = header.id.str();
+    env_["SLIPWAY_TASK"] = in_.id.key.task.str();
+    env_["SLIPWAY_MAP_INDEX"] = std::to_string(in_.id.key.map_index);
+    env_["SLIPWAY_ATTEMPT"] = std::to_string(in_.id.number);
+    env_["SLIPWAY_ATTEMPT_ID"] = in_.id.str();
+    env_["SLIPWAY_LOGICAL_DATE"] = to_rfc3339(header.logical_date);
+    env_["SLIPWAY_INTERVAL_START"] = to_rfc3339(header.interval_start);
+    env_["SLIPWAY_INTERVAL_END"] = to_rfc3339(header.interval_end);
+    env_["SLIPWAY_OUTPUT"] = in_.options.home + "/attempts/" + in_.id.str() + "/output.json";
+    env_["SLIPWAY_WORKSPACE"] = workspace();
+    env_["SLIPWAY_ARTIFACTS"] = "file://" + in_.options.home + "/artifacts/" + in_.id.str();
+    env_["SLIPWAY_URL"] = in_.options.server_url;
+    env_["TRACEPARENT"] = traceparent(in_.id);
+    for (const auto& [name, value] : header.params.as_object())
+      env_["SLIPWAY_PARAM_" + upper_name(name)] = value.is_string() ? value.as_string() : value.dump();
+    if (in_.options.tool.empty()) return;
+    const std::string folder = std::filesystem::path(in_.options.tool).parent_path().string();
+    const auto path = env_.find("PATH");
+    env_["PATH"] = path == env_.end() ? folder : folder + ":" + path->second.as_string();
+  }
+
+  const RenderInput& in_;
+  SecretSource& source_;
+  std::vector<dag::Template> json_texts_;
+  std::vector<const dag::Template*> templates_;
+  dag::Scope scope_;
+  std::map<std::string, Secret> opened_;
+  Value::Object env_;
+  std::map<std::string, Secret> secret_env_;
+};
+
+std::optional<exec::ServiceSpec> service_spec(const RenderInput& input, const Value& shown) {
+  if (!input.task.service) return std::nullopt;
+  const dag::Service& service = *input.task.service;
+  exec::ServiceSpec spec{service.name, input.run.dag->id, service.port, service.health, {}, service.rollout_timeout};
+  if (service.smoke)
+    spec.smoke = {service.smoke->post, service.smoke->path, shown.get_string("smoke_body"), service.smoke->expect};
+  return spec;
+}
+
+}  // namespace
+
+Result<RenderedLaunch> render_launch(const RenderInput& input, SecretSource& secrets) {
+  return Renderer(input, secrets).launch();
+}
+
+Result<std::map<std::string, Secret>> render_secrets(const RenderInput& input, SecretSource& secrets) {
+  return Renderer(input, secrets).secrets_only();
+}
+
+run::FailureClass failure_of(const Error& error) {
+  return error.code == ErrorCode::NotFound ? run::FailureClass::Config : run::FailureClass::Render;
+}
+
+exec::LaunchSpec to_spec(const RenderInput& input, const Value& shown, std::map<std::string, Secret> secret_env) {
+  exec::LaunchSpec spec;
+  spec.id = input.id;
+  for (const Value& word : shown.find("argv")->as_array()) spec.argv.push_back(word.as_string());
+  for (const auto& [name, value] : shown.find("env")->as_object())
+    if (secret_env.count(name) == 0) spec.env.emplace(name, value.as_string());
+  spec.secret_env = std::move(secret_env);
+  spec.workdir = shown.get_string("workdir");
+  spec.grace = input.task.grace;
+  spec.service = service_spec(input, shown);
+  return spec;
+}
+
+}  // namespace slipway::engine

@@ -1,0 +1,34 @@
+// From a task and the state of its run to what an executor is told: commands, environment, secrets.
+#pragma once
+
+#include "slipway/engine/engine.h"
+
+namespace slipway::engine {
+
+struct RenderInput {
+  const Options& options;
+  const run::Snapshot& snapshot;
+  const run::ActiveRun& run;
+  const dag::Task& task;
+  AttemptId id;
+};
+
+// What is launched. `shown` is recorded with the attempt and holds no secret:
+//   {"argv": […], "env": {…}, "secret_env": [names], "workdir", "smoke_body" (services that post)}
+// where a secret variable has the value "***".
+struct RenderedLaunch {
+  Value shown;
+  std::map<std::string, Secret> secret_env;
+};
+
+// An error becomes the task's failure, of the class that failure_of() tells.
+[[nodiscard]] Result<RenderedLaunch> render_launch(const RenderInput& input, SecretSource& secrets);
+// Only the secret variables, for an attempt whose `shown` is recorded already.
+[[nodiscard]] Result<std::map<std::string, Secret>> render_secrets(const RenderInput& input, SecretSource& secrets);
+// Config for a secret that cannot be had (code NotFound), Render for an expression.
+[[nodiscard]] run::FailureClass failure_of(const Error& error);
+
+[[nodiscard]] exec::LaunchSpec to_spec(const RenderInput& input, const Value& shown,
+                                       std::map<std::string, Secret> secret_env);
+
+}  // namespace slipway::engine

@@ -1,0 +1,138 @@
+// What executors report. Reports may come twice, late, or for attempts that are long over: the first result counts.
+#include "engine/core.h"
+
+namespace slipway::engine {
+namespace {
+
+using run::AttemptState;
+using run::FailureClass;
+
+constexpr Duration kClockStep = std::chrono::seconds(2);
+
+// The output of a successful command must be one JSON object; `problem` says what is wrong with it otherwise.
+Value read_output(const exec::Exited& report, std::string& problem) {
+  if (report.output_too_large) {
+    problem = "output-too-large: $SLIPWAY_OUTPUT holds more than 4,096 bytes";
+    return {};
+  }
+  if (report.output.empty()) return {};
+  auto parsed = parse_json(report.output);
+  if (parsed && parsed->is_object()) return *std::move(parsed);
+  problem = "output-invalid: $SLIPWAY_OUTPUT is no JSON object" + (parsed ? "" : ": " + parsed.error().message);
+  return {};
+}
+
+std::optional<Instant> deadline_of(const run::ActiveRun& run, const AttemptId& id, Instant started_at) {
+  const dag::Task& task = *run.task(id.key.task);
+  return task.timeout == Duration(0) ? std::nullopt : std::optional(started_at + task.timeout);
+}
+
+}  // namespace
+
+void Core::handle(const exec::Report& report) {
+  std::visit([this](const auto& r) { on(r); }, report);
+}
+
+// The attempt, if its end is still awaited. One that is over is forgotten again: the report shows that the executor
+// still keeps it.
+const run::Attempt* Core::open_attempt_of(const AttemptId& id) {
+  const auto run = snapshot_.runs.find(id.run);
+  if (run != snapshot_.runs.end()) {
+    const auto attempt = run->second.state.attempts.find(id);
+    if (attempt == run->second.state.attempts.end()) return nullptr;
+    if (!run::is_terminal(attempt->second.state)) return &attempt->second;
+  }
+  if (quarantined_.count(id.run) == 0) effects_.forgets.push_back(id);
+  return nullptr;
+}
+
+void Core::on(const exec::Launched& report) {
+  const run::Attempt* attempt = open_attempt_of(report.id);
+  if (attempt == nullptr || attempt->identity == report.identity) return;
+  if (attempt->state == AttemptState::Intent || attempt->state == AttemptState::Stopping)
+    emit(report.id.run, run::AttemptStarted{report.id, AttemptState::Launched, report.identity});
+}
+
+void Core::on(const exec::Running& report) {
+  const run::Attempt* attempt = open_attempt_of(report.id);
+  if (attempt == nullptr || attempt->state == AttemptState::Running) return;
+  if (attempt->state == AttemptState::Stopping && attempt->started_at) return;
+  emit(report.id.run,
+       run::AttemptStarted{report.id, AttemptState::Running, report.identity,
+                           deadline_of(snapshot_.runs.at(report.id.run), report.id, report.at), report.at});
+}
+
+void Core::on(const exec::Exited& report) {
+  const run::Attempt* attempt = open_attempt_of(report.id);
+  if (attempt == nullptr) return;
+  sched::Observation seen;
+  seen.at = report.at;
+  seen.exit_code = report.exit_code;
+  seen.oom = report.oom;
+  seen.failure = report.failure;
+  seen.message = report.message;
+  seen.outputs = read_output(report, seen.output_error);
+  end_attempt(*attempt, seen);
+}
+
+void Core::on(const exec::LaunchFailed& report) {
+  const run::Attempt* attempt = open_attempt_of(report.id);
+  if (attempt == nullptr) return;
+  sched::Observation seen;
+  seen.at = now_;
+  seen.failure = report.failure;
+  seen.message = report.message;
+  end_attempt(*attempt, seen);
+}
+
+void Core::on(const exec::Lost& report) {
+  const run::Attempt* attempt = open_attempt_of(report.id);
+  if (attempt == nullptr) return;
+  if (report.end_proved) {
+    sched::Observation seen;
+    seen.at = now_;
+    seen.failure = FailureClass::InfraLost;
+    seen.message = report.message;
+    return end_attempt(*attempt, seen);
+  }
+  if (attempt->state == AttemptState::Lost) return;
+  run::AttemptEnded lost{report.id, AttemptState::Lost, FailureClass::InfraLost, report.message};
+  emit(report.id.run, std::move(lost));
+}
+
+// A result, what follows from it and the executor's leave to forget are one step.
+void Core::end_attempt(const run::Attempt& attempt, const sched::Observation& seen) {
+  const AttemptId id = attempt.id;
+  const run::ActiveRun& run = snapshot_.runs.at(id.run);
+  const dag::Task& task = *run.task(id.key.task);
+  const run::TaskInstance& instance = run.state.tasks.at(id.key);
+  run::AttemptEnded ended = sched::judge(task, instance, attempt, seen, run.state.state, now_);
+  if (ended.task_to == run::TaskState::Success && task.service) {
+    store::Service service{
+        task.service->name, run.dag->id, id, ended.outputs.get_string("url"), run.state.header.logical_date, now_};
+    batch_.services.push_back(service);
+    services_[service.name] = std::move(service);
+  }
+  emit(id.run, std::move(ended));
+  effects_.forgets.push_back(id);
+}
+
+// Time-outs count elapsed time. When somebody sets the wall clock, deadlines move along with it.
+void Core::follow_clock() {
+  const Duration offset = now_.time_since_epoch() - clock_.monotonic().time_since_epoch();
+  const Duration step = wall_offset_ ? offset - *wall_offset_ : Duration(0);
+  wall_offset_ = offset;
+  if (step < kClockStep && step > -kClockStep) return;
+  log_.warn("the wall clock was set", {{"by", (step < Duration(0) ? "-" : "") + to_text(std::chrono::abs(step))}});
+  for (const auto& [run_id, run] : snapshot_.runs) {
+    std::vector<run::AttemptStarted> moved;
+    for (const AttemptId& id : run.open_attempts) {
+      const run::Attempt& attempt = run.state.attempts.at(id);
+      if (attempt.state == AttemptState::Running && attempt.deadline)
+        moved.push_back({id, AttemptState::Running, attempt.identity, *attempt.deadline + step, attempt.started_at});
+    }
+    for (auto& event : moved) emit(run_id, std::move(event));
+  }
+}
+
+}  // namespace slipway::engine
