@@ -1,0 +1,36 @@
+// One request on its way through a handler, and the helpers that read it.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "api/dag_cache.h"
+#include "slipway/api/api.h"
+
+namespace slipway::api {
+
+struct Call {
+  const Backend& backend;
+  DagCache& dags;
+  const http::Request& request;
+  std::map<std::string, std::string, std::less<>> path;  // "{id}" -> text
+  Value body;                                            // object; empty where the request has none
+  vault::Identity identity;
+
+  [[nodiscard]] const std::string& at(std::string_view name) const { return path.find(name)->second; }
+  [[nodiscard]] std::string query(std::string_view name) const;  // empty if absent
+  // InvalidArgument unless it is a whole number within [low, high].
+  [[nodiscard]] Result<std::int64_t> query_integer(std::string_view name, std::int64_t fallback, std::int64_t low,
+                                                   std::int64_t high) const;
+};
+
+[[nodiscard]] http::Response reply(const Value& body, int status = 200);
+[[nodiscard]] http::Response no_content();
+
+// The text as an id, or NotFound "there is no <what> <text>".
+[[nodiscard]] Result<std::string> checked_id(const std::string& text, std::string_view what);
+// The run named by the path: a full id, a unique prefix, or @latest (of ?dag= where given). NotFound; Conflict if the
+// prefix is ambiguous.
+[[nodiscard]] Result<RunId> named_run(const Call& call, store::Reader& reader);
+
+}  // namespace slipway::api

@@ -1,0 +1,104 @@
+#include "api/bodies.h"
+#include "api/handlers.h"
+
+namespace slipway::api {
+namespace {
+
+Result<store::DagRow> find_dag(const Call& call, store::Reader& reader) {
+  const std::string& id = call.at("dag");
+  SLIPWAY_TRY_ASSIGN(auto rows, reader.list_dags());
+  for (auto& row : rows)
+    if (row.id.str() == id) return std::move(row);
+  return Error{ErrorCode::NotFound, "there is no DAG `" + id + "`", "slipway dag list"};
+}
+
+Result<engine::TriggerRun> trigger_from(const Call& call, const DagId& dag) {
+  constexpr std::size_t kKeyBytesMax = 255;
+  engine::TriggerRun trigger{.dag = dag,
+                             .params = Value(Value::Object{}),
+                             .idempotency_key = call.request.header("Idempotency-Key"),
+                             .logical_date = {},
+                             .kind = run::TriggerKind::Api};
+  if (trigger.idempotency_key.size() > kKeyBytesMax)
+    return Error{ErrorCode::InvalidArgument, "the Idempotency-Key is longer than 255 bytes", {}};
+  if (const Value* params = call.body.find("params"); params != nullptr) {
+    if (!params->is_object()) return Error{ErrorCode::InvalidArgument, "`params` is no object", {}};
+    trigger.params = *params;
+  }
+  if (call.body.find("logical_date") != nullptr) {
+    SLIPWAY_TRY_ASSIGN(trigger.logical_date, parse_rfc3339(call.body.get_string("logical_date")));
+  }
+  const auto kind = call.body.get_string("trigger", "api");
+  if (kind != "api" && kind != "manual")
+    return Error{ErrorCode::InvalidArgument, "`trigger` is neither api nor manual", {}};
+  if (kind == "manual") trigger.kind = run::TriggerKind::Manual;
+  return trigger;
+}
+
+}  // namespace
+
+Result<http::Response> list_dags(const Call& call) {
+  SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
+  SLIPWAY_TRY_ASSIGN(const auto rows, reader->list_dags());
+  Value dags{Value::Array{}};
+  for (const auto& row : rows) dags.as_array().push_back(dag_value(row));
+  Value body;
+  body["dags"] = std::move(dags);
+  return reply(body);
+}
+
+Result<http::Response> get_dag(const Call& call) {
+  SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
+  SLIPWAY_TRY_ASSIGN(const auto row, find_dag(call, *reader));
+  return reply(dag_body(row, call.dags.get(*reader, row.version).get(), call.backend.clock.now()));
+}
+
+Result<http::Response> get_source(const Call& call) {
+  SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
+  SLIPWAY_TRY_ASSIGN(const auto row, find_dag(call, *reader));
+  const auto wanted = call.query("version");
+  SLIPWAY_TRY_ASSIGN(const auto version, reader->get_version(wanted.empty() ? row.version : VersionId(wanted)));
+  if (version.dag != row.id) return Error{ErrorCode::NotFound, "DAG " + row.id.str() + " has no version " + wanted, {}};
+  return http::Response{200, "application/yaml", version.text, {}};
+}
+
+Result<http::Response> pause_dag(const Call& call) {
+  const Value& paused = *call.body.find("paused");
+  if (!paused.is_bool()) return Error{ErrorCode::InvalidArgument, "`paused` is neither true nor false", {}};
+  SLIPWAY_TRY_ASSIGN(const auto id, checked_id(call.at("dag"), "DAG"));
+  SLIPWAY_TRY(call.backend.control.call(engine::PauseDag{DagId(id), paused.as_bool()}));
+  return get_dag(call);
+}
+
+Result<http::Response> start_run(const Call& call) {
+  SLIPWAY_TRY_ASSIGN(const auto id, checked_id(call.at("dag"), "DAG"));
+  SLIPWAY_TRY_ASSIGN(auto trigger, trigger_from(call, DagId(id)));
+  SLIPWAY_TRY_ASSIGN(const auto started, call.backend.control.call(std::move(trigger)));
+  SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
+  SLIPWAY_TRY_ASSIGN(const auto run, reader->get_run(started.run));
+  const auto dag = call.dags.get(*reader, run.header.version);
+  auto response = reply(run_body(run, dag.get()), started.existed ? 200 : 201);
+  response.headers.emplace_back("Location", "/api/v1/runs/" + started.run.str());
+  return response;
+}
+
+Result<http::Response> list_schedules(const Call& call) {
+  SLIPWAY_TRY_ASSIGN(const auto count, call.query_integer("count", 1, 1, 100));
+  SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
+  SLIPWAY_TRY_ASSIGN(const auto rows, reader->list_dags());
+  const auto wanted = call.query("dag");
+  const Instant now = call.backend.clock.now();
+  Value schedules{Value::Array{}};
+  for (const auto& row : rows) {
+    if (!row.present || (!wanted.empty() && row.id.str() != wanted)) continue;
+    const auto dag = call.dags.get(*reader, row.version);
+    if (dag == nullptr) continue;
+    for (const auto& schedule : dag->schedules)
+      schedules.as_array().push_back(schedule_value(row, schedule, now, static_cast<int>(count)));
+  }
+  Value body;
+  body["schedules"] = std::move(schedules);
+  return reply(body);
+}
+
+}  // namespace slipway::api

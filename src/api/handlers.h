@@ -1,0 +1,43 @@
+// One function per route: read the call, ask the store or the engine, shape the reply.
+#pragma once
+
+#include "api/call.h"
+
+namespace slipway::api {
+
+// server_handlers.cc
+[[nodiscard]] Result<http::Response> get_health(const Call& call);
+[[nodiscard]] Result<http::Response> get_version(const Call& call);
+
+// dag_handlers.cc
+[[nodiscard]] Result<http::Response> list_dags(const Call& call);
+[[nodiscard]] Result<http::Response> get_dag(const Call& call);
+[[nodiscard]] Result<http::Response> get_source(const Call& call);
+[[nodiscard]] Result<http::Response> pause_dag(const Call& call);
+[[nodiscard]] Result<http::Response> start_run(const Call& call);
+[[nodiscard]] Result<http::Response> list_schedules(const Call& call);
+
+// run_handlers.cc
+[[nodiscard]] Result<http::Response> list_runs(const Call& call);
+[[nodiscard]] Result<http::Response> get_run(const Call& call);
+[[nodiscard]] Result<http::Response> cancel_run(const Call& call);
+[[nodiscard]] Result<http::Response> retry_run(const Call& call);
+[[nodiscard]] Result<http::Response> list_events(const Call& call);
+
+// task_handlers.cc
+[[nodiscard]] Result<http::Response> get_logs(const Call& call);
+[[nodiscard]] Result<http::Response> list_attempts(const Call& call);
+[[nodiscard]] Result<http::Response> get_why(const Call& call);
+
+// setting_handlers.cc
+[[nodiscard]] Result<http::Response> list_vars(const Call& call);
+[[nodiscard]] Result<http::Response> get_var(const Call& call);
+[[nodiscard]] Result<http::Response> set_var(const Call& call);
+[[nodiscard]] Result<http::Response> delete_var(const Call& call);
+[[nodiscard]] Result<http::Response> list_secrets(const Call& call);
+[[nodiscard]] Result<http::Response> set_secret(const Call& call);
+[[nodiscard]] Result<http::Response> delete_secret(const Call& call);
+[[nodiscard]] Result<http::Response> list_services(const Call& call);
+[[nodiscard]] Result<http::Response> stop_service(const Call& call);
+
+}  // namespace slipway::api

@@ -1,0 +1,57 @@
+#include <array>
+
+#include "api/handlers.h"
+
+namespace slipway::api {
+namespace {
+
+constexpr std::optional<vault::Role> kAnyone;
+constexpr auto kViewer = vault::Role::Viewer;
+constexpr auto kOperator = vault::Role::Operator;
+constexpr auto kAuthor = vault::Role::Author;
+constexpr auto kAdmin = vault::Role::Admin;
+
+// In the order of docs/api.md.
+constexpr std::array kRoutes{
+    Route{"GET", "/health", kAnyone, "whether the daemon serves and its store can be read", get_health},
+    Route{"GET", "/version", kViewer, "the version of the daemon", get_version},
+
+    Route{"GET", "/dags", kViewer, "all DAGs of the folder", list_dags},
+    Route{"GET", "/dags/{dag}", kViewer, "one DAG with its tasks, parameters and schedules", get_dag},
+    Route{"GET", "/dags/{dag}/source", kViewer, "the file as it was written", get_source, "version?"},
+    Route{"POST", "/dags/{dag}/pause", kOperator, "stop or resume scheduled runs", pause_dag, "", "paused"},
+    Route{"POST", "/dags/{dag}/runs", kOperator, "start a run; 200 with the first run if its Idempotency-Key is known",
+          start_run, "", "params? logical_date? trigger?"},
+    Route{"GET", "/schedules", kViewer, "every schedule with its next ticks", list_schedules, "dag? count?"},
+
+    Route{"GET", "/runs", kViewer, "runs, newest first", list_runs, "dag? state? limit? before? prefix?"},
+    Route{"GET", "/runs/{run}", kViewer, "one run with its tasks; {run} may be a unique prefix or @latest", get_run,
+          "dag?"},
+    Route{"POST", "/runs/{run}/cancel", kOperator, "stop a run; `now` skips teardown tasks", cancel_run, "", "now?"},
+    Route{"POST", "/runs/{run}/retry", kOperator, "run the failed tasks of a run again", retry_run},
+    Route{"GET", "/runs/{run}/events", kViewer, "what happened, in order", list_events, "after? limit? dag?"},
+
+    Route{"GET", "/runs/{run}/tasks/{task}/logs", kViewer, "lines of an attempt's log from an offset on", get_logs,
+          "map_index? attempt? offset? dag?"},
+    Route{"GET", "/runs/{run}/tasks/{task}/attempts", kViewer, "every launch of a task", list_attempts,
+          "map_index? dag?"},
+    Route{"GET", "/runs/{run}/tasks/{task}/why", kViewer, "why a task is not running right now", get_why,
+          "map_index? dag?"},
+
+    Route{"GET", "/vars", kViewer, "all variables", list_vars},
+    Route{"GET", "/vars/{name}", kViewer, "one variable", get_var},
+    Route{"PUT", "/vars/{name}", kAuthor, "set a variable", set_var, "", "value"},
+    Route{"DELETE", "/vars/{name}", kAuthor, "delete a variable", delete_var},
+    Route{"GET", "/secrets", kViewer, "names of the secrets; values are never sent", list_secrets},
+    Route{"PUT", "/secrets/{name}", kAuthor, "set a secret", set_secret, "", "value"},
+    Route{"DELETE", "/secrets/{name}", kAuthor, "delete a secret", delete_secret},
+
+    Route{"GET", "/services", kViewer, "what service tasks deployed", list_services},
+    Route{"POST", "/services/{name}/stop", kAdmin, "stop a service", stop_service},
+};
+
+}  // namespace
+
+std::span<const Route> routes() { return kRoutes; }
+
+}  // namespace slipway::api

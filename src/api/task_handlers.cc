@@ -1,0 +1,69 @@
+#include "api/bodies.h"
+#include "api/handlers.h"
+
+namespace slipway::api {
+namespace {
+
+constexpr std::size_t kLogBytesMax = 256U << 10U;
+
+struct Named {
+  run::Run run;
+  TaskKey key;
+};
+
+Result<Named> named_task(const Call& call) {
+  SLIPWAY_TRY_ASSIGN(const auto index, call.query_integer("map_index", TaskKey::kUnmapped, -1, 1'000'000));
+  SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
+  SLIPWAY_TRY_ASSIGN(const auto id, named_run(call, *reader));
+  SLIPWAY_TRY_ASSIGN(auto run, reader->get_run(id));
+  const TaskKey key{TaskId(call.at("task")), static_cast<int>(index)};
+  if (run.tasks.count(key) == 0)
+    return Error{ErrorCode::NotFound, "run " + id.str() + " has no task `" + key.str() + "`", {}};
+  return Named{std::move(run), key};
+}
+
+Result<const run::Attempt*> named_attempt(const Call& call, const Named& named) {
+  SLIPWAY_TRY_ASSIGN(const auto number, call.query_integer("attempt", 0, 1, 1'000'000));
+  const run::Attempt* attempt = named.run.last_attempt(named.key);
+  if (number > 0) {
+    const auto found = named.run.attempts.find(AttemptId{named.run.header.id, named.key, static_cast<int>(number)});
+    attempt = found == named.run.attempts.end() ? nullptr : &found->second;
+  }
+  if (attempt != nullptr) return attempt;
+  const std::string which = number > 0 ? "no attempt " + std::to_string(number) : "no attempt yet";
+  return Error{ErrorCode::NotFound, named.key.str() + " has " + which, {}};
+}
+
+}  // namespace
+
+Result<http::Response> get_logs(const Call& call) {
+  SLIPWAY_TRY_ASSIGN(const auto offset, call.query_integer("offset", 0, 0, INT64_MAX));
+  SLIPWAY_TRY_ASSIGN(const auto named, named_task(call));
+  SLIPWAY_TRY_ASSIGN(const auto* attempt, named_attempt(call, named));
+  const auto file = exec::log_file(call.backend.home, attempt->id);
+  const auto chunk = exec::read_log(file, static_cast<std::uint64_t>(offset), kLogBytesMax);
+  // The state was read before the log: an attempt that was over then writes no more, so an empty rest is the end.
+  const bool over = run::is_terminal(attempt->state) && exec::read_log(file, chunk.next, kLogBytesMax).lines.empty();
+  return reply(log_body(chunk, attempt->id, over));
+}
+
+Result<http::Response> list_attempts(const Call& call) {
+  SLIPWAY_TRY_ASSIGN(const auto named, named_task(call));
+  Value attempts{Value::Array{}};
+  for (int number = 1; number <= named.run.tasks.at(named.key).attempts; ++number)
+    attempts.as_array().push_back(
+        attempt_value(named.run.attempts.at(AttemptId{named.run.header.id, named.key, number})));
+  Value body;
+  body["attempts"] = std::move(attempts);
+  return reply(body);
+}
+
+Result<http::Response> get_why(const Call& call) {
+  SLIPWAY_TRY_ASSIGN(const auto named, named_task(call));
+  SLIPWAY_TRY_ASSIGN(const auto why, call.backend.control.why(named.run.header.id, named.key));
+  Value body;
+  body["why"] = why;
+  return reply(body);
+}
+
+}  // namespace slipway::api

@@ -1,0 +1,234 @@
+// What each route answers and which command it sends. Whole bodies are goldens in tests/golden/api.
+#include "api/api_fixture.h"
+#include "slipway/exec/attempt_folder.h"
+#include "support/golden.h"
+
+namespace slipway::api {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+struct Golden {
+  const char* name;
+  const char* target;
+};
+class GoldenTest : public ApiTest, public ::testing::WithParamInterface<Golden> {};
+
+TEST_P(GoldenTest, IsTheBodyPublished) {
+  fill();
+  test::expect_golden(std::string("tests/golden/api/") + GetParam().name + ".json",
+                      get(GetParam().target).dump_pretty() + "\n");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Bodies, GoldenTest,
+    ::testing::Values(Golden{"health", "/health"}, Golden{"version", "/version"}, Golden{"dags", "/dags"},
+                      Golden{"dag", "/dags/nightly"}, Golden{"schedules", "/schedules?count=2"},
+                      Golden{"runs", "/runs"}, Golden{"run_failed", "/runs/01jb0000000000000000000001"},
+                      Golden{"run_running", "/runs/@latest"}, Golden{"events", "/runs/@latest/events?after=2&limit=2"},
+                      Golden{"attempts", "/runs/@latest/tasks/prepare/attempts"},
+                      Golden{"why", "/runs/@latest/tasks/train/why?map_index=1"}, Golden{"vars", "/vars"},
+                      Golden{"var", "/vars/BUCKET"}, Golden{"secrets", "/secrets"}, Golden{"services", "/services"}),
+    [](const auto& row) { return std::string(row.param.name); });
+
+using HandlersTest = ApiTest;
+
+TEST_F(HandlersTest, SourceIsTheFile) {
+  fill();
+  const auto response = send("GET", "/dags/nightly/source");
+  EXPECT_EQ(response.content_type, "application/yaml");
+  EXPECT_EQ(response.body, kDagText);
+  EXPECT_EQ(send("GET", "/dags/nightly/source?version=v1").status, 200);
+  EXPECT_EQ(send("GET", "/dags/nightly/source?version=v2").status, 404);
+}
+
+TEST_F(HandlersTest, WhatDoesNotExistIsNotFound) {
+  fill();
+  for (const char* target : {"/dags/other", "/dags/other/source", "/runs/01jc", "/runs/..", "/runs/%",
+                             "/runs/01jc/events", "/vars/OTHER", "/runs/@latest/tasks/other/logs",
+                             "/runs/@latest/tasks/train/logs", "/runs/@latest/tasks/prepare/why?map_index=4",
+                             "/runs/@latest/tasks/prepare/logs?attempt=2", "/runs/@latest?dag=other"})
+    EXPECT_EQ(send("GET", target).status, 404) << target;
+  EXPECT_EQ(send("DELETE", "/vars/OTHER").status, 404);
+  EXPECT_EQ(send("DELETE", "/secrets/OTHER").status, 404);
+  EXPECT_EQ(send("POST", "/services/other/stop").status, 404);
+  EXPECT_EQ(send("POST", "/runs/01jc/cancel").status, 404);
+  EXPECT_TRUE(control.commands.empty());
+  EXPECT_THAT(stopped, IsEmpty());
+}
+
+TEST_F(HandlersTest, ThereIsNoLatestRunAtFirst) {
+  EXPECT_EQ(refused("GET", "/runs/@latest"), "404 there is no run yet");
+}
+
+TEST_F(HandlersTest, RunsAreNamedByUniquePrefixes) {
+  fill();
+  EXPECT_EQ(refused("GET", "/runs/01jb"), "409 several runs begin with 01jb");
+  auto head = header(3);
+  head.id = RunId("01jc0000000000000000000000");
+  Story other(head);
+  expect_ok(store->commit(other.batch()));
+  EXPECT_EQ(get("/runs/01jc").find("run")->get_string("id"), "01jc0000000000000000000000");
+}
+
+TEST_F(HandlersTest, RunsPageByCursor) {
+  fill();
+  const auto first = get("/runs?limit=1");
+  EXPECT_EQ(first.get_string("next"), run_id(2).str());
+  const auto second = get("/runs?limit=1&before=" + first.get_string("next"));
+  EXPECT_EQ(second.find("runs")->as_array().at(0).get_string("id"), run_id(1).str());
+  const auto third = get("/runs?limit=1&before=" + second.get_string("next"));
+  EXPECT_THAT(third.find("runs")->as_array(), IsEmpty());
+  EXPECT_TRUE(third.find("next")->is_null());
+  EXPECT_EQ(get("/runs?state=failed").find("runs")->as_array().size(), 1U);
+  EXPECT_EQ(get("/runs?dag=other").find("runs")->as_array().size(), 0U);
+}
+
+TEST_F(HandlersTest, QueriesAreChecked) {
+  EXPECT_EQ(refused("GET", "/runs?state=asleep"), "400 `asleep` is no state of a run");
+  EXPECT_EQ(refused("GET", "/runs?limit=0"), "400 limit `0` is no whole number from 1 to 1000");
+  EXPECT_EQ(refused("GET", "/runs?limit=1x"), "400 limit `1x` is no whole number from 1 to 1000");
+  EXPECT_THAT(refused("GET", "/runs?limit=99999999999999999999"), HasSubstr("400 limit"));
+  EXPECT_THAT(refused("GET", "/runs/x/events?after=-1"), HasSubstr("400 after"));
+}
+
+TEST_F(HandlersTest, StartsARun) {
+  fill();
+  Story started(header(3));
+  control.on_command = [&](const engine::Command&) { expect_ok(store->commit(started.batch())); };
+  control.reply = engine::Reply{started.id, false};
+  auto asked = request("POST", "/dags/nightly/runs", R"({"params": {"limit": 5}, "logical_date": "2024-10-01"})");
+  asked.headers["Idempotency-Key"] = "k";
+  const auto response = handler(asked);
+  EXPECT_EQ(response.status, 201);
+  EXPECT_THAT(response.headers,
+              Contains(std::pair<std::string, std::string>("Location", "/api/v1/runs/" + started.id.str())));
+  EXPECT_EQ(expect_ok(parse_json(response.body)), get("/runs/" + started.id.str()));
+  const auto& command = control.last<engine::TriggerRun>();
+  EXPECT_EQ(command.dag, DagId("nightly"));
+  EXPECT_EQ(command.params, Value(Value::Object{{"limit", 5}}));
+  EXPECT_EQ(command.idempotency_key, "k");
+  EXPECT_EQ(to_rfc3339(*command.logical_date), "2024-10-01T00:00:00.000000Z");
+  EXPECT_EQ(command.kind, run::TriggerKind::Api);
+
+  control.on_command = nullptr;
+  control.reply = engine::Reply{started.id, true};
+  EXPECT_EQ(send("POST", "/dags/nightly/runs", R"({"trigger": "manual"})").status, 200);
+  EXPECT_EQ(control.last<engine::TriggerRun>().kind, run::TriggerKind::Manual);
+  EXPECT_EQ(control.last<engine::TriggerRun>().logical_date, std::nullopt);
+}
+
+TEST_F(HandlersTest, RefusesARunThatCannotBe) {
+  EXPECT_EQ(refused("POST", "/dags/nightly/runs", R"({"params": []})"), "400 `params` is no object");
+  EXPECT_THAT(refused("POST", "/dags/nightly/runs", R"({"logical_date": "yesterday"})"), HasSubstr("400 "));
+  EXPECT_THAT(refused("POST", "/dags/nightly/runs", R"({"logical_date": 5})"), HasSubstr("400 "));
+  EXPECT_THAT(refused("POST", "/dags/nightly/runs", R"({"trigger": "schedule"})"), HasSubstr("400 "));
+  EXPECT_EQ(send("POST", "/dags/../runs").status, 404);
+  auto asked = request("POST", "/dags/nightly/runs");
+  asked.headers["Idempotency-Key"] = std::string(256, 'k');
+  EXPECT_EQ(handler(asked).status, 400);
+  EXPECT_TRUE(control.commands.empty());
+
+  control.reply = Error{ErrorCode::Conflict, "DAG nightly has an error", "slipway dag validate"};
+  EXPECT_EQ(refused("POST", "/dags/nightly/runs"), "409 DAG nightly has an error");
+}
+
+TEST_F(HandlersTest, CommandsReachTheEngine) {
+  fill();
+  EXPECT_EQ(send("POST", "/dags/nightly/pause", R"({"paused": true})").status, 200);
+  EXPECT_TRUE(control.last<engine::PauseDag>().paused);
+  EXPECT_EQ(send("POST", "/runs/@latest/cancel", R"({"now": true})").status, 200);
+  EXPECT_EQ(control.last<engine::CancelRun>().run, run_id(2));
+  EXPECT_TRUE(control.last<engine::CancelRun>().now);
+  EXPECT_EQ(send("POST", "/runs/@latest/cancel").status, 200);
+  EXPECT_FALSE(control.last<engine::CancelRun>().now);
+  EXPECT_EQ(send("POST", "/runs/" + run_id(1).str() + "/retry").status, 200);
+  EXPECT_EQ(control.last<engine::RetryRun>().run, run_id(1));
+  EXPECT_EQ(send("DELETE", "/vars/BUCKET").status, 204);
+  EXPECT_EQ(control.last<engine::SetVar>().value, std::nullopt);
+  EXPECT_EQ(send("DELETE", "/secrets/HF_TOKEN").status, 204);
+  EXPECT_EQ(control.last<engine::SetSecret>().sealed, std::nullopt);
+  EXPECT_EQ(send("POST", "/services/sentiment/stop").status, 204);
+  EXPECT_EQ(control.last<engine::StopService>().name, ServiceId("sentiment"));
+  EXPECT_THAT(stopped, ElementsAre("sentiment"));
+}
+
+TEST_F(HandlersTest, VariablesAreAnyJson) {
+  control.on_command = [&](const engine::Command& command) {
+    const auto& set = std::get<engine::SetVar>(command);
+    store::Batch batch;
+    batch.vars = {{set.name, set.value}};
+    expect_ok(store->commit(batch));
+  };
+  const auto response = send("PUT", "/vars/LIMITS", R"({"value": {"a": [1, 2.5, null]}})");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.body, R"({"name":"LIMITS","value":{"a":[1,2.5,null]}})");
+  EXPECT_EQ(send("PUT", "/vars/NOTHING", R"({"value": null})").body, R"({"name":"NOTHING","value":null})");
+  EXPECT_THAT(refused("PUT", "/vars/9A", R"({"value": 1})"), HasSubstr("400 `9A` is no name"));
+}
+
+TEST_F(HandlersTest, SecretsGoInSealedAndNeverComeOut) {
+  EXPECT_EQ(send("PUT", "/secrets/KEY", R"({"value": "hunter22"})").status, 204);
+  const auto& command = control.last<engine::SetSecret>();
+  EXPECT_EQ(command.name, "KEY");
+  EXPECT_THAT(*command.sealed, Not(HasSubstr("hunter22")));
+  EXPECT_EQ(expect_ok(vault.unseal("KEY", *command.sealed)).reveal(), "hunter22");
+  expect_ok(store->put_blob("secret", "KEY", *command.sealed));
+  EXPECT_THAT(send("GET", "/secrets").body, R"({"secrets":["KEY"]})");
+  EXPECT_EQ(refused("PUT", "/secrets/KEY", R"({"value": 5})"), "400 `value` is no text");
+  EXPECT_EQ(send("PUT", "/secrets/K-Y", R"({"value": "x"})").status, 400);
+  EXPECT_EQ(send("PUT", "/secrets/KEY", R"({"value": ")" + std::string(65'537, 'x') + "\"}").status, 413);
+  EXPECT_EQ(send("GET", "/secrets/KEY").status, 405);
+}
+
+class LogTest : public ApiTest {
+ protected:
+  LogTest() { fill(); }
+  void write_log(int run, const std::string& lines) {
+    const auto file = exec::log_file(folder.path(), AttemptId{run_id(run), Story::prepare(), 1});
+    std::filesystem::create_directories(file.parent_path());
+    std::ofstream(file, std::ios::app | std::ios::binary) << lines;
+  }
+  std::string target(int run, std::int64_t offset = 0) const {
+    return "/runs/" + run_id(run).str() + "/tasks/prepare/logs?offset=" + std::to_string(offset);
+  }
+};
+
+TEST_F(LogTest, IsReadFromAnOffsetWhileItGrows) {
+  write_log(2, "2024-11-01T12:00:00.000000000Z stdout F one\n2024-11-01T12:00:01.000000000Z stderr F tw");
+  const auto first = get(target(2));
+  ASSERT_EQ(first.find("lines")->as_array().size(), 1U);
+  EXPECT_EQ(first.find("lines")->as_array()[0].dump(),
+            R"({"partial":false,"stream":"stdout","text":"one","time":"2024-11-01T12:00:00.000000000Z"})");
+  EXPECT_FALSE(first.find("over")->as_bool());
+  write_log(2, "o\n");
+  const auto second = get(target(2, first.get_int("next")));
+  ASSERT_EQ(second.find("lines")->as_array().size(), 1U);
+  EXPECT_EQ(second.find("lines")->as_array()[0].get_string("text"), "two");
+  EXPECT_EQ(second.find("lines")->as_array()[0].get_string("stream"), "stderr");
+  EXPECT_FALSE(get(target(2, second.get_int("next"))).find("over")->as_bool());
+}
+
+TEST_F(LogTest, IsOverWhenTheAttemptEndedAndAllWasRead) {
+  EXPECT_TRUE(get(target(1)).find("over")->as_bool());
+  const std::string line = "2024-11-01T12:00:00.000000000Z stdout F " + std::string(10'000, 'x') + "\n";
+  for (int n = 0; n < 60; ++n) write_log(1, line);
+  std::size_t lines = 0;
+  std::int64_t offset = 0;
+  for (bool over = false; !over;) {
+    const auto chunk = get(target(1, offset));
+    const auto read = chunk.find("lines")->as_array().size();
+    ASSERT_GT(read, 0U);
+    lines += read;
+    offset = chunk.get_int("next");
+    over = chunk.find("over")->as_bool();
+  }
+  EXPECT_EQ(lines, 60U);
+}
+
+}  // namespace
+}  // namespace slipway::api
