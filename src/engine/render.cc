@@ -132,8 +132,9 @@ class Renderer {
 
   Result<void> render_argv(Value::Array& argv) {
     if (command().shell) argv = {"/bin/sh", "-ec"};
+    const dag::TextUse use = command().shell ? dag::TextUse::Shell : dag::TextUse::Plain;
     for (const dag::Template& word : command().words) {
-      const auto rendered = dag::render(word, scope_);
+      const auto rendered = dag::render(word, scope_, use);
       if (!rendered) return failed("run", rendered.error());
       argv.emplace_back(rendered->text);
     }
