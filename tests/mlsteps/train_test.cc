@@ -1,0 +1,302 @@
+#include "slipway/mlsteps/train.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "mlsteps/step_fixture.h"
+#include "slipway/ml/safetensors.h"
+#include "slipway/mlsteps/evaluate.h"
+#include "slipway/mlsteps/generate.h"
+#include "slipway/mlsteps/inspect.h"
+#include "slipway/mlsteps/merge.h"
+#include "slipway/mlsteps/stop_signals.h"
+
+namespace slipway::mlsteps {
+namespace {
+
+using ml::testing::json_lines;
+
+class TrainTest : public StepTest {
+ protected:
+  TrainTest() {
+    std::string lines;
+    for (int i = 0; i < 24; ++i) lines += question(i, i % 2 == 0 ? " yes" : " no") + "\n";
+    write("train.jsonl", lines);
+    options_.model = fixture("models/tiny-gemma2-fp32");
+    options_.data = path("train.jsonl");
+    options_.output = path("out");
+    options_.threads = 1;
+    options_.settings.accumulation = 4;
+    options_.settings.epochs = 2;  // 12 steps
+    options_.settings.learning_rate = 2e-2;
+  }
+  // What a model of random weights can learn in seconds: the answer follows the last word.
+  static std::string question(int i, const std::string& answer) {
+    const std::string text = "Item " + std::to_string(i) + (i % 2 == 0 ? " good" : " bad") + "\nAnswer:" + answer;
+    return Value(Value::Object{{answer.empty() ? "prompt" : "text", text}}).dump();
+  }
+  int train() { return run_train(options_, io()); }
+
+  TrainOptions options_;
+};
+
+TEST_F(TrainTest, LeavesACompleteFolder) {
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  for (const char* file : {"adapter/adapter_config.json", "adapter/adapter_model.safetensors", "checkpoint-12/complete",
+                           "final_model/config.json", "final_model/model.safetensors", "final_model/tokenizer.json",
+                           "config.json", "process.log", "metrics.jsonl"})
+    EXPECT_TRUE(exists("out/" + std::string(file))) << file;
+  EXPECT_FALSE(exists("out/adapter_model.safetensors")) << "only transformers leaves one there";
+  EXPECT_EQ(read("out/status.txt").rfind("SUCCESS\ncompleted: 12 steps", 0), 0U) << read("out/status.txt");
+  const auto metrics = json_lines(path("out/metrics.jsonl"));
+  ASSERT_EQ(metrics.size(), 12U);
+  for (const char* name : {"step", "loss", "grad_norm", "learning_rate", "tokens_per_second", "eta_s"})
+    EXPECT_NE(metrics[0].find(name), nullptr) << name;
+  const Value config = parse_json(read("out/config.json")).value();
+  EXPECT_EQ(config.get_int("lora_r"), 8);
+  EXPECT_EQ(config.get_int("samples"), 24);
+}
+
+TEST_F(TrainTest, OutputsAreForTheNextTask) {
+  ASSERT_EQ(train(), kStepOk);
+  EXPECT_EQ(outputs().get_string("model"), path("out/final_model"));
+  EXPECT_EQ(outputs().get_string("adapter"), path("out/adapter"));
+  EXPECT_EQ(outputs().get_int("steps"), 12);
+  EXPECT_GT(outputs().find("loss")->as_double(), 0);
+  EXPECT_GT(outputs().find("tokens_per_second")->as_double(), 0);
+}
+
+TEST_F(TrainTest, PeopleAndTheOrchestratorSeeProgress) {
+  options_.settings.logging_steps = 6;
+  ASSERT_EQ(train(), kStepOk);
+  EXPECT_NE(err_.str().find("step 6/12 loss "), std::string::npos) << err_.str();
+  EXPECT_EQ(out_.str(), "");
+  env_["SLIPWAY_ATTEMPT_ID"] = "run/task/1";
+  options_.output = path("again");
+  ASSERT_EQ(train(), kStepOk);
+  EXPECT_EQ(out_.str().rfind(R"(progress {"step":6,"steps":12,"loss":)", 0), 0U) << out_.str();
+  EXPECT_NE(out_.str().find(R"("eta_s":0.0})"), std::string::npos) << out_.str();
+}
+
+TEST_F(TrainTest, HfLeavesTheAdapterAtTheRootToo) {
+  options_.settings.compat = options_.rules.compat = ml::Compat::Hf;
+  options_.merge = false;
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  EXPECT_EQ(read("out/adapter_model.safetensors"), read("out/adapter/adapter_model.safetensors"));
+  EXPECT_FALSE(exists("out/final_model"));
+  EXPECT_EQ(outputs().find("model"), nullptr);
+}
+
+TEST_F(TrainTest, TheSameSeedGivesTheSameBytes) {
+  ASSERT_EQ(train(), kStepOk);
+  options_.output = path("again");
+  options_.threads = 2;
+  ASSERT_EQ(train(), kStepOk);
+  EXPECT_EQ(read("out/adapter/adapter_model.safetensors"), read("again/adapter/adapter_model.safetensors"));
+  options_.output = path("other");
+  options_.settings.seed = 7;
+  ASSERT_EQ(train(), kStepOk);
+  EXPECT_NE(read("out/adapter/adapter_model.safetensors"), read("other/adapter/adapter_model.safetensors"));
+}
+
+// The signal itself: blocked, asked for between passes, answered with a checkpoint; a new process goes on from there
+// and ends with the bytes of a run that was never stopped.
+TEST_F(TrainTest, SigtermLeavesACheckpointToResumeFrom) {
+  ASSERT_EQ(train(), kStepOk);
+  options_.output = path("broken");
+  {
+    StopSignals signals;
+    int asked = 0;
+    stop_ = [&] {
+      if (++asked == 6) ::kill(::getpid(), SIGTERM);  // one pass a step: during the sixth
+      return signals.requested();
+    };
+    EXPECT_EQ(train(), kStepInterrupted);
+  }
+  EXPECT_TRUE(exists("broken/checkpoint-5/complete"));
+  EXPECT_EQ(read("broken/status.txt").rfind("FAILED\ninterrupted after step 5 of 12", 0), 0U)
+      << read("broken/status.txt");
+  EXPECT_EQ(failure_class(), "interrupted");
+
+  stop_ = {};
+  options_.resume = true;
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  EXPECT_NE(err_.str().find("resumed from checkpoint-5"), std::string::npos);
+  EXPECT_EQ(read("broken/adapter/adapter_model.safetensors"), read("out/adapter/adapter_model.safetensors"));
+  const auto whole = json_lines(path("out/metrics.jsonl"));
+  const auto resumed = json_lines(path("broken/metrics.jsonl"));
+  ASSERT_EQ(resumed.size(), whole.size());
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    EXPECT_EQ(resumed[i].get_int("step"), whole[i].get_int("step"));
+    EXPECT_EQ(*resumed[i].find("loss"), *whole[i].find("loss")) << i;
+  }
+}
+
+TEST_F(TrainTest, MetricsBehindTheCheckpointAreTakenBack) {
+  options_.settings.save_steps = 4;
+  ASSERT_EQ(train(), kStepOk);
+  std::filesystem::remove_all(path("out/checkpoint-12"));  // as if killed between step 8 and 12
+  options_.resume = true;
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  const auto metrics = json_lines(path("out/metrics.jsonl"));
+  ASSERT_EQ(metrics.size(), 12U);
+  for (std::size_t i = 0; i < metrics.size(); ++i) EXPECT_EQ(metrics[i].get_int("step"), static_cast<int>(i) + 1);
+}
+
+TEST_F(TrainTest, ResumingWithOtherSettingsIsRefused) {
+  ASSERT_EQ(train(), kStepOk);
+  options_.resume = true;
+  options_.settings.learning_rate = 1e-3;
+  EXPECT_EQ(train(), kStepInvalid);
+  EXPECT_NE(err_.str().find("`learning_rate` differ"), std::string::npos) << err_.str();
+}
+
+TEST_F(TrainTest, NonFiniteHasItsOwnExitCode) {
+  options_.settings.learning_rate = 1e30;
+  options_.settings.max_grad_norm = 0;
+  EXPECT_EQ(train(), kStepNonFinite);
+  EXPECT_EQ(failure_class(), "non-finite");
+  EXPECT_EQ(read("out/status.txt").rfind("FAILED\n", 0), 0U);
+  EXPECT_FALSE(exists("out/adapter")) << "nothing that could be mistaken for a result";
+  EXPECT_FALSE(exists("out/final_model"));
+}
+
+TEST_F(TrainTest, BadDataNamesItsLine) {
+  write("train.jsonl", "{\"text\":\"fine\"}\n{\"text\":\n");
+  EXPECT_EQ(train(), kStepInvalid);
+  EXPECT_EQ(failure_class(), "invalid-argument");
+  EXPECT_NE(err_.str().find("train.jsonl:2"), std::string::npos) << err_.str();
+  EXPECT_EQ(read("out/status.txt").rfind("FAILED\ntrain.jsonl:2", 0), 0U) << read("out/status.txt");
+}
+
+TEST_F(TrainTest, SamplesWithoutLabelsAreAnErrorAboveTheRatio) {
+  options_.rules.response_template = "Reply:";
+  EXPECT_EQ(train(), kStepInvalid);
+  EXPECT_NE(err_.str().find("24 of 24 samples have nothing to learn"), std::string::npos) << err_.str();
+}
+
+TEST_F(TrainTest, AMissingModelIsInvalid) {
+  options_.model = path("none");
+  EXPECT_EQ(train(), kStepInvalid);
+  EXPECT_EQ(failure_class(), "not-found");
+}
+
+struct UsageRow {
+  void (*change)(TrainOptions&);
+  std::string word;
+};
+class UsageTest : public TrainTest, public ::testing::WithParamInterface<UsageRow> {};
+TEST_P(UsageTest, Is2) {
+  GetParam().change(options_);
+  EXPECT_EQ(train(), kStepUsage);
+  EXPECT_NE(err_.str().find(GetParam().word), std::string::npos) << err_.str();
+  EXPECT_EQ(failure_class(), "usage");
+  EXPECT_FALSE(exists("out"));
+}
+INSTANTIATE_TEST_SUITE_P(
+    Rows, UsageTest,
+    ::testing::Values(UsageRow{[](TrainOptions& o) { o.data = "gs://bucket/x"; }, "is a URI"},
+                      UsageRow{[](TrainOptions& o) { o.output.clear(); }, "--output"},
+                      UsageRow{[](TrainOptions& o) { o.lora_r = 0; }, "--lora-r"},
+                      UsageRow{[](TrainOptions& o) { o.lora_dropout = 1; }, "--lora-dropout"},
+                      UsageRow{[](TrainOptions& o) { o.settings.epochs = 0; }, "--num-train-epochs"},
+                      UsageRow{[](TrainOptions& o) { o.settings.accumulation = 0; }, "--gradient-accumulation-steps"},
+                      UsageRow{[](TrainOptions& o) { o.settings.learning_rate = -1; }, "--learning-rate"},
+                      UsageRow{[](TrainOptions& o) { o.settings.warmup_ratio = 2; }, "--warmup-ratio"},
+                      UsageRow{[](TrainOptions& o) { o.settings.logging_steps = 0; }, "--logging-steps"},
+                      UsageRow{[](TrainOptions& o) { o.rules.max_seq_length = 1; }, "--max-seq-length"}));
+
+// ---- what the trained model does afterwards
+
+class TrainedTest : public TrainTest {
+ protected:
+  TrainedTest() {
+    options_.settings.epochs = 40;
+    options_.settings.logging_steps = 100;
+    options_.lora_dropout = 0;
+  }
+  // The logits of one prompt, by model and adapter.
+  std::vector<float> logits(const std::string& model, const std::string& adapter) {
+    write("ids.jsonl", "{\"prompt_ids\":[2,9,299,401,340,325]}\n");
+    InspectOptions inspect{.model = model,
+                           .adapter = adapter,
+                           .input = path("ids.jsonl"),
+                           .output = path("l.safetensors"),
+                           .rules = {},
+                           .threads = 1};
+    EXPECT_EQ(run_logits(inspect, io()), kStepOk) << err_.str();
+    const auto file = ml::SafetensorsFile::open(path("l.safetensors")).value();
+    const auto view = file.find("logits_0").value();
+    std::vector<float> values(view.bytes.size() / sizeof(float));
+    std::memcpy(values.data(), view.bytes.data(), view.bytes.size());
+    return values;
+  }
+};
+
+TEST_F(TrainedTest, TheMergedModelIsTheAdapted) {
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  const auto adapted = logits(options_.model, path("out/adapter"));
+  const auto merged = logits(path("out/final_model"), "");
+  const auto base = logits(options_.model, "");
+  double difference = 0;
+  double change = 0;
+  for (std::size_t i = 0; i < base.size(); ++i) {
+    difference = std::max<double>(difference, std::abs(adapted[i] - merged[i]));
+    change = std::max<double>(change, std::abs(adapted[i] - base[i]));
+  }
+  EXPECT_LT(difference, 1e-4 * change);
+
+  MergeStepOptions merge{
+      .model = options_.model, .adapter = path("out/adapter"), .output = path("merged"), .dtype = {}};
+  ASSERT_EQ(run_merge(merge, io()), kStepOk) << err_.str();
+  EXPECT_EQ(read("merged/model.safetensors"), read("out/final_model/model.safetensors"));
+  EXPECT_EQ(outputs().get_string("model"), path("merged"));
+}
+
+TEST_F(TrainedTest, EvaluateSeesWhatWasLearned) {
+  options_.rules.response_template = "Answer:";
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  EvaluateOptions evaluate{.model = path("out/final_model"),
+                           .adapter = {},
+                           .baseline = options_.model,
+                           .data = options_.data,
+                           .labels = {"yes", "no"},
+                           .threads = 1};
+  ASSERT_EQ(run_evaluate(evaluate, io()), kStepOk) << err_.str();
+  EXPECT_EQ(outputs().get_int("examples"), 24);
+  EXPECT_GE(outputs().find("accuracy")->as_double(), 0.9);
+  EXPECT_LE(outputs().find("accuracy_before")->as_double(), 0.5);
+  EXPECT_EQ(out_.str(), outputs().dump() + "\n");
+
+  evaluate.labels = {};  // the whole first line must be right
+  evaluate.baseline = {};
+  ASSERT_EQ(run_evaluate(evaluate, io()), kStepOk) << err_.str();
+  EXPECT_GE(outputs().find("accuracy")->as_double(), 0.9);
+  EXPECT_EQ(outputs().find("accuracy_before"), nullptr);
+}
+
+TEST_F(TrainedTest, GenerateContinuesLines) {
+  options_.rules.response_template = "Answer:";
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  write("prompts.jsonl", question(4, "") + "\n" + question(7, "") + "\n");
+  GenerateOptions generate{.model = options_.model,
+                           .adapter = path("out/adapter"),
+                           .input = path("prompts.jsonl"),
+                           .output = path("texts.jsonl"),
+                           .prompt = {},
+                           .params = {},
+                           .threads = 1};
+  generate.params.temperature = 0;
+  ASSERT_EQ(run_generate(generate, io()), kStepOk) << err_.str();
+  const auto lines = json_lines(path("texts.jsonl"));
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0].get_string("text"), " yes");
+  EXPECT_EQ(lines[1].get_string("text"), " no");
+  EXPECT_EQ(lines[0].get_string("finish_reason"), "stop") << "the end was learned";
+}
+
+}  // namespace
+}  // namespace slipway::mlsteps
