@@ -3,6 +3,7 @@
 #include <charconv>
 #include <vector>
 
+#include "dag/quoted.h"
 #include "slipway/base/diagnostics.h"
 #include "slipway/dag/schedule.h"
 
@@ -43,8 +44,6 @@ constexpr std::array<Preset, 8> kPresets{{{"@hourly", "0 * * * *"},
                                           {"@quarterly", "0 0 1 */3 *"},
                                           {"@yearly", "0 0 1 1 *"},
                                           {"@annually", "0 0 1 1 *"}}};
-
-std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
 
 std::string upper(std::string_view text) {
   std::string out(text);

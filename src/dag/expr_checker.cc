@@ -2,12 +2,11 @@
 
 #include "dag/expr_ast.h"
 #include "dag/expr_functions.h"
+#include "dag/quoted.h"
 #include "slipway/dag/expr.h"
 
 namespace slipway::dag {
 namespace {
-
-std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
 
 bool is(const StaticValue& value, TypeSet types) {
   return value.type == StaticType::Any || (set_of(value.type) & types) != 0;

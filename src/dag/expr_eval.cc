@@ -4,6 +4,7 @@
 
 #include "dag/expr_ast.h"
 #include "dag/expr_functions.h"
+#include "dag/quoted.h"
 #include "slipway/dag/expr.h"
 
 namespace slipway::dag {
@@ -13,8 +14,6 @@ constexpr std::size_t kStepsMax = 10'000;
 constexpr std::size_t kStepsPerElement = 8;
 // Text is cheap to walk over, yet not free.
 constexpr std::size_t kBytesPerStep = 256;
-
-std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
 
 // A value made here, or one that stands in the scope: lists of thousands of elements are not copied to be looked at.
 class Operand {
@@ -29,13 +28,32 @@ class Operand {
   const Value* borrowed_ = nullptr;
 };
 
+using Secrets = std::map<std::string, Secret>;
+
 class Evaluator {
  public:
-  Evaluator(std::string_view text, const Scope& scope, const std::map<std::string, Secret>* secrets)
-      : text_(text), scope_(scope), secrets_(secrets) {}
+  Evaluator(std::string_view text, const Value& names, const Secrets* secrets)
+      : text_(text), names_(names), secrets_(secrets) {}
 
   [[nodiscard]] bool read_secret() const { return read_secret_; }
 
+  // The value of a whole expression. What went wrong with a secret is told without the text of the error, which may
+  // quote it.
+  Result<Operand> value_of(const Node& node) {
+    auto operand = eval(node);
+    if (operand || !read_secret_) return operand;
+    return Error{operand.error().code, quoted(source(node)) + " has no value for the secret it reads", {}};
+  }
+
+  [[nodiscard]] Error null_error(const Node& node) const {
+    return expression_error("null-value: " + quoted(source(node)) + " is null",
+                            "give it a value for that case: " + quoted("default(" + source(node) + ", …)"));
+  }
+  [[nodiscard]] std::string source(const Node& node) const {
+    return std::string(text_.substr(node.begin, node.end - node.begin));
+  }
+
+ private:
   Result<Operand> eval(const Node& node) {
     SLIPWAY_TRY(spend(1));
     switch (node.kind) {
@@ -51,16 +69,6 @@ class Evaluator {
     return Error{ErrorCode::Internal, "a node of no kind", {}};
   }
 
-  [[nodiscard]] Error null_error(const Node& node) const {
-    return expression_error("null-value: " + quoted(source(node)) + " is null",
-                            "give it a value for that case: `default(" + source(node) + ", …)`");
-  }
-  [[nodiscard]] std::string source(const Node& node) const {
-    const std::string_view whole = text_.substr(node.begin, node.end - node.begin);
-    return std::string(whole.substr(0, 80)) + (whole.size() > 80 ? "…" : "");
-  }
-
- private:
   Result<void> spend(std::size_t steps) {
     if (steps > steps_left_)
       return Error{ErrorCode::TooLarge, "the expression takes more than " + std::to_string(kStepsMax) + " steps",
@@ -85,7 +93,7 @@ class Evaluator {
 
   Result<Operand> name(const Node& node) {
     if (node.path.front() == "secrets") return secret(node);
-    const Value* at = &scope_.names;
+    const Value* at = &names_;
     for (const std::string& word : node.path) {
       if (at->is_null()) break;
       if (at->is_array())
@@ -300,8 +308,8 @@ class Evaluator {
   inline static const Value kNull;
 
   std::string_view text_;
-  const Scope& scope_;
-  const std::map<std::string, Secret>* secrets_;
+  const Value& names_;
+  const Secrets* secrets_;
   std::set<const Value*> seen_;
   std::size_t steps_left_ = kStepsMax;
   bool read_secret_ = false;
@@ -312,15 +320,16 @@ bool is_safe_in_shell(const Value& value) {
   return value.is_string() && is_safe_word(value.as_string());
 }
 
-Result<Rendered> render_pieces(const Template& text, const ParsedTemplate& parsed, const Scope& scope, TextUse use) {
+Result<Rendered> render_pieces(const Template& text, const ParsedTemplate& parsed, const Value& names,
+                               const Secrets* secrets, TextUse use) {
   Rendered out;
   for (const Piece& piece : parsed.pieces) {
     if (!piece.expression) {
       out.text += text.text.substr(piece.begin, piece.end - piece.begin);
       continue;
     }
-    Evaluator evaluator(text.text, scope, scope.secrets);
-    SLIPWAY_TRY_ASSIGN(const Operand operand, evaluator.eval(*piece.expression));
+    Evaluator evaluator(text.text, names, secrets);
+    SLIPWAY_TRY_ASSIGN(const Operand operand, evaluator.value_of(*piece.expression));
     const auto value = scalar_text(operand.get());
     if (operand.get().is_null()) return evaluator.null_error(*piece.expression);
     if (!value)
@@ -349,7 +358,7 @@ Result<ParsedTemplate> parse_checked(const Template& text) {
 Result<Rendered> render(const Template& text, const Scope& scope, TextUse use) {
   if (!text.has_expression()) return Rendered{text.text, false};
   SLIPWAY_TRY_ASSIGN(const ParsedTemplate parsed, parse_checked(text));
-  return render_pieces(text, parsed, scope, use);
+  return render_pieces(text, parsed, scope.names, scope.secrets, use);
 }
 
 Result<Value> evaluate(const Template& text, const Scope& scope) {
@@ -357,11 +366,11 @@ Result<Value> evaluate(const Template& text, const Scope& scope) {
   SLIPWAY_TRY_ASSIGN(const ParsedTemplate parsed, parse_checked(text));
   if (parsed.is_one_expression()) {
     SLIPWAY_TRY_ASSIGN(const Operand operand,
-                       Evaluator(text.text, scope, nullptr).eval(*parsed.pieces.front().expression));
+                       Evaluator(text.text, scope.names, nullptr).value_of(*parsed.pieces.front().expression));
     if (weight_bytes(operand.get(), kResultBytesMax) > kResultBytesMax) return too_large_error();
     return operand.get();
   }
-  SLIPWAY_TRY_ASSIGN(Rendered rendered, render_pieces(text, parsed, Scope{scope.names, nullptr}, TextUse::Plain));
+  SLIPWAY_TRY_ASSIGN(Rendered rendered, render_pieces(text, parsed, scope.names, nullptr, TextUse::Plain));
   return Value(std::move(rendered.text));
 }
 

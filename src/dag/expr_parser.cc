@@ -4,6 +4,7 @@
 #include "dag/expr_ast.h"
 #include "dag/expr_functions.h"
 #include "dag/expr_lexer.h"
+#include "dag/quoted.h"
 #include "slipway/base/diagnostics.h"
 
 namespace slipway::dag {
@@ -65,8 +66,6 @@ constexpr std::array<Correction, 10> kForeignFunctions{{{"length", "len"},
                                                         {"sha256", "hash"},
                                                         {"fromJSON", "json"},
                                                         {"toJSON", "to_json"}}};
-
-std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
 
 std::string foreign_help(std::string_view word) {
   const auto row =

@@ -5,13 +5,10 @@
 #include <cstring>
 
 #include "dag/expr_functions.h"
+#include "dag/quoted.h"
 
 namespace slipway::dag {
 namespace {
-
-std::string quoted(std::string_view text) {
-  return "`" + std::string(text.substr(0, 60)) + (text.size() > 60 ? "…`" : "`");
-}
 
 const char* find_in(std::string_view text, std::string_view part) {
   // memmem is linear in the worst case, which std::string_view::find is not.

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "dag/expr_functions.h"
+#include "dag/quoted.h"
 #include "slipway/base/diagnostics.h"
 #include "slipway/base/time.h"
 
@@ -44,7 +45,7 @@ Result<Moment> parse_moment(const std::string& text) {
     moment.offset_minutes = (hours * 60 + digit(2) * 10 + digit(1)) * (text[sign] == '-' ? -1 : 1);
   }
   if (moment.wall() < kFirst || moment.wall() > kLast)
-    return expression_error("`" + text + "` is outside the years 0000-9999");
+    return expression_error(quoted(text) + " is outside the years 0000-9999");
   return moment;
 }
 
@@ -134,7 +135,7 @@ Result<std::string_view> format_named(std::string_view format) {
     list += (list.empty() ? "" : ", ") + std::string(row.name);
   }
   const auto close = nearest(format, names);
-  return expression_error("`" + std::string(format.substr(0, 60)) + "` is no time format",
+  return expression_error(quoted(format) + " is no time format",
                           close ? "did you mean `" + *close + "`?" : "write %Y %m %d …, or one of " + list);
 }
 

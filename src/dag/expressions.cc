@@ -11,6 +11,10 @@
 namespace slipway::dag {
 namespace {
 
+// The cure for a slip that says nothing about what was meant.
+constexpr const char* kGrammar =
+    "write names, values and operators: ${{ params.limit > 3 && run.trigger == 'manual' }}";
+
 // The part of a one-line span in the file; empty for others.
 std::string excerpt(const SourceText& source, const SourceSpan& span) {
   if (span.line != span.end_line || !span.known()) return {};
@@ -58,8 +62,8 @@ const text::Node* shell_text(const text::Node& run) {
 
 class TaskChecker {
  public:
-  TaskChecker(Draft& draft, int task)
-      : draft_(draft), task_(draft.tasks[static_cast<std::size_t>(task)]), names_(draft, task) {}
+  TaskChecker(Draft& draft, Reach& reach, int task)
+      : draft_(draft), task_(draft.tasks[static_cast<std::size_t>(task)]), names_(draft, reach, task) {}
 
   void check() {
     const Field& fields = *language().child("defaults");
@@ -118,7 +122,8 @@ class TaskChecker {
     const auto resolve = [&](const std::vector<std::string>& path) { return names_.resolve(path, place); };
     const TemplateInfo info = check_template(text, resolve, found);
     const bool sound = found.empty();
-    draft_.out.append(std::move(found));
+    for (const Diagnostic& problem : found.items())
+      draft_.out.error(problem.code, problem.span, problem.message, problem.help.empty() ? kGrammar : problem.help);
     note_params(info);
     if (in_env && info.secret) names_.mark_secret(key_);
     if (!sound) return;
@@ -206,7 +211,9 @@ void warn_of_unused_params(Draft& draft) {
 }  // namespace
 
 void check_expressions(Draft& draft) {
-  for (std::size_t task = 0; task < draft.tasks.size(); ++task) TaskChecker(draft, static_cast<int>(task)).check();
+  Reach reach(draft.dag);
+  for (std::size_t task = 0; task < draft.tasks.size(); ++task)
+    TaskChecker(draft, reach, static_cast<int>(task)).check();
   warn_of_unused_params(draft);
 }
 

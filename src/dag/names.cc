@@ -59,7 +59,7 @@ bool is_fanned_out(const TaskDraft& task) { return is_written(task.merged.find("
 
 }  // namespace
 
-TaskNames::TaskNames(const Draft& draft, int task) : draft_(draft), task_(task) {}
+TaskNames::TaskNames(const Draft& draft, Reach& reach, int task) : draft_(draft), reach_(reach), task_(task) {}
 
 Result<NameInfo> TaskNames::resolve(const std::vector<std::string>& path, Place place) const {
   const std::string& root = path.front();
@@ -136,7 +136,7 @@ Result<NameInfo> TaskNames::other_task(const std::vector<std::string>& path) con
   }
   if (found->second == task_)
     return unreachable("task `" + id + "` reads its own result", "it is not known before the task ends");
-  if (!is_upstream(found->second))
+  if (!reach_.is_upstream(found->second, task_))
     return unreachable(
         "task `" + id + "` does not end before `" + self.task.id.str() + "`, so its result may not exist",
         "add `" + id + "` to the needs of `" + self.task.id.str() + "`");
@@ -169,29 +169,6 @@ Result<NameInfo> TaskNames::output(const TaskDraft& task, const std::string& nam
   const auto word = nearest(name, known);
   return unknown("task `" + id + "` declares no output `" + name + "`",
                  word ? "did you mean `" + *word + "`?" : declare);
-}
-
-bool TaskNames::is_upstream(int other) const {
-  const auto& tasks = draft_.tasks;
-  const auto needs = [&](int task) -> const std::vector<TaskId>& {
-    return tasks[static_cast<std::size_t>(task)].task.needs;
-  };
-  const auto& direct = needs(task_);
-  const TaskId& id = tasks[static_cast<std::size_t>(other)].task.id;
-  if (std::find(direct.begin(), direct.end(), id) != direct.end()) return true;
-  if (!upstream_known_) {
-    upstream_known_ = true;
-    std::vector<int> open{task_};
-    while (!open.empty()) {
-      const int task = open.back();
-      open.pop_back();
-      for (const TaskId& need : needs(task)) {
-        const int up = draft_.index.find(need.str())->second;
-        if (upstream_.insert(up).second) open.push_back(up);
-      }
-    }
-  }
-  return upstream_.contains(other);
 }
 
 }  // namespace slipway::dag

@@ -7,14 +7,15 @@
 #include <vector>
 
 #include "dag/draft.h"
+#include "dag/reach.h"
 #include "slipway/dag/expr.h"
 
 namespace slipway::dag {
 
-// Refers to the draft, whose tasks must be linked and acyclic for `upstream` to hold.
+// Refers to the draft, whose tasks must be linked, and to `reach`, which all tasks share.
 class TaskNames {
  public:
-  TaskNames(const Draft& draft, int task);
+  TaskNames(const Draft& draft, Reach& reach, int task);
 
   // Where the text stands decides what it may read.
   struct Place {
@@ -34,13 +35,11 @@ class TaskNames {
   [[nodiscard]] Result<NameInfo> other_task(const std::vector<std::string>& path) const;
   [[nodiscard]] Result<NameInfo> output(const TaskDraft& task, const std::string& name) const;
   [[nodiscard]] Result<NameInfo> element(const std::string& name) const;
-  [[nodiscard]] bool is_upstream(int other) const;
 
   const Draft& draft_;
+  Reach& reach_;
   int task_;
   std::set<std::string> secret_env_;
-  mutable std::set<int> upstream_;  // all tasks above, filled at the first question that direct needs do not answer
-  mutable bool upstream_known_ = false;
 };
 
 }  // namespace slipway::dag

@@ -358,6 +358,19 @@ TEST(Render, MarksWhatASecretFlowsInto) {
   EXPECT_EQ(evaluate(Template{"a${{ secrets.KEY }}", {}}, scope).error().code, ErrorCode::Forbidden);
 }
 
+TEST(Render, ErrorsDoNotQuoteASecret) {
+  const std::map<std::string, Secret> secrets{{"KEY", Secret("s3cret")}};
+  const Scope scope{names(), &secrets};
+  for (const char* expression :
+       {"int(secrets.KEY)", "number(secrets.KEY)", "json(secrets.KEY)", "add_time(secrets.KEY, '1d')",
+        "add_time(run.ds, secrets.KEY)", "format_time(run.ds, secrets.KEY)", "format_time(secrets.KEY, 'date')"}) {
+    const auto rendered = render(Template{std::string("${{ ") + expression + " }}", {}}, scope);
+    ASSERT_FALSE(rendered) << expression;
+    EXPECT_EQ(rendered.error().message, "`" + std::string(expression) + "` has no value for the secret it reads");
+    EXPECT_EQ(rendered.error().help, "");
+  }
+}
+
 TEST(Render, ShellTextTakesNoValueThatAShellCouldRead) {
   const std::map<std::string, Secret> secrets{{"KEY", Secret("abc")}};
   const Scope scope{names(), &secrets};
