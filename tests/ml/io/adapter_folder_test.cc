@@ -4,11 +4,16 @@
 
 #include "ml/io/adapter_config_json.h"
 #include "ml/io/fixtures.h"
-#include "ml/io/temp_folder.h"
 #include "slipway/ml/model_folder.h"
+#include "support/files.h"
+#include "support/temp_folder.h"
 
 namespace slipway::ml {
 namespace {
+
+using test::slurp;
+using test::spill;
+using test::TempFolder;
 
 ModelConfig model_of(const std::string& name) {
   auto config = read_model_config(model_fixture(name, "fp32"));

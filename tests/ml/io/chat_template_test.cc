@@ -3,11 +3,15 @@
 #include <gtest/gtest.h>
 
 #include "ml/io/fixtures.h"
-#include "ml/io/temp_folder.h"
 #include "slipway/ml/tokenizer.h"
+#include "support/files.h"
+#include "support/temp_folder.h"
 
 namespace slipway::ml {
 namespace {
+
+using test::spill;
+using test::TempFolder;
 
 std::vector<ChatMessage> messages_of(const Value& list) {
   std::vector<ChatMessage> messages;

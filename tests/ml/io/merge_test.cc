@@ -8,13 +8,17 @@
 
 #include "ml/io/fixtures.h"
 #include "ml/io/half.h"
-#include "ml/io/temp_folder.h"
 #include "slipway/ml/bf16.h"
 #include "slipway/ml/model_folder.h"
 #include "slipway/ml/tokenizer.h"
+#include "support/files.h"
+#include "support/temp_folder.h"
 
 namespace slipway::ml {
 namespace {
+
+using test::slurp;
+using test::TempFolder;
 
 std::vector<float> floats(const TensorView& tensor) {
   std::vector<float> values(tensor.bytes.size() / byte_size(tensor.dtype));

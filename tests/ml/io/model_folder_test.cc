@@ -6,10 +6,15 @@
 #include <cmath>
 
 #include "ml/io/fixtures.h"
-#include "ml/io/temp_folder.h"
+#include "support/files.h"
+#include "support/temp_folder.h"
 
 namespace slipway::ml {
 namespace {
+
+using test::slurp;
+using test::spill;
+using test::TempFolder;
 
 TEST(ModelConfigJson, ReadsGemma2) {
   const auto config = read_model_config(model_fixture("tiny-gemma2", "bf16"));

@@ -7,10 +7,14 @@
 
 #include "ml/io/fixtures.h"
 #include "ml/io/safetensors_header.h"
-#include "ml/io/temp_folder.h"
+#include "support/files.h"
+#include "support/temp_folder.h"
 
 namespace slipway::ml {
 namespace {
+
+using test::spill;
+using test::TempFolder;
 
 std::string with_length(std::string_view json, std::string_view data) {
   std::string out;

@@ -1,0 +1,195 @@
+#include "slipway/steps/fetch.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+#include <vector>
+
+#include "slipway/base/file.h"
+
+namespace slipway::steps {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+// "" for a plain path, else what stands before "://".
+std::string_view scheme_of(std::string_view uri) {
+  const std::size_t colon = uri.find("://");
+  return colon == std::string_view::npos || uri.substr(0, colon).find('/') != std::string_view::npos
+             ? ""
+             : uri.substr(0, colon);
+}
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+Result<std::string> percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+    const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+    const auto byte = static_cast<char>(high * 16 + low);
+    if (low < 0 || byte == '\0')
+      return Error{ErrorCode::InvalidArgument, fmt::format("`{}` has a `%` that encodes nothing", text),
+                   "write %25 for a percent sign"};
+    out += byte;
+    i += 2;
+  }
+  return out;
+}
+
+// file:///a/b and file://localhost/a/b.
+Result<fs::path> local_path(const std::string& uri) {
+  const std::string_view scheme = scheme_of(uri);
+  if (scheme.empty()) return fs::path(uri);
+  if (scheme != "file")
+    return Error{ErrorCode::Unsupported,
+                 fmt::format("`{}` cannot be fetched: the scheme {}:// is not supported", uri, scheme),
+                 "file:///path and plain paths work; copy the data there, or let the task name it as an input"};
+  std::string_view rest = std::string_view(uri).substr(scheme.size() + 3);
+  if (rest.starts_with("localhost/")) rest.remove_prefix(9);
+  if (!rest.starts_with('/'))
+    return Error{ErrorCode::InvalidArgument, fmt::format("`{}` names a host", uri),
+                 "write file:///path, with three slashes"};
+  SLIPWAY_TRY_ASSIGN(const std::string decoded, percent_decoded(rest));
+  return fs::path(decoded);
+}
+
+Result<std::int64_t> copy_bytes(int from, int to, const std::string& what) {
+  std::vector<char> buffer(std::size_t{1} << 20U);
+  for (std::int64_t total = 0;;) {
+    const ssize_t got = ::read(from, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return errno_error("reading " + what, errno);
+    if (got == 0) return total;
+    for (ssize_t done = 0; done < got;) {
+      const ssize_t n = ::write(to, buffer.data() + done, static_cast<std::size_t>(got - done));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return errno_error("writing the copy of " + what, errno);
+      done += n;
+    }
+    total += got;
+  }
+}
+
+// Through FILE.partial, so that the name never stands for half a file.
+Result<std::int64_t> copy_whole(const fs::path& from, const fs::path& to) {
+  const Descriptor in(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  if (in.fd() < 0) return errno_error(from.string(), errno);
+  const fs::path partial = to.string() + ".partial";
+  const Descriptor out(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (out.fd() < 0) return errno_error(partial.string(), errno);
+  auto copied = copy_bytes(in.fd(), out.fd(), from.string());
+  int error = copied && ::fsync(out.fd()) != 0 ? errno : 0;
+  if (copied && error == 0 && std::rename(partial.c_str(), to.c_str()) != 0) error = errno;
+  if (!copied || error != 0) ::unlink(partial.c_str());
+  if (error != 0) return errno_error("writing " + to.string(), error);
+  return copied;
+}
+
+Result<void> make_folder(const fs::path& folder) {
+  std::error_code error;
+  if (!folder.empty()) fs::create_directories(folder, error);
+  if (error) return errno_error("creating " + folder.string(), error.value());
+  return {};
+}
+
+Result<void> add_file(const fs::path& from, const fs::path& to, FetchReport& report) {
+  SLIPWAY_TRY(make_folder(to.parent_path()));
+  SLIPWAY_TRY_ASSIGN(const std::int64_t bytes, copy_whole(from, to));
+  ++report.files;
+  report.byte_count += bytes;
+  return sync_to_disk(to.has_parent_path() ? to.parent_path() : fs::path("."));
+}
+
+Result<void> add_folder(const fs::path& from, const fs::path& to, FetchReport& report) {
+  SLIPWAY_TRY(make_folder(to));
+  std::error_code error;
+  std::vector<fs::path> entries;  // listed first: `to` may lie inside `from`
+  for (auto it = fs::directory_iterator(from, error); !error && it != fs::directory_iterator(); it.increment(error))
+    entries.push_back(it->path());
+  if (error) return errno_error("listing " + from.string(), error.value());
+  std::sort(entries.begin(), entries.end());
+  for (const fs::path& entry : entries) {
+    const fs::path target = to / entry.filename();
+    if (fs::is_directory(entry, error)) {
+      SLIPWAY_TRY(add_folder(entry, target, report));
+    } else if (fs::is_regular_file(entry, error)) {
+      SLIPWAY_TRY(add_file(entry, target, report));
+    } else {
+      return Error{ErrorCode::InvalidArgument, fmt::format("{} is neither a file nor a folder", entry.string()),
+                   "remove it, or fetch the files one by one"};
+    }
+  }
+  return {};
+}
+
+bool lies_inside(const fs::path& path, const fs::path& folder) {
+  std::error_code error;
+  const fs::path inner = fs::weakly_canonical(path, error);
+  const fs::path outer = fs::canonical(folder, error);
+  const auto [end, ignored] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
+  return !error && end == outer.end();
+}
+
+}  // namespace
+
+Value to_value(const FetchReport& report) {
+  return Value::Object{{"files", report.files}, {"bytes", report.byte_count}, {"path", report.path.string()}};
+}
+
+Result<FetchReport> fetch(const FetchOptions& options) {
+  SLIPWAY_TRY_ASSIGN(const fs::path from, local_path(options.uri));
+  if (from.empty() || options.destination.empty())
+    return Error{ErrorCode::InvalidArgument, "a source and a destination are needed", "slipway fetch URI DESTINATION"};
+  std::error_code error;
+  const auto status = fs::status(from, error);
+  if (!fs::exists(status)) return errno_error(from.string(), error ? error.value() : ENOENT);
+  FetchReport report;
+  report.path = options.destination;
+  if (fs::is_directory(status)) {
+    if (lies_inside(options.destination, from))
+      return Error{ErrorCode::InvalidArgument,
+                   fmt::format("{} lies inside {}", options.destination.string(), from.string()),
+                   "choose another destination"};
+    SLIPWAY_TRY(add_folder(from, options.destination, report));
+    return report;
+  }
+  if (!fs::is_regular_file(status))
+    return Error{ErrorCode::InvalidArgument, fmt::format("{} is neither a file nor a folder", from.string()), {}};
+  if (!options.destination.has_filename() || fs::is_directory(options.destination, error))
+    report.path = options.destination / from.filename();
+  if (fs::equivalent(from, report.path, error))
+    return Error{ErrorCode::InvalidArgument, fmt::format("{} would be copied onto itself", from.string()), {}};
+  SLIPWAY_TRY(add_file(from, report.path, report));
+  return report;
+}
+
+}  // namespace slipway::steps
