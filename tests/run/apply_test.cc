@@ -7,10 +7,10 @@
 namespace slipway::run {
 namespace {
 
-using testing::at_second;
-using testing::key_of;
-using testing::make_dag;
-using testing::RunBuilder;
+using test::at_second;
+using test::key_of;
+using test::make_dag;
+using test::RunBuilder;
 
 // The message of check() for an event that may not follow; empty if it may.
 std::string refusal(RunBuilder& builder, EventBody body) {

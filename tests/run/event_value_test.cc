@@ -6,8 +6,8 @@
 namespace slipway::run {
 namespace {
 
-using testing::at_second;
-using testing::key_of;
+using test::at_second;
+using test::key_of;
 
 struct Row {
   EventBody body;

@@ -9,10 +9,10 @@
 namespace slipway::run {
 namespace {
 
-using testing::at_second;
-using testing::key_of;
-using testing::make_dag;
-using testing::RunBuilder;
+using test::at_second;
+using test::key_of;
+using test::make_dag;
+using test::RunBuilder;
 
 std::set<TaskKey> keys(std::initializer_list<const char*> tasks) {
   std::set<TaskKey> set;
@@ -95,14 +95,14 @@ dag::Dag random_dag(Rng& rng) {
   dag.id = DagId("d");
   const int count = 1 + static_cast<int>(rng.below(12));
   for (int i = 0; i < count; ++i) {
-    testing::TaskSketch sketch{"t" + std::to_string(i)};
+    test::TaskSketch sketch{"t" + std::to_string(i)};
     for (int j = 0; j < i; ++j)
       if (rng.chance(0.3)) sketch.needs.push_back("t" + std::to_string(j));
-    dag.tasks.push_back(testing::run_task(sketch));
+    dag.tasks.push_back(test::run_task(sketch));
     dag.tasks.back().priority = static_cast<int>(rng.below(3));
     if (rng.chance(0.2)) dag.tasks.back().kind = dag::TaskKind::Service;
   }
-  testing::link(dag);
+  test::link(dag);
   return dag;
 }
 

@@ -12,10 +12,10 @@ using run::AttemptState;
 using run::FailureClass;
 using run::RunState;
 using run::TaskState;
-using testing::at_second;
+using test::at_second;
 
 struct Case {
-  dag::Task task = testing::run_task({"a"});
+  dag::Task task = test::run_task({"a"});
   run::TaskInstance instance;
   run::Attempt attempt;
   Observation seen;
@@ -23,7 +23,7 @@ struct Case {
   Instant now = at_second(100);
 
   Case() {
-    instance.key = attempt.id.key = testing::key_of("a");
+    instance.key = attempt.id.key = test::key_of("a");
     attempt.id.run = RunId("r1");
     attempt.id.number = 1;
     attempt.state = AttemptState::Running;

@@ -11,10 +11,10 @@ using dag::TriggerRule;
 using run::FailureClass;
 using run::RunState;
 using run::TaskState;
-using testing::at_second;
-using testing::key_of;
-using testing::make_dag;
-using testing::World;
+using test::at_second;
+using test::key_of;
+using test::make_dag;
+using test::World;
 
 std::string launched(const Plan& plan) {
   std::string text;
@@ -310,8 +310,8 @@ TEST(Decide, CostsWhatChangedNotWhatExists) {
   // 20,000 tasks behind one gate: after the first decision a step must not look at all of them again. Counted by the
   // instances that a plan may touch, not by a clock.
   dag::Dag dag = make_dag({{"gate"}});
-  for (int i = 0; i < 20'000; ++i) dag.tasks.push_back(testing::run_task({"t" + std::to_string(i), {"gate"}}));
-  testing::link(dag);
+  for (int i = 0; i < 20'000; ++i) dag.tasks.push_back(test::run_task({"t" + std::to_string(i), {"gate"}}));
+  test::link(dag);
   World world = with_run(dag, 2);
   world.start("r1", "gate");
   EXPECT_LE(world.snapshot.runs.begin()->second.touched.size(), 1U);

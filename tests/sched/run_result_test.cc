@@ -10,8 +10,8 @@ namespace {
 using dag::TriggerRule;
 using run::RunState;
 using run::TaskState;
-using testing::make_dag;
-using testing::RunBuilder;
+using test::make_dag;
+using test::RunBuilder;
 
 struct End {
   const char* task;
@@ -25,7 +25,7 @@ RunMove conclude_with(dag::Dag dag, std::initializer_list<End> ends) {
     if (end.state == TaskState::Success || end.state == TaskState::Failed)
       builder.finish(end.task, end.state);
     else
-      builder.emit(run::TaskMoved{testing::key_of(end.task), end.state, "because"});
+      builder.emit(run::TaskMoved{test::key_of(end.task), end.state, "because"});
   }
   return conclude(builder.run());
 }
@@ -90,8 +90,8 @@ TEST(RunResult, LeavesLooksAtTasksWithoutDownstream) {
 
 TEST(RunResult, ManyReasonsAreCut) {
   dag::Dag dag = make_dag({});
-  for (int i = 0; i < 30; ++i) dag.tasks.push_back(testing::run_task({"t" + std::to_string(i)}));
-  testing::link(dag);
+  for (int i = 0; i < 30; ++i) dag.tasks.push_back(test::run_task({"t" + std::to_string(i)}));
+  test::link(dag);
   RunBuilder builder(dag);
   builder.start();
   for (const auto& task : dag.tasks) builder.finish(task.id.str(), TaskState::Failed);

@@ -10,8 +10,8 @@ namespace {
 using dag::Missed;
 using dag::Overlap;
 using dag::ScheduleKind;
-using testing::make_dag;
-using testing::World;
+using test::make_dag;
+using test::World;
 
 Instant at(const char* text) { return *parse_rfc3339(text); }
 

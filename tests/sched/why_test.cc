@@ -9,9 +9,9 @@ using run::AttemptState;
 using run::FailureClass;
 using run::RunState;
 using run::TaskState;
-using testing::key_of;
-using testing::make_dag;
-using testing::World;
+using test::key_of;
+using test::make_dag;
+using test::World;
 
 std::string explain(const World& world, const std::string& run, const std::string& task) {
   return why(world.snapshot, RunId(run), key_of(task), world.now);
@@ -73,11 +73,11 @@ TEST(Why, NamesTheLimitsThatHoldItBack) {
 
 TEST(Why, CutsLongLists) {
   dag::Dag dag = make_dag({});
-  for (int i = 0; i < 8; ++i) dag.tasks.push_back(testing::run_task({"t" + std::to_string(i)}));
+  for (int i = 0; i < 8; ++i) dag.tasks.push_back(test::run_task({"t" + std::to_string(i)}));
   std::vector<std::string> needs;
   for (const auto& task : dag.tasks) needs.push_back(task.id.str());
-  dag.tasks.push_back(testing::run_task({"last", needs}));
-  testing::link(dag);
+  dag.tasks.push_back(test::run_task({"last", needs}));
+  test::link(dag);
   World world = world_with(dag, 0);
   world.settle();
   EXPECT_EQ(explain(world, "r1", "last"),

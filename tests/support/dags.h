@@ -9,7 +9,7 @@
 #include "slipway/base/assert.h"
 #include "slipway/dag/dag.h"
 
-namespace slipway::testing {
+namespace slipway::test {
 
 struct TaskSketch {
   std::string id;
@@ -51,4 +51,4 @@ inline dag::Dag make_dag(std::initializer_list<TaskSketch> tasks, const std::str
   return dag;
 }
 
-}  // namespace slipway::testing
+}  // namespace slipway::test

@@ -7,7 +7,7 @@
 
 #include "slipway/run/snapshot.h"
 
-namespace slipway::testing {
+namespace slipway::test {
 
 inline Instant at_second(std::int64_t second) { return Instant(std::chrono::seconds(1'700'000'000 + second)); }
 
@@ -80,4 +80,4 @@ class RunBuilder {
   Instant at_ = at_second(0);
 };
 
-}  // namespace slipway::testing
+}  // namespace slipway::test

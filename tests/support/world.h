@@ -7,7 +7,7 @@
 #include "support/dags.h"
 #include "support/run_builder.h"
 
-namespace slipway::testing {
+namespace slipway::test {
 
 class World {
  public:
@@ -95,4 +95,4 @@ class World {
   Instant now = at_second(0);
 };
 
-}  // namespace slipway::testing
+}  // namespace slipway::test

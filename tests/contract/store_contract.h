@@ -1,0 +1,282 @@
+// What every store must do: a suite to be instantiated on each of them.
+//
+//   INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContract, ::testing::Values(make_sqlite_place));
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+
+#include "slipway/store/store.h"
+#include "support/run_builder.h"
+
+namespace slipway::test {
+
+// Where a store keeps its state. open() may be called again once the store before was destroyed: a restart.
+class StorePlace {
+ public:
+  virtual ~StorePlace() = default;
+  [[nodiscard]] virtual std::unique_ptr<store::Store> open() = 0;
+};
+using MakeStorePlace = std::function<std::unique_ptr<StorePlace>()>;
+
+// One run, told as events that are committed as the test says.
+class Story {
+ public:
+  explicit Story(const std::string& id, const std::string& key = {}, std::optional<Instant> tick = {}) {
+    run::RunCreated created;
+    created.header.id = RunId(id);
+    created.header.dag = DagId("d");
+    created.header.version = VersionId("v1");
+    created.header.trigger = tick ? run::TriggerKind::Schedule : run::TriggerKind::Manual;
+    created.header.schedule = tick ? "daily" : "";
+    created.header.logical_date = tick.value_or(at_second(0));
+    created.header.interval_start = created.header.interval_end = created.header.logical_date;
+    created.header.created_at = at_second(0);
+    created.header.params = Value::Object{{"n", 1}};
+    created.header.idempotency_key = key;
+    created.tasks = {key_of("a"), key_of("b")};
+    tell(std::move(created));
+  }
+  Story& tell(run::EventBody body) {
+    const RunId id = run.header.id.empty() ? std::get<run::RunCreated>(body).header.id : run.header.id;
+    events.push_back({id, run.last_seq + 1, at_second(static_cast<std::int64_t>(run.last_seq)), std::move(body)});
+    run::apply(run, events.back());
+    return *this;
+  }
+  // From scheduled to success.
+  Story& finish(const std::string& task) {
+    const AttemptId id{run.header.id, key_of(task), run.tasks.at(key_of(task)).attempts + 1};
+    tell(run::TaskMoved{key_of(task), run::TaskState::Scheduled});
+    tell(run::AttemptOpened{id, "fake", Value::Object{{"argv", Value::Array{"true"}}}});
+    tell(run::AttemptStarted{id, run::AttemptState::Running, "7:1", at_second(99)});
+    run::AttemptEnded ended{id, run::AttemptState::Succeeded};
+    ended.exit_code = 0;
+    ended.outputs = Value::Object{{"loss", 0.25}};
+    ended.task_to = run::TaskState::Success;
+    return tell(std::move(ended));
+  }
+  // What was told since the last call.
+  [[nodiscard]] store::Batch batch() {
+    store::Batch batch;
+    batch.events.assign(events.begin() + static_cast<std::ptrdiff_t>(committed_), events.end());
+    batch.runs = {&run};
+    committed_ = events.size();
+    return batch;
+  }
+
+  run::Run run;
+  std::vector<run::Event> events;
+
+ private:
+  std::size_t committed_ = 0;
+};
+
+class StoreContract : public ::testing::TestWithParam<MakeStorePlace> {
+ protected:
+  void SetUp() override {
+    place_ = GetParam()();
+    reopen();
+  }
+  void reopen() {
+    store_.reset();
+    store_ = place_->open();
+    auto recovered = store_->recover();
+    ASSERT_TRUE(recovered) << recovered.error().message;
+    recovered_ = *std::move(recovered);
+  }
+  void commit(Story& story) {
+    const auto done = store_->commit(story.batch());
+    ASSERT_TRUE(done) << done.error().message;
+  }
+  void expect_sound() {
+    const auto findings = store_->check();
+    ASSERT_TRUE(findings) << findings.error().message;
+    for (const store::Finding& finding : *findings) ADD_FAILURE() << finding.invariant << ": " << finding.detail;
+  }
+
+  std::unique_ptr<StorePlace> place_;
+  std::unique_ptr<store::Store> store_;
+  store::Recovered recovered_;
+};
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(StoreContract);
+
+TEST_P(StoreContract, BeginsEmptyAndCountsItsStarts) {
+  EXPECT_TRUE(recovered_.runs.empty());
+  EXPECT_TRUE(recovered_.dags.empty());
+  EXPECT_TRUE(recovered_.vars.is_object());
+  const std::uint64_t first = recovered_.boot_epoch;
+  reopen();
+  EXPECT_EQ(recovered_.boot_epoch, first + 1);
+}
+
+TEST_P(StoreContract, ACommittedRunIsThereAfterARestart) {
+  Story story("r1");
+  story.tell(run::RunMoved{run::RunState::Running}).finish("a");
+  commit(story);
+  reopen();
+  ASSERT_EQ(recovered_.runs.size(), 1U);
+  EXPECT_EQ(recovered_.runs[0], story.run);
+  expect_sound();
+}
+
+TEST_P(StoreContract, WhatWasNotCommittedIsNot) {
+  Story story("r1");
+  commit(story);
+  const run::Run before = story.run;
+  story.tell(run::RunMoved{run::RunState::Running});
+  reopen();
+  ASSERT_EQ(recovered_.runs.size(), 1U);
+  EXPECT_EQ(recovered_.runs[0], before);
+}
+
+TEST_P(StoreContract, OnlyRunsThatAreNotOverAreRecoveredOldestFirst) {
+  Story late("r3"), over("r1"), early("r2");
+  over.tell(run::RunMoved{run::RunState::Cancelling, {}, run::FailureClass::External});
+  over.tell(run::RunMoved{run::RunState::Cancelled});
+  commit(late);
+  commit(over);
+  commit(early);
+  reopen();
+  ASSERT_EQ(recovered_.runs.size(), 2U);
+  EXPECT_EQ(recovered_.runs[0].header.id, RunId("r2"));
+  EXPECT_EQ(recovered_.runs[1].header.id, RunId("r3"));
+  const auto loaded = store_->load_run(RunId("r1"));
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(*loaded, over.run);
+}
+
+TEST_P(StoreContract, OneRunPerIdempotencyKey) {
+  Story first("r1", "key"), second("r2", "key");
+  commit(first);
+  EXPECT_EQ(store_->commit(second.batch()).error().code, ErrorCode::Conflict);
+  const auto found = store_->find_idempotent(DagId("d"), "key");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(*found, RunId("r1"));
+  EXPECT_EQ(*store_->find_idempotent(DagId("d"), "other"), std::nullopt);
+  EXPECT_EQ(*store_->find_idempotent(DagId("e"), "key"), std::nullopt);
+}
+
+TEST_P(StoreContract, OneRunPerTick) {
+  Story first("r1", {}, at_second(5)), second("r2", {}, at_second(5)), next("r3", {}, at_second(6));
+  commit(first);
+  EXPECT_EQ(store_->commit(second.batch()).error().code, ErrorCode::Conflict);
+  commit(next);
+}
+
+TEST_P(StoreContract, ARefusedBatchLeavesNothingBehind) {
+  Story first("r1", "key"), second("r2", "key"), innocent("r0");
+  commit(first);
+  store::Batch batch = innocent.batch();
+  const store::Batch refused = second.batch();
+  batch.events.insert(batch.events.end(), refused.events.begin(), refused.events.end());
+  batch.runs.push_back(&second.run);
+  batch.vars["x"] = Value(1);
+  EXPECT_FALSE(store_->commit(batch));
+  EXPECT_EQ(store_->load_run(RunId("r0")).error().code, ErrorCode::NotFound);
+  reopen();
+  EXPECT_EQ(recovered_.runs.size(), 1U);
+  EXPECT_EQ(recovered_.vars.find("x"), nullptr);
+}
+
+TEST_P(StoreContract, KeepsDagsVersionsVarsAndServices) {
+  store::Batch batch;
+  batch.versions.push_back({VersionId("v1"), DagId("d"), "d.yaml", "dag: d\n", at_second(1)});
+  batch.dags.push_back({DagId("d"), VersionId("v1"), true, false, {{"daily", at_second(7)}}, "bad", "d.yaml"});
+  batch.vars["a"] = Value(Value::Array{1, "x"});
+  batch.vars["b"] = Value(nullptr);
+  batch.services.push_back(
+      {ServiceId("web"), DagId("d"), {RunId("r1"), key_of("a"), 2}, "http://x", at_second(1), at_second(2)});
+  ASSERT_TRUE(store_->commit(batch));
+  reopen();
+  ASSERT_EQ(recovered_.dags.size(), 1U);
+  EXPECT_EQ(recovered_.dags[0].cursors.at("daily"), at_second(7));
+  EXPECT_TRUE(recovered_.dags[0].paused);
+  EXPECT_FALSE(recovered_.dags[0].present);
+  EXPECT_EQ(recovered_.dags[0].error, "bad");
+  EXPECT_EQ(recovered_.versions.at(VersionId("v1")).text, "dag: d\n");
+  EXPECT_EQ(recovered_.vars.find("a")->dump(), R"([1,"x"])");
+  EXPECT_NE(recovered_.vars.find("b"), nullptr);
+  ASSERT_EQ(recovered_.services.size(), 1U);
+  EXPECT_EQ(recovered_.services[0].revision.str(), "r1/a/2");
+  store::Batch gone;
+  gone.vars["a"] = std::nullopt;
+  gone.services_gone.emplace_back("web");
+  ASSERT_TRUE(store_->commit(gone));
+  reopen();
+  EXPECT_EQ(recovered_.vars.find("a"), nullptr);
+  EXPECT_TRUE(recovered_.services.empty());
+}
+
+TEST_P(StoreContract, AReaderSeesTheMomentItWasMade) {
+  Story story("r1");
+  commit(story);
+  const auto reader = store_->read();
+  ASSERT_TRUE(reader);
+  ASSERT_TRUE((*reader)->get_run(RunId("r1")));
+  story.tell(run::RunMoved{run::RunState::Running}).finish("a");
+  commit(story);
+  EXPECT_EQ((*reader)->get_run(RunId("r1"))->state, run::RunState::Queued);
+  const auto later = store_->read();
+  EXPECT_EQ((*later)->get_run(RunId("r1"))->state, run::RunState::Running);
+}
+
+TEST_P(StoreContract, PagesRunsNewestFirst) {
+  std::vector<std::unique_ptr<Story>> stories;
+  for (const char* id : {"r1", "r2", "r3", "r4"}) {
+    stories.push_back(std::make_unique<Story>(id));
+    commit(*stories.back());
+  }
+  const auto reader = store_->read();
+  store::RunFilter filter;
+  filter.limit = 2;
+  const auto first = (*reader)->list_runs(filter);
+  ASSERT_EQ(first->size(), 2U);
+  EXPECT_EQ(first->at(0).header.id, RunId("r4"));
+  filter.before = first->at(1).header.id;
+  const auto second = (*reader)->list_runs(filter);
+  ASSERT_EQ(second->size(), 2U);
+  EXPECT_EQ(second->at(1).header.id, RunId("r1"));
+  filter = {};
+  filter.id_prefix = "r3";
+  EXPECT_EQ((*reader)->list_runs(filter)->size(), 1U);
+  filter = {};
+  filter.dag = DagId("other");
+  EXPECT_TRUE((*reader)->list_runs(filter)->empty());
+}
+
+TEST_P(StoreContract, EventsComeBackInOrder) {
+  Story story("r1");
+  story.tell(run::RunMoved{run::RunState::Running}).finish("a");
+  commit(story);
+  const auto reader = store_->read();
+  const auto page = (*reader)->events(RunId("r1"), 1, 3);
+  ASSERT_TRUE(page);
+  ASSERT_EQ(page->size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(page->at(i).seq, i + 2);
+    EXPECT_EQ(page->at(i).at, story.events[i + 1].at);
+    EXPECT_EQ(run::to_value(page->at(i).body).dump(), run::to_value(story.events[i + 1].body).dump());
+  }
+}
+
+TEST_P(StoreContract, WhatIsNotThereIsNotFound) {
+  EXPECT_EQ(store_->load_run(RunId("r9")).error().code, ErrorCode::NotFound);
+  const auto reader = store_->read();
+  EXPECT_EQ((*reader)->get_run(RunId("r9")).error().code, ErrorCode::NotFound);
+  EXPECT_EQ((*reader)->get_version(VersionId("v9")).error().code, ErrorCode::NotFound);
+}
+
+TEST_P(StoreContract, KeepsBlobsBySpace) {
+  const std::string bytes("\0\xff x", 4);
+  ASSERT_TRUE(store_->put_blob("secret", "a", bytes));
+  ASSERT_TRUE(store_->put_blob("token", "a", "t"));
+  reopen();
+  EXPECT_EQ(store_->blobs("secret")->at("a"), bytes);
+  EXPECT_EQ(store_->blobs("token")->size(), 1U);
+  ASSERT_TRUE(store_->delete_blob("secret", "a"));
+  EXPECT_TRUE(store_->blobs("secret")->empty());
+}
+
+}  // namespace slipway::test

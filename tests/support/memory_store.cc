@@ -1,0 +1,193 @@
+#include "support/memory_store.h"
+
+#include <algorithm>
+
+namespace slipway::test {
+namespace {
+
+using store::Batch;
+
+Error not_found(const std::string& what) { return {ErrorCode::NotFound, "there is no " + what, {}}; }
+
+// Applies a batch to a copy, so that a batch that is refused half-way leaves nothing behind.
+class Writer {
+ public:
+  explicit Writer(MemoryDisk start) : disk(std::move(start)) {}
+
+  Result<void> write(const Batch& batch) {
+    for (const run::Event& event : batch.events) SLIPWAY_TRY(append(event));
+    for (const run::Run* run : batch.runs)
+      if (disk.runs.at(run->header.id) != *run)
+        return Error{ErrorCode::Internal, "run " + run->header.id.str() + " is not the fold of its events", {}};
+    for (const auto& version : batch.versions) disk.versions.try_emplace(version.id, version);
+    for (const auto& row : batch.dags) disk.dags[row.id] = row;
+    for (const auto& [name, value] : batch.vars) {
+      if (value)
+        disk.vars[name] = *value;
+      else
+        disk.vars.as_object().erase(name);
+    }
+    for (const auto& service : batch.services) disk.services[service.name] = service;
+    for (const auto& name : batch.services_gone) disk.services.erase(name);
+    ++disk.commits;
+    return {};
+  }
+
+  MemoryDisk disk;
+
+ private:
+  Result<void> append(const run::Event& event) {
+    if (const auto* created = std::get_if<run::RunCreated>(&event.body)) SLIPWAY_TRY(claim(created->header));
+    run::Run& run = disk.runs[event.run];
+    SLIPWAY_TRY(run::check(run, event));
+    // Through the stored form, as a database would keep it.
+    auto body = run::event_from_value(run::to_value(event.body));
+    if (!body) return body.error();
+    run::Event stored{event.run, event.seq, event.at, *std::move(body)};
+    run::apply(run, stored);
+    disk.events[event.run].push_back(std::move(stored));
+    return {};
+  }
+
+  Result<void> claim(const run::RunHeader& header) {
+    const bool tick = header.trigger == run::TriggerKind::Schedule;
+    if (tick && !disk.ticks.insert({header.dag, header.schedule, header.logical_date}).second)
+      return Error{ErrorCode::Conflict, "a run of that tick exists", {}};
+    if (!header.idempotency_key.empty() &&
+        !disk.keys.try_emplace({header.dag, header.idempotency_key}, header.id).second)
+      return Error{ErrorCode::Conflict, "a run of that key exists", {}};
+    return {};
+  }
+};
+
+class MemoryReader final : public store::Reader {
+ public:
+  explicit MemoryReader(MemoryDisk disk) : disk_(std::move(disk)) {}
+
+  Result<std::vector<store::RunSummary>> list_runs(const store::RunFilter& filter) override {
+    std::vector<store::RunSummary> found;
+    for (auto it = disk_.runs.rbegin(); it != disk_.runs.rend(); ++it) {
+      const run::Run& run = it->second;
+      if (static_cast<int>(found.size()) == filter.limit) break;
+      if (filter.dag && run.header.dag != *filter.dag) continue;
+      if (filter.state && run.state != *filter.state) continue;
+      if (filter.before && !(it->first < *filter.before)) continue;
+      if (it->first.str().rfind(filter.id_prefix, 0) != 0) continue;
+      found.push_back({run.header, run.state, run.started_at, run.ended_at, run.failures});
+    }
+    return found;
+  }
+  Result<run::Run> get_run(const RunId& id) override {
+    const auto found = disk_.runs.find(id);
+    return found == disk_.runs.end() ? Result<run::Run>(not_found("run " + id.str())) : found->second;
+  }
+  Result<std::vector<run::Event>> events(const RunId& id, std::uint64_t after_seq, int limit) override {
+    const auto found = disk_.events.find(id);
+    if (found == disk_.events.end()) return not_found("run " + id.str());
+    std::vector<run::Event> page;
+    for (const run::Event& event : found->second)
+      if (event.seq > after_seq && static_cast<int>(page.size()) < limit) page.push_back(event);
+    return page;
+  }
+  Result<std::vector<store::DagRow>> list_dags() override {
+    std::vector<store::DagRow> rows;
+    for (const auto& [id, row] : disk_.dags) rows.push_back(row);
+    return rows;
+  }
+  Result<store::DagVersion> get_version(const VersionId& id) override {
+    const auto found = disk_.versions.find(id);
+    return found == disk_.versions.end() ? Result<store::DagVersion>(not_found("version")) : found->second;
+  }
+  Result<Value> vars() override { return disk_.vars; }
+  Result<std::vector<store::Service>> services() override {
+    std::vector<store::Service> rows;
+    for (const auto& [name, service] : disk_.services) rows.push_back(service);
+    return rows;
+  }
+
+ private:
+  const MemoryDisk disk_;
+};
+
+}  // namespace
+
+Result<void> MemoryStore::commit(const Batch& batch) {
+  if (broken_) return *broken_;
+  const auto fail = [this](Error error) -> Result<void> {
+    if (error.code != ErrorCode::Conflict) broken_ = error;
+    return error;
+  };
+  if (before_)
+    if (auto refused = before_(batch); !refused) return fail(refused.error());
+  Writer writer(*disk_);
+  if (auto written = writer.write(batch); !written) return fail(written.error());
+  *disk_ = std::move(writer.disk);
+  if (after_)
+    if (auto refused = after_(batch); !refused) return fail(refused.error());
+  return {};
+}
+
+Result<store::Recovered> MemoryStore::recover() {
+  store::Recovered recovered;
+  std::set<VersionId> used;
+  for (const auto& [id, run] : disk_->runs) {
+    if (run::is_terminal(run.state)) continue;
+    recovered.runs.push_back(run);
+    used.insert(run.header.version);
+  }
+  for (const auto& [id, row] : disk_->dags) {
+    recovered.dags.push_back(row);
+    used.insert(row.version);
+  }
+  for (const VersionId& id : used)
+    if (disk_->versions.count(id) != 0) recovered.versions[id] = disk_->versions.at(id);
+  for (const auto& [name, service] : disk_->services) recovered.services.push_back(service);
+  recovered.vars = disk_->vars;
+  recovered.boot_epoch = ++disk_->boot_epoch;
+  return recovered;
+}
+
+Result<std::optional<RunId>> MemoryStore::find_idempotent(const DagId& dag, const std::string& key) {
+  const auto found = disk_->keys.find({dag, key});
+  return found == disk_->keys.end() ? std::nullopt : std::optional(found->second);
+}
+
+Result<run::Run> MemoryStore::load_run(const RunId& id) { return MemoryReader(*disk_).get_run(id); }
+
+Result<std::unique_ptr<store::Reader>> MemoryStore::read() const {
+  return std::unique_ptr<store::Reader>(std::make_unique<MemoryReader>(*disk_));
+}
+
+Result<std::vector<store::Finding>> MemoryStore::check() const {
+  std::vector<store::Finding> findings;
+  for (const auto& [id, events] : disk_->events) {
+    run::Run folded;
+    for (const run::Event& event : events) {
+      if (auto legal = run::check(folded, event); !legal) {
+        findings.push_back({"events are legal and gap-free", id.str() + ": " + legal.error().message});
+        break;
+      }
+      run::apply(folded, event);
+    }
+    if (folded != disk_->runs.at(id)) findings.push_back({"state = fold of events", id.str()});
+  }
+  return findings;
+}
+
+Result<void> MemoryStore::put_blob(const std::string& space, const std::string& name, const std::string& bytes) {
+  disk_->blobs[{space, name}] = bytes;
+  return {};
+}
+
+Result<void> MemoryStore::delete_blob(const std::string& space, const std::string& name) {
+  return disk_->blobs.erase({space, name}) == 0 ? Result<void>(not_found(space + " " + name)) : Result<void>();
+}
+
+Result<std::map<std::string, std::string>> MemoryStore::blobs(const std::string& space) const {
+  std::map<std::string, std::string> found;
+  for (const auto& [key, bytes] : disk_->blobs)
+    if (key.first == space) found[key.second] = bytes;
+  return found;
+}
+
+}  // namespace slipway::test
