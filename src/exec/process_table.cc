@@ -5,9 +5,8 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include <array>
 #include <charconv>
-#include <fstream>
-#include <iterator>
 #include <system_error>
 
 namespace slipway::exec {
@@ -15,11 +14,6 @@ namespace {
 
 constexpr int kKillRoundsMax = 50;
 constexpr int kKillRoundMs = 10;
-
-std::string slurp(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 template <class Number>
 std::optional<Number> parse_number(std::string_view text) {
@@ -47,7 +41,7 @@ std::set<std::string> kill_once(const std::set<std::string>& attempts) {
   for (std::filesystem::directory_iterator it("/proc", ignored), end; it != end; it.increment(ignored)) {
     const auto pid = parse_number<pid_t>(it->path().filename().native());
     if (!pid) continue;
-    const std::string environment = slurp(it->path() / "environ");
+    const std::string environment = read_proc_file(it->path() / "environ");
     const std::string attempt(attempt_in(environment));
     if (attempts.count(attempt) == 0) continue;
     ::kill(*pid, SIGKILL);
@@ -72,14 +66,23 @@ std::optional<ProcessIdentity> ProcessIdentity::parse(std::string_view text) {
   return ProcessIdentity{*pid, *ticks, std::string(text.substr(second + 1))};
 }
 
+std::string read_proc_file(const std::filesystem::path& file) {
+  const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  std::array<char, 4096> part;
+  for (ssize_t got = 0; fd && (got = ::read(fd.get(), part.data(), part.size())) > 0;)
+    text.append(part.data(), static_cast<std::size_t>(got));
+  return text;
+}
+
 std::string read_boot_id(const std::filesystem::path& file) {
-  std::string text = slurp(file);
+  std::string text = read_proc_file(file);
   while (!text.empty() && text.back() == '\n') text.pop_back();
   return text;
 }
 
 std::uint64_t start_ticks_of(pid_t pid) {
-  const std::string stat = slurp("/proc/" + std::to_string(pid) + "/stat");
+  const std::string stat = read_proc_file("/proc/" + std::to_string(pid) + "/stat");
   // The name in parentheses may hold anything, so fields are counted from its last parenthesis (field 3 follows it).
   auto at = stat.rfind(')');
   for (int field = 2; field < 22 && at != std::string::npos; ++field) at = stat.find(' ', at + 1);

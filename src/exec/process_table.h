@@ -27,6 +27,8 @@ struct ProcessIdentity {
   [[nodiscard]] static std::optional<ProcessIdentity> parse(std::string_view text);
 };
 
+// What can be read of a file whose size is not known before, such as those of /proc; a process may end meanwhile.
+[[nodiscard]] std::string read_proc_file(const std::filesystem::path& file);
 // Empty if it cannot be read.
 [[nodiscard]] std::string read_boot_id(const std::filesystem::path& file);
 // 0 if there is no such process.

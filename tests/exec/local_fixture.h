@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <condition_variable>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -73,10 +72,7 @@ bool eventually(Condition holds) {
   return false;
 }
 
-inline std::string read_text(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
+inline std::string read_text(const std::filesystem::path& file) { return read_proc_file(file); }
 
 // Ends the holder of a lock and waits for it. True if there was one.
 inline bool end_holder(const std::filesystem::path& lock, int signal) {

@@ -69,10 +69,13 @@ TEST_F(ShimdTest, EndsWhenIdleAndIsStartedAgain) {
 TEST_F(ShimdTest, StaysWhileATaskRuns) {
   options_.shimd_idle = std::chrono::milliseconds(1);
   start();
-  executor_->launch(shell("echo $$ >pid; while [ ! -e go ]; do sleep 0.01; done"));
+  executor_->launch(
+      shell("echo $$ >pid; while [ ! -e gone ]; do sleep 0.01; done; sleep 0.1; echo 1 >later; "
+            "while [ ! -e go ]; do sleep 0.01; done"));
   pid_in("pid");
   executor_.reset();
-  ::poll(nullptr, 0, 100);
+  std::ofstream(workspace() / "gone") << "1";
+  pid_in("later");
   EXPECT_GT(shimd(), 0);
   std::ofstream(workspace() / "go") << "1";
   EXPECT_TRUE(eventually([&] { return shimd() == 0; }));
@@ -81,6 +84,8 @@ TEST_F(ShimdTest, StaysWhileATaskRuns) {
 TEST_F(ShimdTest, AnotherBuildIsReplacedAndItsTasksGoOn) {
   start();
   executor_->launch(shell("echo $$ >pid; while [ ! -e go ]; do sleep 0.01; done; exit 9"));
+  const auto launched = sink_.wait<Launched>(id());
+  ASSERT_TRUE(launched);
   const pid_t task = pid_in("pid");
   executor_.reset();
   ASSERT_TRUE(test::end_holder(home_.path() / shim::kLockName, SIGTERM));
@@ -91,7 +96,7 @@ TEST_F(ShimdTest, AnotherBuildIsReplacedAndItsTasksGoOn) {
   EXPECT_NE(shimd(), other);
   EXPECT_TRUE(is_alive(task));
   EXPECT_NE(read_text(home_.path() / shim::kLogName).find("retired by a newer daemon"), std::string::npos);
-  executor_->adopt({{id(), sink_.wait<Launched>(id())->identity, false, Duration(0), false}});
+  executor_->adopt({{id(), launched->identity, false, Duration(0), false}});
   std::ofstream(workspace() / "go") << "1";
   EXPECT_EQ(sink_.wait<Exited>(id())->exit_code, 9);
 }

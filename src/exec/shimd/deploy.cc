@@ -26,6 +26,8 @@ constexpr std::int64_t kHealthPauseMs = 100;
 constexpr std::int64_t kHealthTimeoutMs = 5'000;
 constexpr std::int64_t kSmokeTimeoutMs = 120'000;  // a first answer of a cold model on a CPU takes its time
 constexpr int kTailBytes = 1'500;
+constexpr std::int64_t kDrainMs = 5'000;
+constexpr std::int64_t kDrainPauseMs = 20;
 
 struct Deploy {
   Attempt& attempt;
@@ -349,11 +351,36 @@ void write_live(Deploy& deploy) {
   if (!replace_file(deploy.folder, "live", json, text.used)) fail_errno(deploy, "the file `live`");
 }
 
+// Whether anybody on this machine (the front) is connected to a port of it.
+bool has_callers(int port) {
+  char wanted[32];
+  snprintf(wanted, sizeof wanted, "%08X:%04X 01 ", htonl(INADDR_LOOPBACK), static_cast<unsigned>(port));
+  FILE* const table = fopen("/proc/net/tcp", "re");
+  if (table == nullptr) return false;
+  char line[512];
+  bool found = false;
+  while (!found && fgets(line, sizeof line, table) != nullptr) found = strstr(line, wanted) != nullptr;
+  fclose(table);
+  return found;
+}
+
+// Requests that the old revision has begun may end. Looked at twice, because the front may just be connecting.
+void drain_old(const Deploy& deploy) {
+  const std::int64_t deadline_ms = boot_ms() + kDrainMs;
+  for (int quiet = 0; quiet < 2 && boot_ms() < deadline_ms;) {
+    poll(nullptr, 0, static_cast<int>(kDrainPauseMs));
+    quiet = has_callers(deploy.old.target_port) ? 0 : quiet + 1;
+  }
+}
+
 void end_old(const Deploy& deploy) {
   char path[256];
   snprintf(path, sizeof path, "%s/lock", deploy.old.revision);
   const pid_t supervisor = deploy.old.revision[0] == '\0' ? 0 : lock_holder(deploy.folder, path);
-  if (supervisor > 0) kill(supervisor, kStopSignal);
+  if (supervisor > 0) {
+    drain_old(deploy);
+    kill(supervisor, kStopSignal);
+  }
   if (deploy.old.front_port == 0 || deploy.old.front_port == deploy.service.port) return;
   snprintf(path, sizeof path, "front.%d", deploy.old.front_port);
   const pid_t front = lock_holder(deploy.folder, path);
