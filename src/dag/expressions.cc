@@ -116,7 +116,8 @@ class TaskChecker {
 
   void check_text(const text::Node& node, const Field& field) {
     const bool in_env = field.path == "tasks.*.env.*";
-    const TaskNames::Place place{in_env, !in_env, field.path == "tasks.*.set_vars.*"};
+    const bool early = field.path == "tasks.*.when" || field.path == "tasks.*.for_each";
+    const TaskNames::Place place{in_env, !in_env && !early, field.path == "tasks.*.set_vars.*"};
     const Template text{node.scalar, node.content};
     Diagnostics found;
     const auto resolve = [&](const std::vector<std::string>& path) { return names_.resolve(path, place); };

@@ -237,7 +237,7 @@ constexpr std::array kTask{
 constexpr std::array kServiceRows{
     FieldRow{"name", "id", "required", kService, Now, "unique in the home; addresses use it"},
     FieldRow{"run", "template or list of value", "", kService, Now,
-             "the server's command; it listens on $PORT or on port"},
+             "the server's command; it listens on $PORT"},
     FieldRow{"manifest", "text or list of text", "", kService, Later,
              "Kubernetes manifests beside this file, instead of run"},
     FieldRow{"port", "integer 1..65535", "required", kService, Now, "where clients reach it"},

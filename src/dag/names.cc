@@ -52,7 +52,7 @@ Result<NameInfo> one_of(const std::array<std::string_view, N>& names, const std:
   return unknown("`" + root + "." + name + "` does not exist", suggestion(name, known, ""));
 }
 
-constexpr std::array<std::string_view, 4> kDagNames{"id", "owner", "description", "tags"};
+constexpr std::array<std::string_view, 2> kDagNames{"id", "owner"};
 constexpr std::array<std::string_view, 3> kServiceOutputs{"url", "external_url", "revision"};
 
 bool is_fanned_out(const TaskDraft& task) { return is_written(task.merged.find("for_each")); }
@@ -71,8 +71,7 @@ Result<NameInfo> TaskNames::resolve(const std::vector<std::string>& path, Place 
   if (root == "secrets") return secret(path[1], place);
   if (root == "env") return environment(path[1], place);
   if (root == "run") return one_of(kRunNames, root, path[1], StaticType::String);
-  if (root == "dag")
-    return one_of(kDagNames, root, path[1], path[1] == "tags" ? StaticType::Array : StaticType::String);
+  if (root == "dag") return one_of(kDagNames, root, path[1], StaticType::String);
   if (root == "outputs") {
     const TaskDraft& own = draft_.tasks[static_cast<std::size_t>(task_)];
     if (place.outputs) return output(own, path[1]);
@@ -102,7 +101,8 @@ Result<NameInfo> TaskNames::param(const std::string& name) const {
 
 Result<NameInfo> TaskNames::environment(const std::string& name, Place place) const {
   if (!place.env)
-    return unreachable("the environment cannot read itself", "write out what `env." + name + "` stands for");
+    return unreachable("the environment is not made yet when this is read",
+                       "write out what `env." + name + "` stands for");
   const auto& env = draft_.tasks[static_cast<std::size_t>(task_)].task.env;
   if (env.contains(name)) return NameInfo{StaticType::String, secret_env_.contains(name), {}};
   std::vector<std::string> known;

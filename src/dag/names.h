@@ -20,7 +20,7 @@ class TaskNames {
   // Where the text stands decides what it may read.
   struct Place {
     bool secrets = false;  // inside env
-    bool env = true;       // anywhere but inside env
+    bool env = true;       // where the environment is made already: not in env, when, for_each
     bool outputs = false;  // the task's own, once it succeeded
   };
   [[nodiscard]] Result<NameInfo> resolve(const std::vector<std::string>& path, Place place) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <regex>
 
 #include "slipway/base/time.h"
 
@@ -83,6 +84,16 @@ bool is_factor(std::string_view text) {
   if (!text.starts_with('x')) return false;
   text.remove_prefix(1);
   return take_decimal(text) && text.empty();
+}
+
+// Grammar of distribution/reference, without its rarely used forms. The first component is a host if it has a dot or
+// port or is localhost.
+bool is_image(std::string_view text) {
+  static const std::regex kImage(
+      "^((localhost|[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)+|[A-Za-z0-9.-]+(?=:[0-9]+/))(:[0-9]{1,5})?/)?"
+      "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*"
+      "(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$");
+  return text.size() <= 500 && std::regex_match(text.begin(), text.end(), kImage);
 }
 
 std::string meant_duration(std::string_view text) {

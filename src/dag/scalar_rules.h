@@ -17,6 +17,9 @@ namespace slipway::dag {
 [[nodiscard]] bool is_quantity(std::string_view text);
 [[nodiscard]] bool is_factor(std::string_view text);
 
+// "[host[:port]/]path[:tag][@sha256:…]" as container registries take it.
+[[nodiscard]] bool is_image(std::string_view text);
+
 // What the author of a malformed duration or quantity most likely meant ("30" -> "30s", "32gi" -> "32Gi"); empty if
 // nothing is near.
 [[nodiscard]] std::string meant_duration(std::string_view text);

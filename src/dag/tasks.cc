@@ -4,6 +4,7 @@
 #include "dag/field_table.h"
 #include "dag/merge.h"
 #include "dag/reader.h"
+#include "dag/scalar_rules.h"
 
 namespace slipway::dag {
 namespace {
@@ -113,6 +114,18 @@ class TaskReader {
     read_exit_codes(node.find("exit_codes"), task.exit_codes);
     read_environment(node, task);
     read_outputs(node, task);
+    check_image(node.find("image"));
+  }
+
+  void check_image(const Node* node) {
+    const auto image = read_template(node);
+    if (!image || image->has_expression() || is_image(image->text)) return;
+    std::string meant;
+    for (const char c : image->text)
+      if (c != ' ') meant += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    out_.error(
+        "bad-image", node->span, "`" + image->text + "` is no image reference",
+        is_image(meant) ? "did you mean `" + meant + "`?" : "write name:tag, host/path/name:tag or name@sha256:…");
   }
 
   Command read_command(const Node* node) {
@@ -147,6 +160,19 @@ class TaskReader {
     if (const Node* smoke = node->find("smoke"); is_written(smoke) && smoke->kind == NodeKind::Map)
       read_smoke(*smoke, service);
     check_path(node->find("health"));
+    check_service_port(*node, service);
+  }
+
+  // The new revision starts beside the old one, so it cannot have the port that clients use.
+  void check_service_port(const Node& node, const Service& service) {
+    const auto words = read_many(node.find("run"));
+    const auto fixed = std::find_if(words.begin(), words.end(),
+                                    [&](const Node* word) { return word->scalar == std::to_string(service.port); });
+    if (service.port != 0 && fixed != words.end())
+      out_.warning(
+          "fixed-port", (*fixed)->span,
+          "the server must listen on $PORT; " + std::to_string(service.port) + " is the port of its clients",
+          "leave it out if the server reads PORT, or write it for the shell: run: exec server --port \"$PORT\"");
   }
 
   void check_path(const Node* node) {
@@ -222,9 +248,13 @@ class TaskReader {
 
   void read_outputs(const Node& node, Task& task) {
     if (const Node* outputs = node.find("outputs"); is_written(outputs))
-      for (const Entry& entry : outputs->entries)
+      for (const Entry& entry : outputs->entries) {
+        if (entry.key.starts_with('_'))
+          out_.error("reserved-name", entry.key_span, "output names that begin with `_` are reserved",
+                     "choose another name");
         task.outputs.emplace(entry.key,
                              OutputDecl{read_word(&entry.value, kValueTypes).value_or(ValueType::Any), entry.key_span});
+      }
     if (const Node* checks = node.find("check"); is_written(checks))
       for (const Entry& entry : checks->entries)
         if (entry.value.kind == NodeKind::Map) read_check(entry, task);

@@ -92,6 +92,7 @@ class Builder final : public YAML::EventHandler {
       throw Refused{"yaml-syntax", places_.span({at, end}), "this alias stands inside its own anchor",
                     "a value cannot contain itself: write it out"};
     count(known->second.nodes, places_.span({at, end}));
+    refuse_deeper(static_cast<int>(frames_.size()) + known->second.depth, places_.span({at, end}));
     attach(known->second.node, {at, end});
   }
 
@@ -131,6 +132,7 @@ class Builder final : public YAML::EventHandler {
   struct Anchored {
     Node node;
     int nodes = 0;  // how many values an alias adds
+    int depth = 0;  // how many levels
   };
 
   [[noreturn]] void refuse_tag(std::size_t at) const {
@@ -175,9 +177,7 @@ class Builder final : public YAML::EventHandler {
       refuse_tag(at);
     const auto span = places_.span({at, at + 1});
     refuse_as_key(span);
-    if (static_cast<int>(frames_.size()) >= limits_.depth_max)
-      throw Refused{"yaml-limit", span, "nested deeper than " + std::to_string(limits_.depth_max) + " levels",
-                    "flatten it"};
+    refuse_deeper(static_cast<int>(frames_.size()) + 1, span);
     count(1, span);
     Frame& frame = frames_.emplace_back();
     frame.node.kind = kind;
@@ -238,7 +238,7 @@ class Builder final : public YAML::EventHandler {
       throw Refused{"yaml-limit", node.span,
                     "the file has more than " + std::to_string(limits_.anchors_max) + " anchors",
                     "write the values out, or use `defaults:`"};
-    anchored_[anchor] = {node, size_of(node)};
+    anchored_[anchor] = {node, size_of(node), depth_of(node)};
   }
 
   static int size_of(const Node& node) {
@@ -246,6 +246,19 @@ class Builder final : public YAML::EventHandler {
     for (const Node& item : node.items) nodes += size_of(item);
     for (const Entry& entry : node.entries) nodes += size_of(entry.value);
     return nodes;
+  }
+
+  static int depth_of(const Node& node) {
+    int below = 0;
+    for (const Node& item : node.items) below = std::max(below, depth_of(item));
+    for (const Entry& entry : node.entries) below = std::max(below, depth_of(entry.value));
+    return below + (node.is_scalar() ? 0 : 1);
+  }
+
+  void refuse_deeper(int levels, const SourceSpan& span) const {
+    if (levels > limits_.depth_max)
+      throw Refused{"yaml-limit", span, "nested deeper than " + std::to_string(limits_.depth_max) + " levels",
+                    "flatten it"};
   }
 
   // Puts a finished value where it belongs.

@@ -148,6 +148,19 @@ INSTANTIATE_TEST_SUITE_P(
                     RuleRow{ScalarType::Name, "A_1", true, ""}, RuleRow{ScalarType::Name, "1A", false, ""},
                     RuleRow{ScalarType::Name, "a-b", false, ""}, RuleRow{ScalarType::Name, "", false, ""}));
 
+TEST(ScalarRules, ImageReferences) {
+  const std::string digest = "@sha256:" + std::string(64, 'a');
+  for (const std::string good :
+       {std::string("alpine"), std::string("python:3.12"), std::string("a/b_c/d--e:v1.0-x"),
+        std::string("localhost:5000/a"), "ghcr.io/acme/slipway" + digest, "registry:5000/a:1" + digest,
+        std::string("europe-docker.pkg.dev/acme/ml/slipway:1.4")})
+    EXPECT_TRUE(is_image(good)) << good;
+  for (const std::string bad :
+       {"", "Alpine", "a b", "a:", "a/", "/a", "a@sha256:12", "http://a/b", "a:b:c", "a..b", "-a"})
+    EXPECT_FALSE(is_image(bad)) << bad;
+  EXPECT_FALSE(is_image(std::string(501, 'a')));
+}
+
 TEST(ScalarRules, LengthsAgree) {
   const std::regex id{std::string(pattern_of(ScalarType::Id))};
   const std::regex name{std::string(pattern_of(ScalarType::Name))};

@@ -120,6 +120,8 @@ TEST(YamlLimits, AliasesCountForWhatTheyStandFor) {
     bomb += "]\n";
   }
   EXPECT_EQ(first_code(bomb), "yaml-limit");
+  EXPECT_EQ(first_code("a: &a [[1]]\nb: [[*a]]\n", {.depth_max = 4}), "yaml-limit");
+  EXPECT_EQ(first_code("a: &a [[1]]\nb: [*a]\n", {.depth_max = 4}), "");
   std::string anchors;
   for (int i = 0; i < 101; ++i) anchors += "- &n" + std::to_string(i) + " x\n";
   EXPECT_EQ(first_code(anchors), "yaml-limit");

@@ -20,8 +20,9 @@ namespace slipway::dag {
 
 // What `run.NAME` may name; every one is text, or null where it does not apply. Instants are RFC 3339 in the schedule's
 // zone; `ds` is the logical date's day (2024-11-01), `ts` its instant.
-inline constexpr std::array<std::string_view, 9> kRunNames{
-    "id", "trigger", "schedule", "logical_date", "interval_start", "interval_end", "scheduled_at", "ds", "ts"};
+inline constexpr std::array<std::string_view, 11> kRunNames{
+    "id",           "trigger", "schedule", "logical_date", "scheduled_at", "interval_start",
+    "interval_end", "ds",      "ts",       "ds_nodash",    "ts_nodash"};
 
 // One `not-supported-yet` error per planned field in use; empty if the DAG may be activated.
 [[nodiscard]] Diagnostics check_activation(const Dag& dag);
