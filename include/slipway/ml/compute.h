@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "slipway/base/enum_table.h"
+#include "slipway/base/time.h"
 #include "slipway/ml/arena.h"
 #include "slipway/ml/thread_pool.h"
 
@@ -25,11 +26,25 @@ inline constexpr EnumTable<Isa, 3> kIsas{{{
 // The widest one that this CPU and kernel offer.
 [[nodiscard]] Isa best_isa();
 
+// What a product with a bf16 weight multiplies; sums are fp32 either way.
+enum class Products : std::uint8_t { Fp32, Bf16 };
+
+inline constexpr EnumTable<Products, 2> kProducts{{{
+    {Products::Fp32, "fp32", "weights are widened: the exact mode"},
+    {Products::Bf16, "bf16", "activations are rounded to bf16, as the weights are; needs AVX512_BF16"},
+}}};
+
+[[nodiscard]] bool has_bf16_products();
+// Which of the two multiplies faster here, by a measurement of a few milliseconds on the calling thread: CPUs exist
+// that have the instruction and lose by it. Fp32 where there is no choice.
+[[nodiscard]] Products faster_products(const Clock& clock);
+
 struct Kernels;  // the table of compiled loops, private to ml/ops
 
 struct ComputeOptions {
-  int threads = 0;         // 0: usable_cpus()
-  std::optional<Isa> isa;  // none: best_isa(); one the CPU lacks is a programmer error
+  int threads = 0;                     // 0: usable_cpus()
+  std::optional<Isa> isa;              // none: best_isa(); one the CPU lacks is a programmer error
+  Products products = Products::Fp32;  // Bf16 without has_bf16_products() and Avx512 is a programmer error
 };
 
 class Compute {

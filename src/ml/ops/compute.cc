@@ -17,7 +17,8 @@ bool offered(Isa isa) {
   return false;
 }
 
-const Kernels& kernels_of(Isa isa) {
+const Kernels& kernels_of(Isa isa, Products products) {
+  if (products == Products::Bf16) return kAvx512Bf16Kernels;
   switch (isa) {
     case Isa::Baseline: return kBaselineKernels;
     case Isa::Avx2: return kAvx2Kernels;
@@ -27,7 +28,7 @@ const Kernels& kernels_of(Isa isa) {
 }
 #else
 bool offered(Isa isa) { return isa == Isa::Baseline; }
-const Kernels& kernels_of(Isa) { return kBaselineKernels; }
+const Kernels& kernels_of(Isa, Products) { return kBaselineKernels; }
 #endif
 
 }  // namespace
@@ -37,12 +38,21 @@ Isa best_isa() {
   return offered(Isa::Avx2) ? Isa::Avx2 : Isa::Baseline;
 }
 
+bool has_bf16_products() {
+#if defined(__x86_64__)
+  return offered(Isa::Avx512) && __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return false;
+#endif
+}
+
 Compute::Compute(ComputeOptions options)
     : isa_(options.isa.value_or(best_isa())),
-      kernels_(&kernels_of(isa_)),
+      kernels_(&kernels_of(isa_, options.products)),
       pool_(options.threads > 0 ? options.threads : usable_cpus()),
       scratch_(std::make_unique<Arena[]>(static_cast<std::size_t>(pool_.threads()))) {
   SLIPWAY_ASSERT(offered(isa_));
+  SLIPWAY_ASSERT(options.products == Products::Fp32 || (has_bf16_products() && isa_ == Isa::Avx512));
 }
 
 Compute::~Compute() = default;

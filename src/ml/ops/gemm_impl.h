@@ -13,7 +13,7 @@ constexpr int kRows = SLIPWAY_ML_TILE_ROWS;
 constexpr std::int64_t kPanel = 2 * kLanes;
 constexpr std::int64_t kBlockK = 256;
 constexpr std::int64_t kCopyStride = kBlockK + 16;
-constexpr std::int64_t kCopyRows = 512;
+constexpr std::int64_t kCopyRows = kTileRowsMax;
 
 // panel[k][j] = b(k, j), where j runs along memory. Columns from `cols` on are 0.
 template <class T>
@@ -45,6 +45,15 @@ void pack_columns(const T* b, std::int64_t b_col, std::int64_t k, std::int64_t c
   }
 }
 
+// The part of a result vector that lies left of the tile's last column.
+inline void put(float* to, Vec x, bool accumulate, std::int64_t left) {
+  if (left >= kLanes) {
+    store(to, accumulate ? load(to, All{}) + x : x, All{});
+  } else if (left > 0) {
+    store(to, accumulate ? load(to, Some{left}) + x : x, Some{left});
+  }
+}
+
 // One register tile: R rows, V vectors wide. kAlong: k runs along memory in a (a_col == 1), else rows do (a_row == 1).
 template <int R, int V, bool kAlong>
 void multiply(std::int64_t k, const float* a, std::int64_t a_stride, const float* panel, float scale, bool accumulate,
@@ -61,20 +70,10 @@ void multiply(std::int64_t k, const float* a, std::int64_t a_stride, const float
       for (int v = 0; v < V; ++v) total[r][v] += x * b[v];
     }
   }
-  const auto put = [&](float* to, Vec x, auto lanes) { store(to, accumulate ? load(to, lanes) + x : x, lanes); };
 #pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
+  for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) {
-      const std::int64_t left = cols - v * kLanes;
-      float* to = c + r * c_row + v * kLanes;
-      if (left >= kLanes) {
-        put(to, total[r][v] * scale, All{});
-      } else if (left > 0) {
-        put(to, total[r][v] * scale, Some{left});
-      }
-    }
-  }
+    for (int v = 0; v < V; ++v) put(c + r * c_row + v * kLanes, total[r][v] * scale, accumulate, cols - v * kLanes);
 }
 
 using Multiply = void (*)(std::int64_t, const float*, std::int64_t, const float*, float, bool, float*, std::int64_t,

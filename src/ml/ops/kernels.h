@@ -6,11 +6,16 @@
 
 namespace slipway::ml {
 
+// No tile has more rows: some kernels copy them first.
+inline constexpr std::int64_t kTileRowsMax = 528;
+
 // c[m, n] = scale * sum_k a(m, k) b(k, n)  (+ c before, if accumulate).  Strides count elements.
 struct GemmTile {
   std::int64_t m = 0, n = 0, k = 0;
   const float* a = nullptr;  // element (m, k) at a[m * a_row + k * a_col]; one of the two is 1
   std::int64_t a_row = 0, a_col = 0;
+  const std::uint16_t* a_bf16 = nullptr;  // a rounded, k along memory, zeros up to a multiple of 32: for gemm_bf16
+  std::int64_t a_bf16_row = 0;
   const void* b = nullptr;  // element (k, n) at b[k * b_row + n * b_col]; one of the two is 1
   std::int64_t b_row = 0, b_col = 0;
   bool b_is_bf16 = false;
@@ -33,12 +38,15 @@ struct Kernels {
   const char* id;            // part of Compute::kernel_id()
   std::int64_t tile_rows;    // rows of a register tile: M is cut in multiples of it
   std::int64_t tile_cols;    // columns of a register tile: N is cut in multiples of it
-  std::int64_t pack_floats;  // scratch that gemm() needs
+  std::int64_t pack_floats;  // scratch that gemm() and gemm_bf16() need
   std::int64_t few_rows;     // up to so many rows with b_row == 1, gemm_few_rows is faster than gemm
 
   void (*gemm)(const GemmTile& tile, float* pack);
   // The same for few rows and b_row == 1: one pass over b, no packing. Needs a_col == 1.
   void (*gemm_few_rows)(const GemmTile& tile);
+  // The same from a_bf16, for b_is_bf16 and k > 0; both null where products are fp32.
+  void (*gemm_bf16)(const GemmTile& tile, float* pack);
+  void (*round_row)(const float* x, std::int64_t n, std::uint16_t* y);  // y has n elements rounded up to 32
 
   void (*rms_norm)(const float* x, const float* gain, float eps, std::int64_t n, float* y);
   void (*rms_norm_backward)(const float* x, const float* gain, float eps, const float* dy, std::int64_t n, float* dx);
@@ -63,5 +71,6 @@ struct Kernels {
 extern const Kernels kBaselineKernels;
 extern const Kernels kAvx2Kernels;
 extern const Kernels kAvx512Kernels;
+extern const Kernels kAvx512Bf16Kernels;
 
 }  // namespace slipway::ml

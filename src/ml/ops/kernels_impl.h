@@ -17,6 +17,8 @@ constexpr Kernels make_kernels(const char* id) {
           .few_rows = 8,
           .gemm = gemm,
           .gemm_few_rows = gemm_few_rows,
+          .gemm_bf16 = nullptr,
+          .round_row = nullptr,
           .rms_norm = rms_norm,
           .rms_norm_backward = rms_norm_backward,
           .gated = gated,

@@ -3,12 +3,13 @@
 #include <algorithm>
 
 #include "ml/ops/kernels.h"
+#include "ml/ops/row_chunks.h"
 
 namespace slipway::ml {
 namespace {
 
-// Tiles of at most this size; smaller ones while there are too few for many threads.
-constexpr std::int64_t kTileRowsMax = 512;
+// Tiles of about this size; smaller ones while there are too few for many threads.
+constexpr std::int64_t kTileRowsGoal = 512;
 constexpr std::int64_t kTileColsMax = 512;
 constexpr std::int64_t kTileRowsMin = 192;
 constexpr std::int64_t kTileColsMin = 64;
@@ -23,7 +24,7 @@ struct Grid {
 };
 
 Grid cut(const Kernels& kernels, std::int64_t m, std::int64_t n, std::int64_t k) {
-  std::int64_t rows = std::min(m, kTileRowsMax), cols = std::min(n, kTileColsMax);
+  std::int64_t rows = std::min(m, kTileRowsGoal), cols = std::min(n, kTileColsMax);
   const auto few = [&] {
     return divide_up(m, rows) * divide_up(n, cols) < kTilesWanted && rows * cols * k > kTileWorkMin;
   };
@@ -61,6 +62,7 @@ GemmTile part(const GemmTile& all, const Grid& grid, std::int64_t index) {
   tile.m = std::min(grid.tile_rows, all.m - m);
   tile.n = std::min(grid.tile_cols, all.n - n);
   tile.a += m * all.a_row;
+  if (all.a_bf16 != nullptr) tile.a_bf16 += m * all.a_bf16_row;
   tile.b = static_cast<const std::byte*>(all.b) + n * all.b_col * (all.b_is_bf16 ? 2 : 4);
   tile.c += m * all.c_row + n;
   return tile;
@@ -70,10 +72,25 @@ bool suits_few_rows(const Kernels& kernels, const GemmTile& tile) {
   return tile.m <= kernels.few_rows && tile.b_row == 1 && tile.a_col == 1;
 }
 
+bool suits_bf16(const Kernels& kernels, const GemmTile& all) {
+  return kernels.gemm_bf16 != nullptr && all.b_is_bf16 && all.a_col == 1 && all.k > 0 && !suits_few_rows(kernels, all);
+}
+
+// Rounds a once for all tiles. Rows lie a cache line more apart than they are long, so that they do not collide in L1.
+void round_a(Compute& compute, GemmTile& all) {
+  const std::int64_t row = round_up(all.k, 32) + 32;
+  auto* rounded = reinterpret_cast<std::uint16_t*>(compute.arena().floats(divide_up(all.m * row, 2)));
+  for_each_row(compute, all.m, all.k,
+               [&](std::int64_t m) { compute.kernels().round_row(all.a + m * all.a_row, all.k, rounded + m * row); });
+  all.a_bf16 = rounded;
+  all.a_bf16_row = row;
+}
+
 void run(const Kernels& kernels, const GemmTile& tile, Arena& scratch) {
   if (suits_few_rows(kernels, tile)) return kernels.gemm_few_rows(tile);
+  SLIPWAY_ASSERT(tile.m <= kTileRowsMax);
   const ArenaScope scope(scratch);
-  kernels.gemm(tile, scratch.floats(kernels.pack_floats));
+  (tile.a_bf16 != nullptr ? kernels.gemm_bf16 : kernels.gemm)(tile, scratch.floats(kernels.pack_floats));
 }
 
 }  // namespace
@@ -98,8 +115,10 @@ const void* Operand::row(std::int64_t r) const {
 
 void matmul(Compute& compute, const Operand& a, const Operand& b, Rows<float> c, Product product) {
   const auto& kernels = compute.kernels();
-  const GemmTile all = whole(a, b, c, product);
+  GemmTile all = whole(a, b, c, product);
   if (all.m == 0 || all.n == 0) return;
+  const ArenaScope scope(compute.arena());
+  if (suits_bf16(kernels, all)) round_a(compute, all);
   const Grid grid = cut(kernels, all.m, all.n, all.k);
   compute.parallel(grid.down * grid.across,
                    [&](std::int64_t index, Arena& scratch) { run(kernels, part(all, grid, index), scratch); });

@@ -133,6 +133,17 @@ TEST_P(ModelTest, ThreadCountChangesNoBit) {
   }
 }
 
+// Activations rounded to 8 bits of mantissa: near, not equal.
+TEST_P(ModelTest, Bf16ProductsStayNear) {
+  if (!has_bf16_products()) GTEST_SKIP() << "no AVX512_BF16";
+  const auto sample = random_sample(60, 1);
+  Compute rounding({.threads = 2, .products = Products::Bf16});
+  const auto want = model_.logits(compute_, sample.ids, &lora_), got = model_.logits(rounding, sample.ids, &lora_);
+  const double error = testing::relative_l2(got.values(), want.values());
+  EXPECT_GT(error, 1e-5);
+  EXPECT_LT(error, 2e-2);
+}
+
 TEST_P(ModelTest, CachedDecodingEqualsTheFullForward) {
   const auto long_one = random_sample(50, 1), short_one = random_sample(20, 2);
   const auto want_long = model_.logits(compute_, long_one.ids, &lora_),

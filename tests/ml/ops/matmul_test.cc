@@ -138,6 +138,80 @@ TEST_P(MatmulTest, NanAndInfinityComeThrough) {
   }
 }
 
+// With a rounded to bf16 the products are exact in fp32, so only the sums differ from the naive ones.
+class Bf16ProductsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!has_bf16_products()) GTEST_SKIP() << "no AVX512_BF16";
+  }
+
+  static Doubles rounded(const Doubles& values) {
+    Doubles result;
+    for (const double value : values)
+      result.push_back(static_cast<double>(to_float(to_bf16(static_cast<float>(value)))));
+    return result;
+  }
+};
+
+TEST_F(Bf16ProductsTest, FollowNaiveOnRoundedFactors) {
+  Compute compute({.threads = 2, .products = Products::Bf16});
+  for (const auto& [m, n, k] : kShapes) {
+    if (k == 0) continue;
+    const auto values = testing::random_values(m * k, 1);
+    const auto a = testing::to_matrix(values, m), a_rounded = testing::to_matrix(rounded(values), m);
+    const Bf16Matrix h(testing::random_values(n * k, 5), k), ht(testing::random_values(n * k, 6), n);
+    for (const auto& right : {h.operand(), ht.operand().t()}) {
+      Matrix c(m, n);
+      matmul(compute, a.view(), right, c.view());
+      // Few rows against k along memory are multiplied in fp32.
+      const bool exact = m <= 8 && right.row_stride == 1;
+      testing::expect_close(c.values(), naive(exact ? a.view() : a_rounded.view(), right), 5e-6,
+                            std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k));
+    }
+  }
+}
+
+TEST_F(Bf16ProductsTest, SameBitsForEveryThreadCount) {
+  const auto a = testing::to_matrix(testing::random_values(700 * 600, 1), 700);
+  const Bf16Matrix w(testing::random_values(300 * 600, 2), 300);
+  Matrix want(700, 300);
+  Compute one({.threads = 1, .products = Products::Bf16});
+  matmul(one, a.view(), w.operand().t(), want.view());
+  for (const int threads : {2, 5}) {
+    Compute many({.threads = threads, .products = Products::Bf16});
+    Matrix got(700, 300);
+    matmul(many, a.view(), w.operand().t(), got.view());
+    testing::expect_same_bits(got.values(), want.values());
+  }
+}
+
+TEST_F(Bf16ProductsTest, HaveTheirOwnKernelId) {
+  EXPECT_NE(Compute({.threads = 1, .products = Products::Bf16}).kernel_id(), Compute({.threads = 1}).kernel_id());
+}
+
+// A clock on which every other interval is long: fp32 is timed first.
+class AlternatingClock final : public Clock {
+ public:
+  explicit AlternatingClock(bool fp32_slow) : fp32_slow_(fp32_slow) {}
+  [[nodiscard]] Instant now() const override { return Instant(); }
+  [[nodiscard]] MonoInstant monotonic() const override {
+    const int reading = readings_++ % 4;  // start and end of fp32, start and end of bf16
+    if (reading == 1) at_ += Duration(fp32_slow_ ? 20 : 10);
+    if (reading == 3) at_ += Duration(fp32_slow_ ? 10 : 20);
+    return MonoInstant(at_);
+  }
+
+ private:
+  bool fp32_slow_;
+  mutable int readings_ = 0;
+  mutable Duration at_{0};
+};
+
+TEST_F(Bf16ProductsTest, AreChosenOnlyWhereFaster) {
+  EXPECT_EQ(faster_products(AlternatingClock(true)), Products::Bf16);
+  EXPECT_EQ(faster_products(AlternatingClock(false)), Products::Fp32);
+}
+
 INSTANTIATE_TEST_SUITE_P(Isas, MatmulTest, ::testing::ValuesIn(testing::supported_isas()),
                          [](const auto& parameter) { return std::string(kIsas.text(parameter.param)); });
 
