@@ -38,7 +38,12 @@ void add_files(CLI::App& app, TrainOptions& options) {
   app.add_option("--data", options.data, "JSONL file, or a folder of such")->required();
   app.add_option("--output", options.output, "folder for adapter, checkpoints, merged model and records")->required();
   app.add_option("--init-adapter", options.init_adapter, "PEFT folder to start from instead of a fresh adapter");
-  app.add_flag("--resume", options.resume, "go on from the newest complete checkpoint in --output, if there is one");
+  CLI::Option* resume = app.add_flag_callback(
+      "--resume", [&options] { options.resume = ml::Resume::Always; },
+      "fail if the checkpoints in --output are another training's [go on from this training's, replace another's]");
+  app.add_flag_callback(
+         "--no-resume", [&options] { options.resume = ml::Resume::Never; }, "start over, whatever is in --output")
+      ->excludes(resume);
   app.add_flag("--merge,!--no-merge", options.merge, "write OUTPUT/final_model, the merged model [yes]");
 }
 

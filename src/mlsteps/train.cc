@@ -54,6 +54,7 @@ class Run {
   Result<ml::Adapter> adapter(const ml::ModelConfig& model) const;
   Result<ml::Dataset> data(const ml::LoadedModel& model);
   [[nodiscard]] ml::TrainContext context();
+  void started(std::int64_t step, std::string_view note);
   void report(const ml::StepReport& report);
   Result<void> publish(const ml::TrainSummary& summary, ml::Adapter& adapter);
   int end(const ml::TrainSummary& summary);
@@ -115,14 +116,16 @@ void Run::report(const ml::StepReport& report) {
   }
 }
 
+void Run::started(std::int64_t step, std::string_view note) {
+  if (!note.empty()) say(note);
+  if (step > 0) say(fmt::format("resumed from checkpoint-{}", step));
+  if (const auto kept = folder_.keep_metrics_to(step); !kept) report_error_ = kept.error();
+}
+
 ml::TrainContext Run::context() {
   return {.clock = io_.clock,
           .stop_requested = io_.stop_requested,
-          .resumed =
-              [this](std::int64_t step, std::string_view note) {
-                say(fmt::format("resumed from checkpoint-{}{}{}", step, note.empty() ? "" : ": ", note));
-                if (const auto kept = folder_.keep_metrics_to(step); !kept) report_error_ = kept.error();
-              },
+          .started = [this](std::int64_t step, std::string_view note) { started(step, note); },
           .report = [this](const ml::StepReport& step) { report(step); },
           .checkpointed = [this](std::int64_t step) { folder_.log(fmt::format("wrote checkpoint-{}", step)); }};
 }
@@ -180,8 +183,9 @@ int Run::end(const ml::TrainSummary& summary) {
       say(state);
       break;
     case ml::TrainEnd::Interrupted:
-      state = fmt::format("interrupted after step {} of {}; checkpoint-{} is complete, --resume goes on from it",
-                          summary.step, summary.steps, summary.step);
+      state =
+          fmt::format("interrupted after step {} of {}; checkpoint-{} is complete, the same command goes on from it",
+                      summary.step, summary.steps, summary.step);
       folder_.log(state);
       exit_code = fail(io_, kStepInterrupted, "interrupted", state);
       break;

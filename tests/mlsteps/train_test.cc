@@ -122,7 +122,6 @@ TEST_F(TrainTest, SigtermLeavesACheckpointToResumeFrom) {
   EXPECT_EQ(failure_class(), "interrupted");
 
   stop_ = {};
-  options_.resume = true;
   ASSERT_EQ(train(), kStepOk) << err_.str();
   EXPECT_NE(err_.str().find("resumed from checkpoint-5"), std::string::npos);
   EXPECT_EQ(read("broken/adapter/adapter_model.safetensors"), read("out/adapter/adapter_model.safetensors"));
@@ -139,16 +138,24 @@ TEST_F(TrainTest, MetricsBehindTheCheckpointAreTakenBack) {
   options_.settings.save_steps = 4;
   ASSERT_EQ(train(), kStepOk);
   std::filesystem::remove_all(path("out/checkpoint-12"));  // as if killed between step 8 and 12
-  options_.resume = true;
   ASSERT_EQ(train(), kStepOk) << err_.str();
   const auto metrics = json_lines(path("out/metrics.jsonl"));
   ASSERT_EQ(metrics.size(), 12U);
   for (std::size_t i = 0; i < metrics.size(); ++i) EXPECT_EQ(metrics[i].get_int("step"), static_cast<int>(i) + 1);
 }
 
+TEST_F(TrainTest, ANewTrainingReplacesWhatIsThere) {
+  ASSERT_EQ(train(), kStepOk);
+  options_.settings.epochs = 1;
+  ASSERT_EQ(train(), kStepOk);
+  EXPECT_EQ(json_lines(path("out/metrics.jsonl")).size(), 6U);
+  EXPECT_FALSE(exists("out/checkpoint-12"));
+  EXPECT_TRUE(exists("out/checkpoint-6/complete"));
+}
+
 TEST_F(TrainTest, ResumingWithOtherSettingsIsRefused) {
   ASSERT_EQ(train(), kStepOk);
-  options_.resume = true;
+  options_.resume = ml::Resume::Always;
   options_.settings.learning_rate = 1e-3;
   EXPECT_EQ(train(), kStepInvalid);
   EXPECT_NE(err_.str().find("`learning_rate` differ"), std::string::npos) << err_.str();

@@ -88,17 +88,24 @@ struct TrainSummary {
 struct TrainContext {
   const Clock& clock;
   std::function<bool()> stop_requested;  // asked between forward passes
-  std::function<void(std::int64_t step, std::string_view note)>
-      resumed;                                          // once, before the first step; the note says
-                                                        // why the result is not bit-exact, or is empty
+  // Once, before the first step: the step of the checkpoint it goes on from, or 0; the note tells what the reader must
+  // know about it ("not bit-exact: …"), or is empty.
+  std::function<void(std::int64_t step, std::string_view note)> started;
   std::function<void(const StepReport&)> report;        // every logging_steps, and at the last step
   std::function<void(std::int64_t step)> checkpointed;  // after a checkpoint became complete
 };
 
+enum class Resume : std::uint8_t { Auto, Always, Never };
+inline constexpr EnumTable<Resume, 3> kResumes{{{
+    {Resume::Auto, "auto", "go on from the newest checkpoint of this training; those of another one are removed"},
+    {Resume::Always, "always", "go on from the newest checkpoint; it is an error if it belongs to another training"},
+    {Resume::Never, "never", "start over; checkpoints that are there are removed"},
+}}};
+
 // Where checkpoints go, and from which to go on.
 struct CheckpointSettings {
   std::filesystem::path folder;         // checkpoint-N/ are made below it; it exists
-  bool resume = false;                  // go on from the newest complete checkpoint, if there is one
+  Resume resume = Resume::Auto;         // without a complete checkpoint all of them start at the beginning
   Value fingerprint = Value::Object{};  // what must be equal for a resume to be the same training
   AdapterConfig config;                 // written beside each adapter
 };

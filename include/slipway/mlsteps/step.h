@@ -21,7 +21,7 @@ inline constexpr int kStepUsage = 2;         // options that make no sense
 inline constexpr int kStepInvalid = 3;       // data or model is wrong; repeating cannot help
 inline constexpr int kStepNonFinite = 65;    // a loss or gradient was no finite number
 inline constexpr int kStepInternal = 70;     // the machine refused: full disk, no memory
-inline constexpr int kStepInterrupted = 75;  // asked to stop; a checkpoint is there, run again with --resume
+inline constexpr int kStepInterrupted = 75;  // asked to stop; a checkpoint is there, the same command goes on from it
 
 struct StepIo {
   std::ostream& out;  // results

@@ -24,7 +24,7 @@ struct TrainOptions {
                                              "gate_proj", "up_proj", "down_proj"};
   ml::TrainSettings settings;
   ml::DatasetRules rules;  // `compat` is that of the settings
-  bool resume = false;
+  ml::Resume resume = ml::Resume::Auto;
   bool merge = true;  // write OUTPUT/final_model
   int threads = 0;    // 0: all this process may use
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <set>
 
 #include "slipway/base/file.h"
 #include "slipway/ml/safetensors.h"
@@ -77,9 +78,9 @@ Result<void> read_optimizer(const fs::path& folder, Lora& lora, AdamW& optimizer
   return {};
 }
 
-Value to_value(const TrainState& state, std::int64_t optimizer_steps) {
+Value to_value(const TrainState& state) {
   return Value::Object{{"global_step", state.step},
-                       {"optimizer_steps", optimizer_steps},
+                       {"optimizer_steps", state.optimizer_steps},
                        {"loss_since_report", state.loss_since_report},
                        {"steps_since_report", state.steps_since_report},
                        {"last_loss", state.last_loss},
@@ -98,6 +99,7 @@ Result<TrainState> to_state(const Value& value) {
   state.step = value.get_int("global_step", -1);
   if (state.step < 0 || fingerprint == nullptr)
     return Error{ErrorCode::Corrupt, std::string(kStateFile) + " is no state of a training", {}};
+  state.optimizer_steps = value.get_int("optimizer_steps");
   state.loss_since_report = number(value, "loss_since_report");
   state.steps_since_report = value.get_int("steps_since_report");
   state.last_loss = number(value, "last_loss");
@@ -117,22 +119,6 @@ Result<void> copy_values(Lora& from, Lora& to) {
   for (std::size_t i = 0; i < sources.size(); ++i)
     std::copy(sources[i].values.begin(), sources[i].values.end(), targets[i].values.begin());
   return {};
-}
-
-// The keys whose values differ, "" if none.
-std::string differences(const Value& a, const Value& b) {
-  std::string keys;
-  const auto compare = [&](const Value& one, const Value& other) {
-    for (const auto& [key, value] : one.as_object()) {
-      const Value* match = other.find(key);
-      if ((match == nullptr || !(*match == value)) && keys.find("`" + key + "`") == std::string::npos)
-        keys += (keys.empty() ? "`" : ", `") + key + "`";
-    }
-  };
-  if (!a.is_object() || !b.is_object()) return "`fingerprint`";
-  compare(a, b);
-  compare(b, a);
-  return keys;
 }
 
 // The marker goes first, so that a half-removed checkpoint is none.
@@ -167,7 +153,7 @@ Result<void> save_checkpoint(const fs::path& folder, Lora& lora, const AdapterCo
   if (!fs::create_directories(temporary, failure)) return errno_error("making " + temporary.string(), failure.value());
   SLIPWAY_TRY(write_adapter(temporary, config, lora));
   SLIPWAY_TRY(write_optimizer(temporary, lora, optimizer));
-  SLIPWAY_TRY(write_whole_file(temporary / kStateFile, to_value(state, optimizer.steps()).dump_pretty() + "\n"));
+  SLIPWAY_TRY(write_whole_file(temporary / kStateFile, to_value(state).dump_pretty() + "\n"));
   SLIPWAY_TRY(sync_to_disk(temporary));
   fs::rename(temporary, final_path, failure);
   if (failure) return errno_error("renaming " + temporary.string(), failure.value());
@@ -181,20 +167,46 @@ std::optional<std::int64_t> newest_checkpoint(const fs::path& folder) {
   return steps.empty() ? std::nullopt : std::optional(steps.back());
 }
 
-Result<TrainState> load_checkpoint(const fs::path& folder, std::int64_t step, const Value& fingerprint,
-                                   const ModelConfig& model, Lora& lora, AdamW& optimizer) {
-  const fs::path path = path_of(folder, step);
-  SLIPWAY_TRY_ASSIGN(const std::string text, read_whole_file(path / kStateFile, kStateBytesMax));
+Result<TrainState> read_train_state(const fs::path& folder, std::int64_t step) {
+  SLIPWAY_TRY_ASSIGN(const std::string text, read_whole_file(path_of(folder, step) / kStateFile, kStateBytesMax));
   SLIPWAY_TRY_ASSIGN(const Value value, parse_json(text));
-  SLIPWAY_TRY_ASSIGN(TrainState state, to_state(value));
-  if (const std::string keys = differences(fingerprint, state.fingerprint); !keys.empty())
-    return Error{ErrorCode::Conflict, path.string() + " belongs to another training: " + keys + " differ",
-                 "start over in an empty --output, or repeat the settings of that training"};
+  return to_state(value);
+}
+
+std::string fingerprint_differences(const Value& a, const Value& b) {
+  if (!a.is_object() || !b.is_object()) return "`fingerprint`";
+  std::set<std::string> keys;
+  const auto compare = [&](const Value& one, const Value& other) {
+    for (const auto& [key, value] : one.as_object()) {
+      const Value* match = other.find(key);
+      if (match == nullptr || !(*match == value)) keys.insert(key);
+    }
+  };
+  compare(a, b);
+  compare(b, a);
+  std::string text;
+  for (const auto& key : keys) text += (text.empty() ? "`" : ", `") + key + "`";
+  return text;
+}
+
+Result<void> load_tensors(const fs::path& folder, const TrainState& state, const ModelConfig& model, Lora& lora,
+                          AdamW& optimizer) {
+  const fs::path path = path_of(folder, state.step);
   SLIPWAY_TRY(read_optimizer(path, lora, optimizer));
   SLIPWAY_TRY_ASSIGN(Adapter adapter, read_adapter(path, model));
   SLIPWAY_TRY(copy_values(adapter.lora, lora));
-  optimizer.set_steps(value.get_int("optimizer_steps"));
-  return state;
+  optimizer.set_steps(state.optimizer_steps);
+  return {};
+}
+
+Result<void> remove_checkpoints(const fs::path& folder) {
+  std::vector<fs::path> found;
+  std::error_code failure;
+  for (fs::directory_iterator at(folder, failure), end; !failure && at != end; at.increment(failure))
+    if (step_of(at->path())) found.push_back(at->path());
+  if (failure) return errno_error("reading " + folder.string(), failure.value());
+  for (const auto& path : found) SLIPWAY_TRY(remove_checkpoint(path));
+  return {};
 }
 
 }  // namespace slipway::ml

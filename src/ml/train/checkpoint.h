@@ -23,6 +23,7 @@ namespace slipway::ml {
 // What besides tensors a training needs to go on as if it had never stopped.
 struct TrainState {
   std::int64_t step = 0;
+  std::int64_t optimizer_steps = 0;
   double loss_since_report = 0;  // sum of the losses of the steps since the last report
   std::int64_t steps_since_report = 0;
   double last_loss = 0;
@@ -38,10 +39,17 @@ struct TrainState {
 // Step of the newest complete checkpoint below `folder`, if any.
 [[nodiscard]] std::optional<std::int64_t> newest_checkpoint(const std::filesystem::path& folder);
 
-// Reads checkpoint-<step> into `lora` and `optimizer`, which have the shapes it must have. Conflict if its fingerprint
-// is not `fingerprint`; the message names what differs.
-[[nodiscard]] Result<TrainState> load_checkpoint(const std::filesystem::path& folder, std::int64_t step,
-                                                 const Value& fingerprint, const ModelConfig& model, Lora& lora,
-                                                 AdamW& optimizer);
+// The state of checkpoint-<step>; Corrupt if it is none.
+[[nodiscard]] Result<TrainState> read_train_state(const std::filesystem::path& folder, std::int64_t step);
+
+// The keys in which two fingerprints differ, as "`data`, `seed`"; empty if they are equal.
+[[nodiscard]] std::string fingerprint_differences(const Value& a, const Value& b);
+
+// Reads the tensors of checkpoint-<step> into `lora` and `optimizer`, which must have its shapes.
+[[nodiscard]] Result<void> load_tensors(const std::filesystem::path& folder, const TrainState& state,
+                                        const ModelConfig& model, Lora& lora, AdamW& optimizer);
+
+// Removes every checkpoint below `folder`, complete or torn.
+[[nodiscard]] Result<void> remove_checkpoints(const std::filesystem::path& folder);
 
 }  // namespace slipway::ml

@@ -71,11 +71,12 @@ class Training {
         optimizer_({.weight_decay = settings.weight_decay}, values_),
         meter_(context.clock) {}
 
-  Result<void> resume();
+  Result<void> start();
   Result<TrainSummary> run();
 
  private:
   [[nodiscard]] bool stop_requested() const { return context_.stop_requested && context_.stop_requested(); }
+  Result<std::optional<std::int64_t>> find_checkpoint(std::string& note) const;
   StepEnd take_step();
   bool accumulate(const std::vector<Sequence>& batch, std::int64_t labels, double& loss_sum);
   StepEnd apply(double loss, double learning_rate);
@@ -105,18 +106,39 @@ class Training {
   double loss_total_ = 0;  // over the steps of this process
 };
 
-Result<void> Training::resume() {
+// The step of the checkpoint to go on from, if there is one that this training may use.
+Result<std::optional<std::int64_t>> Training::find_checkpoint(std::string& note) const {
+  const auto& folder = checkpoints_.folder;
+  const auto newest = newest_checkpoint(folder);
+  if (checkpoints_.resume == Resume::Never || !newest) {
+    SLIPWAY_TRY(remove_checkpoints(folder));
+    return std::optional<std::int64_t>();
+  }
+  SLIPWAY_TRY_ASSIGN(const TrainState state, read_train_state(folder, *newest));
+  const std::string differing = fingerprint_differences(checkpoints_.fingerprint, state.fingerprint);
+  if (differing.empty()) return newest;
+  if (checkpoints_.resume == Resume::Always)
+    return Error{ErrorCode::Conflict,
+                 "checkpoint-" + std::to_string(*newest) + " in " + folder.string() +
+                     " belongs to another training: " + differing + " differ",
+                 "repeat the settings of that training, or start over with --no-resume"};
+  note = "removed the checkpoints of another training: " + differing + " differ";
+  SLIPWAY_TRY(remove_checkpoints(folder));
+  return std::optional<std::int64_t>();
+}
+
+Result<void> Training::start() {
+  std::string note;
+  SLIPWAY_TRY_ASSIGN(const auto found, find_checkpoint(note));
+  if (found) {
+    SLIPWAY_TRY_ASSIGN(state_, read_train_state(checkpoints_.folder, *found));
+    SLIPWAY_TRY(load_tensors(checkpoints_.folder, state_, model_.config(), lora_, optimizer_));
+    resumed_from_ = saved_ = state_.step;
+    if (state_.kernel_id != compute_.kernel_id()) note = "not bit-exact: kernel " + state_.kernel_id + " before";
+  }
   state_.kernel_id = compute_.kernel_id();
   state_.fingerprint = checkpoints_.fingerprint;
-  const auto newest = checkpoints_.resume ? newest_checkpoint(checkpoints_.folder) : std::nullopt;
-  if (!newest) return {};
-  SLIPWAY_TRY_ASSIGN(state_, load_checkpoint(checkpoints_.folder, *newest, checkpoints_.fingerprint, model_.config(),
-                                             lora_, optimizer_));
-  resumed_from_ = saved_ = state_.step;
-  const bool same_kernel = state_.kernel_id == compute_.kernel_id();
-  const std::string note = same_kernel ? std::string() : "not bit-exact: kernel " + state_.kernel_id + " before";
-  state_.kernel_id = compute_.kernel_id();
-  if (context_.resumed) context_.resumed(state_.step, note);
+  if (context_.started) context_.started(state_.step, note);
   return {};
 }
 
@@ -196,6 +218,7 @@ void Training::report(double learning_rate) {
 
 Result<void> Training::save() {
   if (saved_ == state_.step) return {};
+  state_.optimizer_steps = optimizer_.steps();
   SLIPWAY_TRY(
       save_checkpoint(checkpoints_.folder, lora_, checkpoints_.config, optimizer_, state_, settings_.save_total_limit));
   saved_ = state_.step;
@@ -236,7 +259,7 @@ Result<TrainSummary> train(const Model& model, Compute& compute, Lora& lora, con
                            const TrainContext& context) {
   SLIPWAY_ASSERT(!samples.empty() && settings.logging_steps > 0);
   Training training(model, compute, lora, samples, settings, checkpoints, context);
-  SLIPWAY_TRY(training.resume());
+  SLIPWAY_TRY(training.start());
   return training.run();
 }
 

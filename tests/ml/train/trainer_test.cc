@@ -47,9 +47,9 @@ struct Job {
     Compute compute({.threads = threads, .isa = {}});
     const TrainContext context{.clock = clock,
                                .stop_requested = [this] { return reports.size() >= stop_after_reports; },
-                               .resumed =
+                               .started =
                                    [this](std::int64_t step, std::string_view note) {
-                                     resumed = {step, std::string(note)};
+                                     started = {step, std::string(note)};
                                    },
                                .report = [this](const StepReport& report) { reports.push_back(report); },
                                .checkpointed = {}};
@@ -70,11 +70,11 @@ struct Job {
   Lora lora;
   std::vector<Sample> samples;
   TrainSettings settings;
-  bool resume = false;
+  Resume resume = Resume::Always;
   Value fingerprint = Value::Object{{"data", "a"}};
   std::size_t stop_after_reports = std::numeric_limits<std::size_t>::max();
   std::vector<StepReport> reports;
-  std::pair<std::int64_t, std::string> resumed{-1, ""};
+  std::pair<std::int64_t, std::string> started{-1, ""};
 };
 
 // ---- the curves of transformers 4.46.1
@@ -231,13 +231,12 @@ TEST_F(TrainerTest, ResumeIsBitExact) {
     EXPECT_EQ(newest_checkpoint(broken.folder.path()), first->step);
 
     broken.use_fresh_adapter(0.1);  // what a new process would start from
-    broken.resume = true;
     broken.stop_after_reports = std::numeric_limits<std::size_t>::max();
     const auto second = broken.run();
     ASSERT_TRUE(second) << second.error().message;
     EXPECT_EQ(second->end, TrainEnd::Completed);
-    EXPECT_EQ(broken.resumed.first, first->step);
-    EXPECT_EQ(broken.resumed.second, "") << "same kernel";
+    EXPECT_EQ(broken.started.first, first->step);
+    EXPECT_EQ(broken.started.second, "") << "same kernel";
     EXPECT_EQ(broken.adapter_values(), whole.adapter_values());
     for (const char* name : {"adapter_model.safetensors", "optimizer.safetensors", "trainer_state.json"})
       EXPECT_EQ(bytes_of(broken.folder.path() / ("checkpoint-14/" + std::string(name))),
@@ -302,12 +301,42 @@ TEST_F(TrainerTest, AnotherTrainingsCheckpointIsRefused) {
   Job job;
   prepare(job);
   ASSERT_TRUE(job.run());
-  job.resume = true;
   job.fingerprint = Value::Object{{"data", "b"}};
   const auto summary = job.run();
   ASSERT_FALSE(summary);
   EXPECT_EQ(summary.error().code, ErrorCode::Conflict);
   EXPECT_NE(summary.error().message.find("`data`"), std::string::npos) << summary.error().message;
+}
+
+TEST_F(TrainerTest, OrReplacedIfNobodyInsists) {
+  Job job;
+  prepare(job);
+  job.settings.save_steps = 2;
+  ASSERT_TRUE(job.run());
+  const auto values = job.adapter_values();
+  job.fingerprint = Value::Object{{"data", "b"}};
+  job.resume = Resume::Auto;
+  job.use_fresh_adapter(0.1);
+  job.stop_after_reports = job.reports.size() + 3;
+  ASSERT_TRUE(job.run());
+  EXPECT_EQ(job.started.first, 0);
+  EXPECT_EQ(job.started.second, "removed the checkpoints of another training: `data` differ");
+  EXPECT_EQ(newest_checkpoint(job.folder.path()), 3) << "no higher number of the old training is left";
+  job.stop_after_reports = std::numeric_limits<std::size_t>::max();
+  ASSERT_TRUE(job.run());
+  EXPECT_EQ(job.started.first, 3);
+  EXPECT_EQ(job.adapter_values(), values);
+}
+
+TEST_F(TrainerTest, NeverStartsOver) {
+  Job job;
+  prepare(job);
+  ASSERT_TRUE(job.run());
+  job.use_fresh_adapter(0.1);
+  job.resume = Resume::Never;
+  const auto again = job.run();
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->resumed_from, 0);
 }
 
 TEST_F(TrainerTest, ResumingAFinishedTrainingTakesNoStep) {
@@ -316,7 +345,6 @@ TEST_F(TrainerTest, ResumingAFinishedTrainingTakesNoStep) {
   ASSERT_TRUE(job.run());
   const auto values = job.adapter_values();
   job.use_fresh_adapter(0.1);
-  job.resume = true;
   const auto again = job.run();
   ASSERT_TRUE(again);
   EXPECT_EQ(again->end, TrainEnd::Completed);
