@@ -21,6 +21,8 @@ constexpr std::array kGroups{
 };
 
 constexpr std::array kCommands{
+    Command{"fetch", "bring a file or folder to a local path", setup_fetch},
+    Command{"prepare", "turn a table of examples into JSONL to train on", setup_prepare},
     Command{"train", "fine-tune a model with a LoRA adapter", setup_train},
     Command{"merge", "fold an adapter into its base model", setup_merge},
     Command{"evaluate", "count the right answers of a model", setup_evaluate},

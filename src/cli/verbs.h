@@ -6,6 +6,8 @@
 namespace slipway::cli {
 
 Handler setup_version(CLI::App& app);
+Handler setup_fetch(CLI::App& app);
+Handler setup_prepare(CLI::App& app);
 
 Handler setup_train(CLI::App& app);
 Handler setup_merge(CLI::App& app);

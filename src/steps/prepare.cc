@@ -38,9 +38,7 @@ Result<Examples> read(const std::filesystem::path& file, const PrepareOptions& o
   return Examples{};
 }
 
-bool kept_apart(const Example& example, double fraction) {
-  return Rng(stable_hash(example.origin)).chance(fraction);
-}
+bool kept_apart(const Example& example, double fraction) { return Rng(stable_hash(example.origin)).chance(fraction); }
 
 Error nothing_left(const std::filesystem::path& file, const Examples& examples) {
   return {ErrorCode::InvalidArgument,

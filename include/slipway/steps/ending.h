@@ -1,0 +1,25 @@
+// How a step ends: what it prints, what it leaves for the orchestrator in $SLIPWAY_OUTPUT, and its exit code.
+#pragma once
+
+#include <iosfwd>
+#include <string>
+
+#include "slipway/base/value.h"
+
+namespace slipway::steps {
+
+inline constexpr int kStepOk = 0;
+inline constexpr int kStepInvalid = 3;    // options or data are wrong; repeating cannot help
+inline constexpr int kStepInternal = 70;  // the machine refused: full disk, no right to read
+
+struct Ending {
+  std::ostream& out;
+  std::ostream& err;
+  std::string output_file;  // $SLIPWAY_OUTPUT; empty: none
+};
+
+// Outputs are printed as one line of JSON and written to the file; an error is printed with its cure and written as
+// {"_error": {"class", "message"}}. Gives the exit code.
+int end_step(const Ending& ending, const Result<Value>& outputs);
+
+}  // namespace slipway::steps
