@@ -132,7 +132,7 @@ class ApiTest : public ::testing::Test {
     return refused(send(method, target, body));
   }
 
-  store::TemporaryFolder folder;
+  test::TempFolder folder;
   std::unique_ptr<store::Store> store = expect_ok(store::open_sqlite(folder / "slipway.db"));
   vault::Vault vault = expect_ok(vault::Vault::open(folder.path(), vault::Vault::IfAbsent::Create));
   std::map<vault::Role, std::string> tokens;

@@ -37,7 +37,7 @@ class FaultTest : public ::testing::Test {
     expect_ok(store->commit(next.batch()));
   }
 
-  TemporaryFolder folder;
+  TempFolder folder;
   std::string path = folder / "slipway.db";
   FaultDisk disk{"fault"};
   Error error;

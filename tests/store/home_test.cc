@@ -13,8 +13,8 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(HomeLock, CreatesAPrivateHome) {
-  const TemporaryFolder folder;
-  const auto lock = HomeLock::acquire(folder.path() / "a" / "home");
+  const TempFolder folder;
+  const auto lock = HomeLock::acquire(folder / "a/home");
   ASSERT_TRUE(lock);
   struct stat info {};
   ASSERT_EQ(::stat((folder / "a/home").c_str(), &info), 0);
@@ -22,7 +22,7 @@ TEST(HomeLock, CreatesAPrivateHome) {
 }
 
 TEST(HomeLock, RefusesASecondHolderAndNamesTheFirst) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   {
     const auto first = HomeLock::acquire(folder.path());
     ASSERT_TRUE(first);
@@ -35,7 +35,7 @@ TEST(HomeLock, RefusesASecondHolderAndNamesTheFirst) {
 }
 
 TEST(HomeLock, IsFreeAfterItsHolderWasKilled) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   int ready[2];
   ASSERT_EQ(::pipe(ready), 0);
   const pid_t child = ::fork();
@@ -58,11 +58,11 @@ TEST(HomeLock, IsFreeAfterItsHolderWasKilled) {
 }
 
 TEST(HomeLock, SaysWhereItCannotBeCreated) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   ASSERT_TRUE(HomeLock::acquire(folder.path()));
-  const auto refused = HomeLock::acquire(folder.path() / "lock" / "home");
+  const auto refused = HomeLock::acquire(folder / "lock/home");
   ASSERT_FALSE(refused);
-  EXPECT_THAT(refused.error().message, HasSubstr(folder / "lock"));
+  EXPECT_THAT(refused.error().message, HasSubstr((folder / "lock").string()));
 }
 
 TEST(UnsafeFileSystem, KnowsLocalOnes) {

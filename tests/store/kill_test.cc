@@ -33,7 +33,7 @@ int kill_after(pid_t child, int acknowledgements, int wanted) {
 class KillTest : public ::testing::TestWithParam<int> {};
 
 TEST_P(KillTest, EveryAcknowledgedCommitIsThere) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::string path = folder / "slipway.db";
   int pipe[2];
   ASSERT_EQ(::pipe(pipe), 0);

@@ -35,7 +35,7 @@ std::int64_t setting(Connection& connection, const std::string& name) {
 }
 
 TEST(Migrations, LeadToTheGoldenSchema) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const auto connection = open(folder / "a.db");
   expect_ok(migrate(*connection, folder / "a.db", migrations()));
   test::expect_golden("tests/golden/store/schema.sql", schema_of(*connection));
@@ -43,7 +43,7 @@ TEST(Migrations, LeadToTheGoldenSchema) {
 }
 
 TEST(Migrations, AppliedTwiceChangeNothing) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const auto connection = open(folder / "a.db");
   expect_ok(migrate(*connection, folder / "a.db", migrations()));
   const auto before = setting(*connection, "schema_version");
@@ -59,7 +59,7 @@ class UpgradeTest : public ::testing::Test {
  protected:
   UpgradeTest() { expect_ok(expect_ok(open_sqlite(path))->put_blob("token", "kept", "bytes")); }
 
-  TemporaryFolder folder;
+  TempFolder folder;
   std::string path = folder / "slipway.db";
   std::string backup = path + ".schema-1.backup";
 };
@@ -96,19 +96,19 @@ TEST_F(UpgradeTest, RefusesANewerSchema) {
 }
 
 TEST(OpenSqlite, RefusesADatabaseOfAnotherProgram) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   expect_ok(open(folder / "a.db")->execute("CREATE TABLE t (a)"));
   EXPECT_EQ(open_sqlite(folder / "a.db").error().code, ErrorCode::Corrupt);
 }
 
 TEST(OpenSqlite, RefusesAFileThatIsNoDatabase) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   std::ofstream(folder / "a.db") << std::string(8'192, 'x');
   EXPECT_EQ(open_sqlite(folder / "a.db").error().code, ErrorCode::Corrupt);
 }
 
 TEST(OpenSqlite, SetsWhatTheContractNeeds) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const auto connection = open(folder / "a.db");
   EXPECT_EQ(setting(*connection, "synchronous"), 2);
   EXPECT_EQ(setting(*connection, "wal_autocheckpoint"), 0);
@@ -145,7 +145,7 @@ std::filesystem::path frozen(int schema) {
 }
 
 TEST(Upgrade, FromSchema1) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   std::filesystem::copy_file(frozen(1), folder / "slipway.db");
   const auto store = expect_ok(open_sqlite(folder / "slipway.db"));
   EXPECT_THAT(expect_ok(store->check()), IsEmpty());

@@ -37,7 +37,7 @@ class SqliteStoreTest : public ::testing::Test {
     return invariants;
   }
 
-  TemporaryFolder folder;
+  TempFolder folder;
   std::string path = folder / "slipway.db";
   std::unique_ptr<Store> store = expect_ok(open_sqlite(path));
 };
