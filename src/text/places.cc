@@ -49,19 +49,27 @@ std::size_t end_of_plain(std::string_view text, std::size_t at, std::string_view
   return end;
 }
 
-// The lines below the header that are empty or indented like the first that is not.
-ScalarPlace place_block(std::string_view text, std::size_t at) {
-  ScalarPlace place{{at, line_end(text, at)}, line_end(text, at)};
-  std::size_t indent = 0;
-  for (std::size_t line = place.whole.end + 1; line < text.size(); line = line_end(text, line) + 1) {
-    const std::size_t first = std::min(text.find_first_not_of(' ', line), text.size());
-    if (first == text.size() || text[first] == '\n' || text[first] == '\r') continue;
-    if (indent == 0) {
-      indent = first - line;
-      place.content = first;
-    }
-    if (indent == 0 || first - line < indent) break;
-    place.whole.end = line_end(text, line);
+std::size_t leading_spaces(std::string_view line) { return std::min(line.find_first_not_of(' '), line.size()); }
+
+// Spaces in front of the first line that is not empty.
+std::size_t first_indent(std::string_view text) {
+  const std::size_t first = std::min(text.find_first_not_of(" \r\n"), text.size());
+  const std::size_t line = text.rfind('\n', first);
+  return leading_spaces(text.substr(line == std::string_view::npos ? 0 : line + 1));
+}
+
+// The lines below the header that are empty or indented at least as the block is.
+ScalarPlace place_block(std::string_view text, std::size_t at, std::string_view value) {
+  const std::size_t header_end = line_end(text, at);
+  ScalarPlace place{{at, header_end}, std::min(header_end + 1, text.size()), 0};
+  const std::size_t written = first_indent(text.substr(place.content));
+  place.indent = written - std::min(written, first_indent(value));
+  for (std::size_t line = place.content; line < text.size(); line = line_end(text, line) + 1) {
+    const std::string_view rest = text.substr(line);
+    const std::size_t spaces = leading_spaces(rest);
+    const bool blank = spaces == rest.size() || rest[spaces] == '\n' || rest[spaces] == '\r';
+    if (!blank && spaces < std::max<std::size_t>(place.indent, 1)) break;
+    if (!blank) place.whole.end = line_end(text, line);
   }
   return place;
 }
@@ -96,10 +104,10 @@ std::string_view Places::line_at(std::size_t offset) const {
 
 ScalarPlace place_scalar(std::string_view text, std::size_t offset, std::string_view value, bool plain) {
   const std::size_t at = skip_properties(text, std::min(offset, text.size()));
-  if (plain || at >= text.size()) return {{at, end_of_plain(text, at, value)}, at};
-  if (text[at] == '|' || text[at] == '>') return place_block(text, at);
-  if (text[at] == '"' || text[at] == '\'') return {{at, std::min(end_of_quoted(text, at), text.size())}, at + 1};
-  return {{at, at}, at};
+  if (plain || at >= text.size()) return {{at, end_of_plain(text, at, value)}, at, 0};
+  if (text[at] == '|' || text[at] == '>') return place_block(text, at, value);
+  if (text[at] == '"' || text[at] == '\'') return {{at, std::min(end_of_quoted(text, at), text.size())}, at + 1, 0};
+  return {{at, at}, at, 0};
 }
 
 bool is_closed_quote(std::string_view text) { return end_of_quoted(text, 0) == text.size(); }

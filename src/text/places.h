@@ -34,7 +34,8 @@ class Places {
 // A scalar as it stands in the file.
 struct ScalarPlace {
   Range whole;              // quotes or block header included
-  std::size_t content = 0;  // where the text begins
+  std::size_t content = 0;  // where the text begins; of a block the line below its header
+  std::size_t indent = 0;   // of a block: the columns in front of each of its lines
 };
 
 // The place of the scalar that begins at or, behind an anchor or tag, after `offset`; `value` is its text as the parser

@@ -113,6 +113,7 @@ class Builder final : public YAML::EventHandler {
     node.scalar = value;
     node.span = places_.span(place.whole);
     node.content = places_.span({place.content, place.whole.end});
+    if (place.indent > 0) node.content.column = static_cast<int>(place.indent) + 1;
     if (plain) resolve_plain(node);
     add(std::move(node), anchor, place.whole);
   }

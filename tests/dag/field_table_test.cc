@@ -150,7 +150,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(ScalarRules, ImageReferences) {
   const std::string digest = "@sha256:" + std::string(64, 'a');
-  for (const std::string good :
+  for (const std::string& good :
        {std::string("alpine"), std::string("python:3.12"), std::string("a/b_c/d--e:v1.0-x"),
         std::string("localhost:5000/a"), "ghcr.io/acme/slipway" + digest, "registry:5000/a:1" + digest,
         std::string("europe-docker.pkg.dev/acme/ml/slipway:1.4")})

@@ -67,6 +67,14 @@ TEST(Yaml, PlacesColumnsInBytesBehindAByteOrderMark) {
   EXPECT_EQ(parsed("ü: v").find("ü")->span, (SourceSpan{1, 5, 1, 6}));
 }
 
+TEST(Yaml, TheLinesOfABlockBeginInTheColumnOfItsContent) {
+  EXPECT_EQ(parsed("k: |\n  a\n").find("k")->content, (SourceSpan{2, 3, 2, 4}));
+  EXPECT_EQ(parsed("k: |\n\n    a\n").find("k")->content, (SourceSpan{2, 5, 3, 6})) << "an empty line counts";
+  EXPECT_EQ(parsed("k: |2\n    a\n  b\n").find("k")->content, (SourceSpan{2, 3, 3, 4})) << "an indentation is given";
+  EXPECT_EQ(parsed("- k: >-\n      a\n       b\n").items.at(0).find("k")->content, (SourceSpan{2, 7, 3, 9}));
+  EXPECT_EQ(parsed("k: |\nj: 1\n").find("k")->scalar, "");
+}
+
 TEST(Yaml, AnEmptyFileIsNull) {
   EXPECT_EQ(parsed("").kind, NodeKind::Null);
   EXPECT_EQ(parsed("# only a comment\n").kind, NodeKind::Null);
