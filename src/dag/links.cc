@@ -185,12 +185,17 @@ class Linker {
   }
 
   void check_teardowns() {
-    for (const TaskDraft& draft : draft_.tasks)
-      for (const Node* name : read_many(draft.merged.find("teardown_for")))
+    for (const TaskDraft& draft : draft_.tasks) {
+      const Node* setups = draft.merged.find("teardown_for");
+      if (is_written(setups) && read_many(setups).empty())
+        draft_.out.error("bad-teardown", setups->span, "a teardown without a setup",
+                         "name the tasks it cleans up after");
+      for (const Node* name : read_many(setups))
         for (const int setup : named(*name, "teardown_for"))
           if (id(setup) == draft.task.id.str())
             draft_.out.error("bad-teardown", name->span, "a task cannot be its own teardown",
                              "name the tasks it cleans up after");
+    }
   }
 
   // Looking for the nearest of n names costs O(n): not for each of thousands of mistakes.

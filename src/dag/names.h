@@ -1,4 +1,4 @@
-// What the names inside ${{ … }} mean for one task: its parameters, its environment, and the tasks that end before it.
+// What the names inside ${{ … }} mean for one task: its parameters, its environment, the tasks that end before it.
 #pragma once
 
 #include <map>

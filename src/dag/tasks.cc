@@ -112,6 +112,10 @@ class TaskReader {
     if (task.kind == TaskKind::Service) read_service(node.find("service"), task);
     read_retry(node.find("retry"), task.retry);
     read_exit_codes(node.find("exit_codes"), task.exit_codes);
+    if (!task.exit_codes.retry.empty() && task.retry.limit == 0)
+      out_.warning("no-effect", node.find("exit_codes")->find("retry")->span,
+                   "these exit codes are not retried: `retry.limit` of task `" + task.id.str() + "` is 0",
+                   "write retry: {limit: 2}");
     read_environment(node, task);
     read_outputs(node, task);
     check_image(node.find("image"));

@@ -11,8 +11,8 @@ namespace slipway::dag {
 struct Template {
   std::string text;
   // Where the text stands in the file, quotes and block header left out. Line k of the text is line span.line + k of
-  // the file and begins in column span.column, as in a block `|`; a span that ends on its first line holds every part of
-  // the text on that line. Inside folded text and behind escapes, places are near, not exact.
+  // the file and begins in column span.column, as in a block `|`; a span that ends on its first line holds every part
+  // of the text on that line. Inside folded text and behind escapes, places are near, not exact.
   SourceSpan span;
 
   [[nodiscard]] bool has_expression() const { return text.find("${{") != std::string::npos; }
