@@ -122,9 +122,19 @@ Result<Reply> Core::run_command(const PauseDag& command) {
   const auto row = rows_.find(command.dag);
   if (row == rows_.end()) return not_found("DAG", command.dag.str());
   row->second.paused = command.paused;
-  const auto entry = snapshot_.dags.find(command.dag);
-  if (entry != snapshot_.dags.end()) entry->second.paused = command.paused;
   save(row->second);
+  const auto entry = snapshot_.dags.find(command.dag);
+  if (entry == snapshot_.dags.end()) return Reply{};
+  // Ticks of the pause are missed ticks, also the last of them, which may still be within its grace.
+  if (entry->second.paused && !command.paused) {
+    for (const dag::Schedule& schedule : entry->second.dag->schedules)
+      if (const auto cursor = entry->second.cursors.find(schedule.name);
+          schedule.missed == dag::Missed::None && cursor != entry->second.cursors.end())
+        cursor->second = std::max(cursor->second, now_);
+    run::index_ticks(entry->second);
+    save_cursors(command.dag);
+  }
+  entry->second.paused = command.paused;
   return Reply{};
 }
 

@@ -9,55 +9,72 @@ using store::Batch;
 
 Error not_found(const std::string& what) { return {ErrorCode::NotFound, "there is no " + what, {}}; }
 
-// Applies a batch to a copy, so that a batch that is refused half-way leaves nothing behind.
+// Stages a batch beside the disk, so that one that is refused half-way leaves nothing behind.
 class Writer {
  public:
-  explicit Writer(MemoryDisk start) : disk(std::move(start)) {}
+  explicit Writer(MemoryDisk& disk) : disk_(disk) {}
 
   Result<void> write(const Batch& batch) {
     for (const run::Event& event : batch.events) SLIPWAY_TRY(append(event));
     for (const run::Run* run : batch.runs)
-      if (disk.runs.at(run->header.id) != *run)
+      if (staged(run->header.id) != *run)
         return Error{ErrorCode::Internal, "run " + run->header.id.str() + " is not the fold of its events", {}};
-    for (const auto& version : batch.versions) disk.versions.try_emplace(version.id, version);
-    for (const auto& row : batch.dags) disk.dags[row.id] = row;
-    for (const auto& [name, value] : batch.vars) {
-      if (value)
-        disk.vars[name] = *value;
-      else
-        disk.vars.as_object().erase(name);
-    }
-    for (const auto& service : batch.services) disk.services[service.name] = service;
-    for (const auto& name : batch.services_gone) disk.services.erase(name);
-    ++disk.commits;
+    apply(batch);
     return {};
   }
 
-  MemoryDisk disk;
-
  private:
+  run::Run& staged(const RunId& id) {
+    const auto known = disk_.runs.find(id);
+    return runs_.try_emplace(id, known == disk_.runs.end() ? run::Run() : known->second).first->second;
+  }
+
   Result<void> append(const run::Event& event) {
     if (const auto* created = std::get_if<run::RunCreated>(&event.body)) SLIPWAY_TRY(claim(created->header));
-    run::Run& run = disk.runs[event.run];
+    run::Run& run = staged(event.run);
     SLIPWAY_TRY(run::check(run, event));
     // Through the stored form, as a database would keep it.
     auto body = run::event_from_value(run::to_value(event.body));
     if (!body) return body.error();
-    run::Event stored{event.run, event.seq, event.at, *std::move(body)};
-    run::apply(run, stored);
-    disk.events[event.run].push_back(std::move(stored));
+    events_.push_back({event.run, event.seq, event.at, *std::move(body)});
+    run::apply(run, events_.back());
     return {};
   }
 
   Result<void> claim(const run::RunHeader& header) {
-    const bool tick = header.trigger == run::TriggerKind::Schedule;
-    if (tick && !disk.ticks.insert({header.dag, header.schedule, header.logical_date}).second)
+    const std::tuple tick{header.dag, header.schedule, header.logical_date};
+    const bool scheduled = header.trigger == run::TriggerKind::Schedule;
+    if (scheduled && (disk_.ticks.count(tick) != 0 || !ticks_.insert(tick).second))
       return Error{ErrorCode::Conflict, "a run of that tick exists", {}};
-    if (!header.idempotency_key.empty() &&
-        !disk.keys.try_emplace({header.dag, header.idempotency_key}, header.id).second)
+    const std::pair key{header.dag, header.idempotency_key};
+    if (!key.second.empty() && (disk_.keys.count(key) != 0 || !keys_.try_emplace(key, header.id).second))
       return Error{ErrorCode::Conflict, "a run of that key exists", {}};
     return {};
   }
+
+  void apply(const Batch& batch) {
+    for (auto& [id, run] : runs_) disk_.runs[id] = std::move(run);
+    for (run::Event& event : events_) disk_.events[event.run].push_back(std::move(event));
+    disk_.ticks.merge(ticks_);
+    disk_.keys.merge(keys_);
+    for (const auto& version : batch.versions) disk_.versions.try_emplace(version.id, version);
+    for (const auto& row : batch.dags) disk_.dags[row.id] = row;
+    for (const auto& [name, value] : batch.vars) {
+      if (value)
+        disk_.vars[name] = *value;
+      else
+        disk_.vars.as_object().erase(name);
+    }
+    for (const auto& service : batch.services) disk_.services[service.name] = service;
+    for (const auto& name : batch.services_gone) disk_.services.erase(name);
+    ++disk_.commits;
+  }
+
+  MemoryDisk& disk_;
+  std::map<RunId, run::Run> runs_;
+  std::vector<run::Event> events_;
+  decltype(MemoryDisk::ticks) ticks_;
+  decltype(MemoryDisk::keys) keys_;
 };
 
 class MemoryReader final : public store::Reader {
@@ -119,9 +136,7 @@ Result<void> MemoryStore::commit(const Batch& batch) {
   };
   if (before_)
     if (auto refused = before_(batch); !refused) return fail(refused.error());
-  Writer writer(*disk_);
-  if (auto written = writer.write(batch); !written) return fail(written.error());
-  *disk_ = std::move(writer.disk);
+  if (auto written = Writer(*disk_).write(batch); !written) return fail(written.error());
   if (after_)
     if (auto refused = after_(batch); !refused) return fail(refused.error());
   return {};

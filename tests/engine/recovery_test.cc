@@ -1,0 +1,195 @@
+// What a daemon finds after the one before it died: cases 1 to 4, 15, 30, 31 and 34 of the fault table in
+// docs/engine.md.
+#include "support/engine_world.h"
+
+namespace slipway::engine {
+namespace {
+
+using namespace std::chrono_literals;
+using run::AttemptState;
+using run::RunState;
+using run::TaskState;
+using test::at_second;
+using test::EngineWorld;
+
+struct Death {};
+
+constexpr const char* kChain = "dag: d\ntasks:\n  a: {run: 'true', secrets: [TOKEN]}\n  b: {needs: a, run: 'true'}\n";
+
+class RecoveryTest : public ::testing::Test, public EngineWorld {
+ protected:
+  void SetUp() override {
+    secrets.values["TOKEN"] = "hush-hush";
+    boot();
+    put(kChain);
+  }
+  // The daemon dies at the named effect of its next step.
+  void die_at(const std::string& point) {
+    executor->set_hook([point](std::string_view what) {
+      if (what == point) throw Death{};
+    });
+    EXPECT_THROW((void)daemon->step(), Death);
+    die();
+  }
+  [[nodiscard]] AttemptId first(const RunId& id) const { return {id, test::key_of("a"), 1}; }
+  [[nodiscard]] RunId only_run() const { return disk->runs.begin()->first; }
+};
+
+TEST_F(RecoveryTest, DeathBeforeTheCommitForgetsWhatWasNotAcknowledged) {
+  store->set_hooks([](const store::Batch&) -> Result<void> { throw Death{}; }, {});
+  bool acknowledged = false;
+  daemon->submit(TriggerRun{DagId("d"), {}, "", {}}, [&](const Result<Reply>& r) { acknowledged = r.has_value(); });
+  EXPECT_THROW((void)daemon->step(), Death);
+  die();
+  EXPECT_FALSE(acknowledged);
+  boot();
+  drive();
+  EXPECT_TRUE(disk->runs.empty());
+  EXPECT_TRUE(machine.processes().empty());
+}
+
+TEST_F(RecoveryTest, DeathBetweenIntentAndLaunchLaunchesOnce) {
+  daemon->submit(TriggerRun{DagId("d"), {}, "", {}}, {});
+  die_at("before launch");
+  EXPECT_TRUE(machine.processes().empty());
+  boot();
+  drive();
+  EXPECT_EQ(run(only_run()).state, RunState::Success);
+  EXPECT_EQ(machine.find(first(only_run()))->starts, 1);
+  EXPECT_EQ(run(only_run()).attempts.size(), 2U);
+}
+
+TEST_F(RecoveryTest, DeathBetweenLaunchAndItsReportAdopts) {
+  daemon->submit(TriggerRun{DagId("d"), {}, "", {}}, {});
+  die_at("after launch");
+  EXPECT_EQ(machine.processes().size(), 1U);
+  boot();
+  drive();
+  EXPECT_EQ(run(only_run()).state, RunState::Success);
+  EXPECT_EQ(machine.find(first(only_run()))->starts, 1);
+}
+
+TEST_F(RecoveryTest, ALaunchThatIsRepeatedIsTheOneThatWasRecorded) {
+  daemon->submit(TriggerRun{DagId("d"), {}, "", {}}, {});
+  die_at("before launch");
+  options.server_url = "http://elsewhere";
+  boot();
+  executor->pump();
+  const exec::LaunchSpec& spec = launched.at(first(only_run()));
+  EXPECT_EQ(spec.env.at("SLIPWAY_URL"), "http://localhost:8080");
+  EXPECT_EQ(spec.secret_env.at("TOKEN").reveal(), "hush-hush");
+  EXPECT_EQ(spec.env.count("TOKEN"), 0U);
+}
+
+TEST_F(RecoveryTest, AnEndDuringTheOutageIsFound) {
+  scripts["a"].run_time = 30s;
+  const RunId id = trigger();
+  drive(at_second(10));
+  die();
+  clock.advance(1h);
+  boot();
+  drive();
+  EXPECT_EQ(run(id).state, RunState::Success);
+  EXPECT_EQ(run(id).attempts.at(first(id)).ended_at, at_second(30));
+}
+
+TEST_F(RecoveryTest, ARunningTaskIsNeitherKilledNorRepeated) {
+  scripts["a"].run_time = 1h;
+  const RunId id = trigger();
+  drive(at_second(10));
+  for (int i = 0; i < 5; ++i) {
+    die();
+    clock.advance(60s);
+    boot();
+    drive(clock.now() + 60s);
+    EXPECT_EQ(task(id, "a").state, TaskState::Active);
+  }
+  drive();
+  EXPECT_EQ(run(id).state, RunState::Success);
+  EXPECT_EQ(machine.processes().size(), 2U);
+}
+
+TEST_F(RecoveryTest, AStopThatWasCommittedIsCarriedOut) {
+  scripts["a"].run_time.reset();
+  const RunId id = trigger();
+  drive(at_second(10));
+  daemon->submit(CancelRun{id}, {});
+  die_at("before stop");
+  boot();
+  drive();
+  EXPECT_EQ(run(id).state, RunState::Cancelled);
+}
+
+TEST_F(RecoveryTest, AnEndBeforeTheCommittedStopKeepsItsResult) {
+  scripts["a"].run_time = 30s;
+  const RunId id = trigger();
+  drive(at_second(10));
+  clock.advance_to(at_second(31));
+  ASSERT_TRUE(ask(CancelRun{id}));
+  drive();
+  EXPECT_EQ(task(id, "a").state, TaskState::Success);
+  EXPECT_EQ(run(id).state, RunState::Cancelled);
+}
+
+TEST_F(RecoveryTest, AnIntentWhoseSecretIsGoneIsLookedForInsteadOfLaunched) {
+  daemon->submit(TriggerRun{DagId("d"), {}, "", {}}, {});
+  die_at("before launch");
+  secrets.values.clear();
+  boot();
+  drive(at_second(5));
+  EXPECT_EQ(run(only_run()).attempts.at(first(only_run())).failure, run::FailureClass::InfraLost);
+  EXPECT_EQ(machine.find(first(only_run()))->starts, 0);
+}
+
+TEST_F(RecoveryTest, RetriesDueDuringTheOutageHappenOnce) {
+  put("dag: r\ntasks:\n  x: {run: 'true', retry: {limit: 1, delay: 60s}}\n", "r.yaml");
+  scripts["x"].exit_code = 1;
+  const RunId id = trigger("r");
+  drive(at_second(5));
+  EXPECT_EQ(task(id, "x").state, TaskState::UpForRetry);
+  die();
+  clock.advance(1h);
+  scripts["x"].exit_code = 0;
+  boot();
+  drive();
+  EXPECT_EQ(task(id, "x").attempts, 2);
+  EXPECT_EQ(run(id).state, RunState::Success);
+}
+
+TEST_F(RecoveryTest, TicksDuringTheOutageFollowMissed) {
+  put("dag: last\nschedule: {every: 1h}\ntasks:\n  x: {run: 'true'}\n", "last.yaml");
+  put("dag: all\nmax_active_runs: 9\nschedule: {every: 1h, missed: all}\ntasks:\n  x: {run: 'true'}\n", "all.yaml");
+  put("dag: none\nschedule: {every: 1h, missed: none, grace: 1s}\ntasks:\n  x: {run: 'true'}\n", "none.yaml");
+  die();
+  clock.advance(5h);
+  boot();
+  step();
+  std::map<std::string, int> runs;
+  for (const auto& [id, run] : disk->runs) ++runs[run.header.dag.str()];
+  EXPECT_EQ(runs, (std::map<std::string, int>{{"last", 1}, {"all", 5}}));
+}
+
+TEST_F(RecoveryTest, RunIdsGoOnRisingWhenTheClockWasSetBack) {
+  const RunId before = trigger();
+  die();
+  clock.set_wall(clock.now() - 24h);
+  boot();
+  EXPECT_LT(before, trigger());
+}
+
+TEST_F(RecoveryTest, ARunWhoseVersionIsUnreadableIsLeftAlone) {
+  const RunId id = trigger();
+  die();
+  for (auto& [version, row] : disk->versions) row.text = "dag: [";
+  boot();
+  EXPECT_TRUE(daemon->snapshot().runs.empty());
+  EXPECT_EQ(ask(CancelRun{id}).error().code, ErrorCode::Conflict);
+  put("dag: e\ntasks:\n  a: {run: 'true'}\n", "e.yaml");
+  const RunId other = trigger("e");
+  drive();
+  EXPECT_EQ(run(other).state, RunState::Success);
+  EXPECT_EQ(run(id).state, RunState::Running);
+}
+
+}  // namespace
+}  // namespace slipway::engine

@@ -1,0 +1,143 @@
+#include "engine/render.h"
+
+#include "slipway/exec/attempt_folder.h"
+#include "support/engine_world.h"
+
+namespace slipway::engine {
+namespace {
+
+using test::EngineWorld;
+
+class RenderTest : public ::testing::Test, public EngineWorld {
+ protected:
+  void SetUp() override {
+    options.home = "/srv/home";
+    boot();
+  }
+  // What was launched for task `a` of a DAG with these lines; the run's failures in `failed` otherwise.
+  exec::LaunchSpec launch(const std::string& lines, Value params = {}) {
+    put("dag: d\n" + lines);
+    run_id = trigger("d", std::move(params));
+    drive();
+    const auto found = launched.find(attempt());
+    return found == launched.end() ? exec::LaunchSpec() : found->second;
+  }
+  [[nodiscard]] AttemptId attempt() const { return {run_id, test::key_of("a"), 1}; }
+  [[nodiscard]] Value shown() const { return run(run_id).attempts.at(attempt()).rendered; }
+
+  RunId run_id;
+};
+
+TEST_F(RenderTest, TheContractOfTheEnvironment) {
+  const exec::LaunchSpec spec = launch(
+      "params: {model_name: {type: string, default: gemma}, epochs: {type: integer, default: 2}}\n"
+      "tasks:\n  a: {run: 'true'}\n");
+  const std::string run = run_id.str();
+  const std::string at = "2023-11-14T22:13:20.000000Z";
+  std::map<std::string, std::string> want = {
+      {"PATH", "/opt/bin:/usr/bin"},
+      {"SLIPWAY_DAG", "d"},
+      {"SLIPWAY_RUN", run},
+      {"SLIPWAY_TASK", "a"},
+      {"SLIPWAY_MAP_INDEX", "-1"},
+      {"SLIPWAY_ATTEMPT", "1"},
+      {"SLIPWAY_ATTEMPT_ID", run + "/a/1"},
+      {"SLIPWAY_LOGICAL_DATE", at},
+      {"SLIPWAY_INTERVAL_START", at},
+      {"SLIPWAY_INTERVAL_END", at},
+      {"SLIPWAY_OUTPUT", "/srv/home/attempts/" + run + "/a/1/output.json"},
+      {"SLIPWAY_WORKSPACE", "/srv/home/workspace/" + run},
+      {"SLIPWAY_ARTIFACTS", "file:///srv/home/artifacts/" + run + "/a/1"},
+      {"SLIPWAY_URL", "http://localhost:8080"},
+      {"SLIPWAY_PARAM_MODEL_NAME", "gemma"},
+      {"SLIPWAY_PARAM_EPOCHS", "2"},
+      {"TRACEPARENT", spec.env.at("TRACEPARENT")},
+  };
+  EXPECT_EQ(spec.env, want);
+  EXPECT_EQ(spec.argv, (std::vector<std::string>{"/bin/sh", "-ec", "true"}));
+  EXPECT_EQ(spec.workdir, "/srv/home/workspace/" + run);
+}
+
+TEST_F(RenderTest, PathsAreThoseOfTheExecutor) {
+  const exec::LaunchSpec spec = launch("tasks:\n  a: {run: 'true'}\n");
+  EXPECT_EQ(spec.env.at("SLIPWAY_OUTPUT"), (exec::attempt_folder("/srv/home", attempt()) / "output.json").string());
+  EXPECT_EQ(spec.env.at("SLIPWAY_WORKSPACE"), exec::workspace_folder("/srv/home", run_id).string());
+  EXPECT_EQ(spec.env.at("SLIPWAY_ARTIFACTS"), "file://" + exec::artifact_folder("/srv/home", attempt()).string());
+}
+
+TEST_F(RenderTest, TraceIdsHaveTheirForm) {
+  const std::string trace = launch("tasks:\n  a: {run: 'true'}\n").env.at("TRACEPARENT");
+  ASSERT_EQ(trace.size(), 55U);
+  EXPECT_EQ(trace.substr(0, 3), "00-");
+  EXPECT_EQ(trace.substr(35, 1), "-");
+  EXPECT_EQ(trace.substr(52), "-01");
+}
+
+TEST_F(RenderTest, WordsAndFoldersAreRendered) {
+  const exec::LaunchSpec spec = launch(
+      "params: {n: {type: integer, default: 2}}\n"
+      "tasks:\n  a: {run: [echo, 'n=${{ params.n }}', '${{ run.ds }}'], workdir: 'sub/${{ params.n }}',"
+      " env: {WHO: '${{ dag.id }}'}}\n",
+      Value::Object{{"n", 7}});
+  EXPECT_EQ(spec.argv, (std::vector<std::string>{"echo", "n=7", "2023-11-14"}));
+  EXPECT_EQ(spec.workdir, "/srv/home/workspace/" + run_id.str() + "/sub/7");
+  EXPECT_EQ(spec.env.at("WHO"), "d");
+}
+
+TEST_F(RenderTest, SecretsAreGivenAndNeverShown) {
+  secrets.values = {{"TOKEN", "hush-hush"}, {"KEY", "k-e-y-k-e-y"}};
+  const exec::LaunchSpec spec =
+      launch("tasks:\n  a: {run: 'true', secrets: [TOKEN], env: {AUTH: 'Bearer ${{ secrets.KEY }}', PLAIN: x}}\n");
+  EXPECT_EQ(spec.secret_env.at("TOKEN").reveal(), "hush-hush");
+  EXPECT_EQ(spec.secret_env.at("AUTH").reveal(), "Bearer k-e-y-k-e-y");
+  EXPECT_EQ(spec.env.count("TOKEN") + spec.env.count("AUTH"), 0U);
+  EXPECT_EQ(spec.env.at("PLAIN"), "x");
+  EXPECT_EQ(shown().find("env")->get_string("AUTH"), "***");
+  EXPECT_EQ(shown().find("secret_env")->dump(), R"(["AUTH","TOKEN"])");
+  for (const run::Event& event : disk->events.at(run_id)) {
+    const std::string text = run::to_value(event.body).dump();
+    EXPECT_EQ(text.find("hush-hush") + 1, 0U);
+    EXPECT_EQ(text.find("k-e-y") + 1, 0U);
+  }
+}
+
+TEST_F(RenderTest, AMissingSecretIsClassConfigWithoutAnAttempt) {
+  launch("tasks:\n  a: {run: 'true', secrets: [TOKEN], retry: {limit: 3}}\n");
+  EXPECT_EQ(task(run_id, "a").failure, run::FailureClass::Config);
+  EXPECT_EQ(task(run_id, "a").reason, "secret `TOKEN`: there is no such secret");
+  EXPECT_TRUE(run(run_id).attempts.empty());
+}
+
+TEST_F(RenderTest, AnExpressionThatFailsIsClassRender) {
+  launch(
+      "tasks:\n"
+      "  first: {run: 'true', outputs: {n: integer}}\n"
+      "  a: {needs: first, trigger_rule: all_done, run: 'true', env: {N: '${{ tasks.first.outputs.n + 1 }}'}}\n");
+  EXPECT_EQ(task(run_id, "a").failure, run::FailureClass::Render);
+  EXPECT_EQ(task(run_id, "a").reason.rfind("env.N: null-value", 0), 0U) << task(run_id, "a").reason;
+}
+
+TEST_F(RenderTest, ServicesCarryTheirSmokeRequest) {
+  scripts["a"].output = R"({"url": "http://x"})";
+  const exec::LaunchSpec spec = launch(
+      "params: {n: {type: integer, default: 2}}\n"
+      "tasks:\n"
+      "  a:\n"
+      "    service:\n"
+      "      name: web\n"
+      "      run: [serve]\n"
+      "      port: 8000\n"
+      "      health: /ready\n"
+      "      smoke: {post: /generate, json: {n: '${{ params.n }}', text: 'n is ${{ params.n }}'}, expect: ok}\n");
+  ASSERT_TRUE(spec.service.has_value());
+  EXPECT_EQ(spec.service->name, ServiceId("web"));
+  EXPECT_EQ(spec.service->health, "/ready");
+  ASSERT_TRUE(spec.service->smoke.has_value());
+  EXPECT_TRUE(spec.service->smoke->post);
+  EXPECT_EQ(spec.service->smoke->path, "/generate");
+  EXPECT_EQ(spec.service->smoke->body, R"({"n":2,"text":"n is 2"})");
+  EXPECT_EQ(spec.service->smoke->expect, "ok");
+}
+
+}  // namespace
+}  // namespace slipway::engine
