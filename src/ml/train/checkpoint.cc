@@ -20,7 +20,9 @@ constexpr const char* kStateFile = "trainer_state.json";
 constexpr std::size_t kStateBytesMax = 16U << 20U;
 
 fs::path path_of(const fs::path& folder, std::int64_t step) {
-  return folder / (std::string(kPrefix) + std::to_string(step));
+  std::string name(kPrefix);
+  name += std::to_string(step);
+  return folder / name;
 }
 
 // The N of checkpoint-N, if the name is exactly that.
@@ -78,14 +80,14 @@ Result<void> read_optimizer(const fs::path& folder, Lora& lora, AdamW& optimizer
   return {};
 }
 
-Value to_value(const TrainState& state) {
+Value to_value(const TrainState& state, const Value& fingerprint) {
   return Value::Object{{"global_step", state.step},
                        {"optimizer_steps", state.optimizer_steps},
                        {"loss_since_report", state.loss_since_report},
                        {"steps_since_report", state.steps_since_report},
                        {"last_loss", state.last_loss},
                        {"kernel", state.kernel_id},
-                       {"fingerprint", state.fingerprint}};
+                       {"fingerprint", fingerprint}};
 }
 
 double number(const Value& value, std::string_view key) {
@@ -93,7 +95,7 @@ double number(const Value& value, std::string_view key) {
   return member != nullptr && member->is_number() ? member->as_double() : 0;
 }
 
-Result<TrainState> to_state(const Value& value) {
+Result<SavedState> to_state(const Value& value) {
   TrainState state;
   const Value* fingerprint = value.find("fingerprint");
   state.step = value.get_int("global_step", -1);
@@ -104,8 +106,7 @@ Result<TrainState> to_state(const Value& value) {
   state.steps_since_report = value.get_int("steps_since_report");
   state.last_loss = number(value, "last_loss");
   state.kernel_id = value.get_string("kernel");
-  state.fingerprint = *fingerprint;
-  return state;
+  return SavedState{std::move(state), *fingerprint};
 }
 
 Result<void> copy_values(Lora& from, Lora& to) {
@@ -143,17 +144,18 @@ Result<void> rotate(const fs::path& folder, std::int64_t just_written, int limit
 
 }  // namespace
 
-Result<void> save_checkpoint(const fs::path& folder, Lora& lora, const AdapterConfig& config, const AdamW& optimizer,
+Result<void> save_checkpoint(const CheckpointSettings& settings, Lora& lora, const AdamW& optimizer,
                              const TrainState& state, int limit) {
+  const fs::path& folder = settings.folder;
   const fs::path final_path = path_of(folder, state.step);
   const fs::path temporary = folder / (".tmp-" + final_path.filename().string());
   std::error_code failure;
   fs::remove_all(temporary, failure);
   SLIPWAY_TRY(remove_checkpoint(final_path));
   if (!fs::create_directories(temporary, failure)) return errno_error("making " + temporary.string(), failure.value());
-  SLIPWAY_TRY(write_adapter(temporary, config, lora));
+  SLIPWAY_TRY(write_adapter(temporary, settings.config, lora));
   SLIPWAY_TRY(write_optimizer(temporary, lora, optimizer));
-  SLIPWAY_TRY(write_whole_file(temporary / kStateFile, to_value(state).dump_pretty() + "\n"));
+  SLIPWAY_TRY(write_whole_file(temporary / kStateFile, to_value(state, settings.fingerprint).dump_pretty() + "\n"));
   SLIPWAY_TRY(sync_to_disk(temporary));
   fs::rename(temporary, final_path, failure);
   if (failure) return errno_error("renaming " + temporary.string(), failure.value());
@@ -167,7 +169,7 @@ std::optional<std::int64_t> newest_checkpoint(const fs::path& folder) {
   return steps.empty() ? std::nullopt : std::optional(steps.back());
 }
 
-Result<TrainState> read_train_state(const fs::path& folder, std::int64_t step) {
+Result<SavedState> read_train_state(const fs::path& folder, std::int64_t step) {
   SLIPWAY_TRY_ASSIGN(const std::string text, read_whole_file(path_of(folder, step) / kStateFile, kStateBytesMax));
   SLIPWAY_TRY_ASSIGN(const Value value, parse_json(text));
   return to_state(value);

@@ -28,19 +28,24 @@ struct TrainState {
   std::int64_t steps_since_report = 0;
   double last_loss = 0;
   std::string kernel_id;
-  Value fingerprint = Value::Object{};
 };
 
-// Writes OUTPUT/checkpoint-<step> and then removes the oldest complete ones beyond `limit` (0: none), by step number,
+// A state and the training it belongs to.
+struct SavedState {
+  TrainState state;
+  Value fingerprint;
+};
+
+// Writes FOLDER/checkpoint-<step> and then removes the oldest complete ones beyond `limit` (0: none), by step number,
 // never the one just written.
-[[nodiscard]] Result<void> save_checkpoint(const std::filesystem::path& folder, Lora& lora, const AdapterConfig& config,
-                                           const AdamW& optimizer, const TrainState& state, int limit);
+[[nodiscard]] Result<void> save_checkpoint(const CheckpointSettings& settings, Lora& lora, const AdamW& optimizer,
+                                           const TrainState& state, int limit);
 
 // Step of the newest complete checkpoint below `folder`, if any.
 [[nodiscard]] std::optional<std::int64_t> newest_checkpoint(const std::filesystem::path& folder);
 
 // The state of checkpoint-<step>; Corrupt if it is none.
-[[nodiscard]] Result<TrainState> read_train_state(const std::filesystem::path& folder, std::int64_t step);
+[[nodiscard]] Result<SavedState> read_train_state(const std::filesystem::path& folder, std::int64_t step);
 
 // The keys in which two fingerprints differ, as "`data`, `seed`"; empty if they are equal.
 [[nodiscard]] std::string fingerprint_differences(const Value& a, const Value& b);

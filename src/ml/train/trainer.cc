@@ -114,8 +114,8 @@ Result<std::optional<std::int64_t>> Training::find_checkpoint(std::string& note)
     SLIPWAY_TRY(remove_checkpoints(folder));
     return std::optional<std::int64_t>();
   }
-  SLIPWAY_TRY_ASSIGN(const TrainState state, read_train_state(folder, *newest));
-  const std::string differing = fingerprint_differences(checkpoints_.fingerprint, state.fingerprint);
+  SLIPWAY_TRY_ASSIGN(const SavedState saved, read_train_state(folder, *newest));
+  const std::string differing = fingerprint_differences(checkpoints_.fingerprint, saved.fingerprint);
   if (differing.empty()) return newest;
   if (checkpoints_.resume == Resume::Always)
     return Error{ErrorCode::Conflict,
@@ -131,13 +131,13 @@ Result<void> Training::start() {
   std::string note;
   SLIPWAY_TRY_ASSIGN(const auto found, find_checkpoint(note));
   if (found) {
-    SLIPWAY_TRY_ASSIGN(state_, read_train_state(checkpoints_.folder, *found));
+    SLIPWAY_TRY_ASSIGN(const SavedState saved, read_train_state(checkpoints_.folder, *found));
+    state_ = saved.state;
     SLIPWAY_TRY(load_tensors(checkpoints_.folder, state_, model_.config(), lora_, optimizer_));
     resumed_from_ = saved_ = state_.step;
     if (state_.kernel_id != compute_.kernel_id()) note = "not bit-exact: kernel " + state_.kernel_id + " before";
   }
   state_.kernel_id = compute_.kernel_id();
-  state_.fingerprint = checkpoints_.fingerprint;
   if (context_.started) context_.started(state_.step, note);
   return {};
 }
@@ -219,8 +219,7 @@ void Training::report(double learning_rate) {
 Result<void> Training::save() {
   if (saved_ == state_.step) return {};
   state_.optimizer_steps = optimizer_.steps();
-  SLIPWAY_TRY(
-      save_checkpoint(checkpoints_.folder, lora_, checkpoints_.config, optimizer_, state_, settings_.save_total_limit));
+  SLIPWAY_TRY(save_checkpoint(checkpoints_, lora_, optimizer_, state_, settings_.save_total_limit));
   saved_ = state_.step;
   if (context_.checkpointed) context_.checkpointed(state_.step);
   return {};
