@@ -57,9 +57,10 @@ class Story {
     ended.task_to = run::TaskState::Success;
     return tell(std::move(ended));
   }
-  // What was told since the last call.
+  // What was told since the last call; the first time with the version of the DAG, as an engine would.
   [[nodiscard]] store::Batch batch() {
     store::Batch batch;
+    if (committed_ == 0) batch.versions = {{VersionId("v1"), DagId("d"), "d.yaml", "dag: d\n", at_second(0)}};
     batch.events.assign(events.begin() + static_cast<std::ptrdiff_t>(committed_), events.end());
     batch.runs = {&run};
     committed_ = events.size();
