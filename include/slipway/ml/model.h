@@ -1,5 +1,7 @@
 // A decoder-only language model with frozen weights: logits, loss, gradients into an adapter, and cached decoding.
-// One code path for every family; ModelConfig holds the switches. T: rows (tokens), V: vocabulary, h: hidden size.
+// Token ids outside the vocabulary and adapters that check_fits() refuses are programmer errors here: callers check
+// input. One code path for every family; ModelConfig holds the switches. T: rows (tokens), V: vocabulary, h: hidden
+// size.
 #pragma once
 
 #include <cstddef>
@@ -55,6 +57,7 @@ class KvCache {
   // Keys (after RoPE) or values of one layer: [capacity, kv_heads * head_dim]; rows from size() on are not yet written.
   [[nodiscard]] Rows<float> keys(std::int64_t layer);
   [[nodiscard]] Rows<float> values(std::int64_t layer);
+  // The rows behind size() that a decoding step wrote now count. Model::decode does this.
   void advance(std::int64_t count);
 
  private:

@@ -11,6 +11,7 @@ constexpr Kernels with_bf16_products() {
   Kernels kernels = make_kernels("bf16-avx512-1");
   kernels.gemm_bf16 = gemm_bf16;
   kernels.round_row = round_row;
+  kernels.few_rows = 8;  // packed products overtake earlier than in fp32
   return kernels;
 }
 

@@ -14,7 +14,7 @@ constexpr Kernels make_kernels(const char* id) {
           .tile_rows = kRows,
           .tile_cols = kPanel,
           .pack_floats = kBlockK * kPanel + kCopyRows * kCopyStride,
-          .few_rows = 8,
+          .few_rows = 12,
           .gemm = gemm,
           .gemm_few_rows = gemm_few_rows,
           .gemm_bf16 = nullptr,

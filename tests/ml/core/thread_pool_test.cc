@@ -39,8 +39,6 @@ TEST(ThreadPool, ManyShortLoops) {
   EXPECT_EQ(total, 3000LL * 6 + 4 * (2999LL * 3000 / 2));
 }
 
-TEST(UsableCpus, IsAtLeastOne) { EXPECT_GE(usable_cpus(), 1); }
-
 TEST(Arena, ReusesWhatWasReleased) {
   Arena arena;
   const float* first = arena.floats(10);
