@@ -85,10 +85,12 @@ inline bool end_holder(const std::filesystem::path& lock, int signal) {
   return ::poll(&wait, 1, 30'000) == 1;
 }
 
-class LocalFixture : public ::testing::Test {
- protected:
-  LocalFixture() { options_.home = home_.path(); }
-  ~LocalFixture() override {
+class LocalWorld {
+ public:
+  LocalWorld() { options_.home = home_.path(); }
+  LocalWorld(const LocalWorld&) = delete;
+  LocalWorld& operator=(const LocalWorld&) = delete;
+  ~LocalWorld() {
     executor_.reset();
     end_all("services");
     end_all("attempts");
@@ -162,5 +164,7 @@ class LocalFixture : public ::testing::Test {
     for (const auto& file : files) end_holder(file, shim::kStopNowSignal);
   }
 };
+
+class LocalFixture : public ::testing::Test, protected LocalWorld {};
 
 }  // namespace slipway::exec::test
