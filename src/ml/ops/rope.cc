@@ -8,19 +8,20 @@
 namespace slipway::ml {
 namespace {
 
-double scaled_llama3(double frequency, const Rope& rope) {
-  const double wavelength = 2 * std::numbers::pi / frequency;
-  const auto context = static_cast<double>(rope.original_context);
-  if (wavelength < context / rope.high_freq_factor) return frequency;
-  if (wavelength > context / rope.low_freq_factor) return frequency / rope.factor;
-  const double share = (context / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
-  return (1 - share) * frequency / rope.factor + share * frequency;
+float scaled_llama3(float frequency, const Rope& rope) {
+  const auto factor = static_cast<float>(rope.factor), low = static_cast<float>(rope.low_freq_factor),
+             high = static_cast<float>(rope.high_freq_factor), context = static_cast<float>(rope.original_context);
+  const float wavelength = 2 * std::numbers::pi_v<float> / frequency;
+  if (wavelength < context / high) return frequency;
+  if (wavelength > context / low) return frequency / factor;
+  const float share = (context / wavelength - low) / (high - low);
+  return (1 - share) * frequency / factor + share * frequency;
 }
 
-double scaled(double frequency, const Rope& rope) {
+float scaled(float frequency, const Rope& rope) {
   switch (rope.scaling) {
     case RopeScaling::None: return frequency;
-    case RopeScaling::Linear: return frequency / rope.factor;
+    case RopeScaling::Linear: return frequency / static_cast<float>(rope.factor);
     case RopeScaling::Llama3: return scaled_llama3(frequency, rope);
   }
   return frequency;
@@ -28,11 +29,12 @@ double scaled(double frequency, const Rope& rope) {
 
 }  // namespace
 
+// In fp32 throughout, as transformers does: a last-place difference here is a large angle at a far position.
 std::vector<float> inverse_frequencies(const Rope& rope, std::int64_t head_dim) {
   std::vector<float> frequencies;
   for (std::int64_t j = 0; j < head_dim / 2; ++j) {
-    const double exponent = static_cast<double>(2 * j) / static_cast<double>(head_dim);
-    frequencies.push_back(static_cast<float>(scaled(std::pow(rope.theta, -exponent), rope)));
+    const float exponent = static_cast<float>(2 * j) / static_cast<float>(head_dim);
+    frequencies.push_back(scaled(1 / std::pow(static_cast<float>(rope.theta), exponent), rope));
   }
   return frequencies;
 }
