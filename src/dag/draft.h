@@ -27,6 +27,7 @@ struct Draft {
   std::vector<TaskDraft> tasks;
   std::map<std::string, int, std::less<>> index;                // by id
   std::map<std::string, std::vector<int>, std::less<>> groups;  // tasks of each group
+  std::map<std::string, int, std::less<>> param_index;          // by name
   std::set<std::string, std::less<>> used_params;
 };
 

@@ -139,16 +139,21 @@ class TaskChecker {
   void note_params(const TemplateInfo& info) {
     for (const auto& path : info.names) {
       if (path.front() != "params") continue;
-      std::vector<std::string> declared;
-      for (const Param& param : draft_.dag.params) declared.push_back(param.name);
       if (path.size() == 1) {
-        draft_.used_params.insert(declared.begin(), declared.end());
+        for (const auto& [name, at] : draft_.param_index) draft_.used_params.insert(name);
+      } else if (draft_.param_index.contains(path[1])) {
+        draft_.used_params.insert(path[1]);
       } else {
-        // A misspelt name was reported; the parameter that was meant is used.
-        const bool known = std::find(declared.begin(), declared.end(), path[1]) != declared.end();
-        draft_.used_params.insert(known ? path[1] : nearest(path[1], declared).value_or(path[1]));
+        note_meant_param(path[1]);
       }
     }
+  }
+
+  // A misspelt name was reported; the parameter that was meant is used.
+  void note_meant_param(const std::string& misspelt) {
+    std::vector<std::string> declared;
+    for (const Param& param : draft_.dag.params) declared.push_back(param.name);
+    if (const auto meant = nearest(misspelt, declared)) draft_.used_params.insert(*meant);
   }
 
   void check_shell(const TemplateInfo& info) {

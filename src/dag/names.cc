@@ -83,20 +83,21 @@ Result<NameInfo> TaskNames::resolve(const std::vector<std::string>& path, Place 
 }
 
 Result<NameInfo> TaskNames::param(const std::string& name) const {
-  std::vector<std::string> known;
-  for (const Param& param : draft_.dag.params) {
-    known.push_back(param.name);
-    if (param.name != name) continue;
-    NameInfo info = of_type(static_type(param.type));
-    for (const Value& value : param.enum_values) {
-      if (value.is_string()) info.enum_values.push_back(value.as_string());
-      if (!value.is_string()) return of_type(info.type);
-    }
-    if (!info.enum_values.empty()) info.type = StaticType::String;
-    return info;
+  const auto found = draft_.param_index.find(name);
+  if (found == draft_.param_index.end()) {
+    std::vector<std::string> known;
+    for (const Param& param : draft_.dag.params) known.push_back(param.name);
+    return unknown("the DAG has no parameter `" + name + "`",
+                   suggestion(name, known, "declare it: params: {" + name + ": {type: string, default: …}}"));
   }
-  return unknown("the DAG has no parameter `" + name + "`",
-                 suggestion(name, known, "declare it: params: {" + name + ": {type: string, default: …}}"));
+  const Param& param = draft_.dag.params[static_cast<std::size_t>(found->second)];
+  NameInfo info = of_type(static_type(param.type));
+  for (const Value& value : param.enum_values) {
+    if (!value.is_string()) return of_type(info.type);
+    info.enum_values.push_back(value.as_string());
+  }
+  if (!info.enum_values.empty()) info.type = StaticType::String;
+  return info;
 }
 
 Result<NameInfo> TaskNames::environment(const std::string& name, Place place) const {

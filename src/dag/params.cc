@@ -207,7 +207,10 @@ void read_params(Draft& draft) {
   const Node* params = draft.root.find("params");
   if (!is_written(params) || params->kind != NodeKind::Map) return;
   ParamReader reader(draft);
-  for (const Entry& entry : params->entries) draft.dag.params.push_back(reader.read(entry));
+  for (const Entry& entry : params->entries) {
+    draft.param_index.emplace(entry.key, static_cast<int>(draft.dag.params.size()));
+    draft.dag.params.push_back(reader.read(entry));
+  }
 }
 
 ParseResult<Value> resolve_params(const Dag& dag, const Value& given) {
