@@ -29,6 +29,11 @@ struct Draft {
   std::map<std::string, std::vector<int>, std::less<>> groups;  // tasks of each group
   std::map<std::string, int, std::less<>> param_index;          // by name
   std::set<std::string, std::less<>> used_params;
+  int searches = 0;
+
+  // Whether there is time to look for the nearest of all names: that costs O(names), and a file may hold thousands of
+  // mistakes.
+  [[nodiscard]] bool may_search() { return searches++ < 50; }
 };
 
 // The steps, in order.

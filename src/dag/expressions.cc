@@ -151,6 +151,7 @@ class TaskChecker {
 
   // A misspelt name was reported; the parameter that was meant is used.
   void note_meant_param(const std::string& misspelt) {
+    if (!draft_.may_search()) return;
     std::vector<std::string> declared;
     for (const Param& param : draft_.dag.params) declared.push_back(param.name);
     if (const auto meant = nearest(misspelt, declared)) draft_.used_params.insert(*meant);

@@ -44,7 +44,7 @@ class Linker {
     if (const auto group = draft_.groups.find(node.scalar); group != draft_.groups.end()) return group->second;
     draft_.out.error("unknown-task", node.span,
                      "`" + field + "` names `" + node.scalar + "`, which is no task of this DAG",
-                     ++unknown_ <= kSearchedNames ? nearest_task(node.scalar) : "");
+                     draft_.may_search() ? nearest_task(node.scalar) : "check its spelling");
     return {};
   }
 
@@ -198,12 +198,9 @@ class Linker {
     }
   }
 
-  // Looking for the nearest of n names costs O(n): not for each of thousands of mistakes.
-  static constexpr int kSearchedNames = 50;
   static constexpr int kReportedCycles = 20;
 
   Draft& draft_;
-  int unknown_ = 0;
   std::vector<std::vector<Link>> links_;  // by task; upstream ascending once settled
   std::vector<std::size_t> missing_;      // by task: upstream tasks not yet sorted
   std::vector<bool> sorted_;

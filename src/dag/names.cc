@@ -59,7 +59,7 @@ bool is_fanned_out(const TaskDraft& task) { return is_written(task.merged.find("
 
 }  // namespace
 
-TaskNames::TaskNames(const Draft& draft, Reach& reach, int task) : draft_(draft), reach_(reach), task_(task) {}
+TaskNames::TaskNames(Draft& draft, Reach& reach, int task) : draft_(draft), reach_(reach), task_(task) {}
 
 Result<NameInfo> TaskNames::resolve(const std::vector<std::string>& path, Place place) const {
   const std::string& root = path.front();
@@ -85,10 +85,11 @@ Result<NameInfo> TaskNames::resolve(const std::vector<std::string>& path, Place 
 Result<NameInfo> TaskNames::param(const std::string& name) const {
   const auto found = draft_.param_index.find(name);
   if (found == draft_.param_index.end()) {
+    const std::string declare = "declare it: params: {" + name + ": {type: string, default: …}}";
+    if (!draft_.may_search()) return unknown("the DAG has no parameter `" + name + "`", declare);
     std::vector<std::string> known;
     for (const Param& param : draft_.dag.params) known.push_back(param.name);
-    return unknown("the DAG has no parameter `" + name + "`",
-                   suggestion(name, known, "declare it: params: {" + name + ": {type: string, default: …}}"));
+    return unknown("the DAG has no parameter `" + name + "`", suggestion(name, known, declare));
   }
   const Param& param = draft_.dag.params[static_cast<std::size_t>(found->second)];
   NameInfo info = of_type(static_type(param.type));
@@ -129,6 +130,7 @@ Result<NameInfo> TaskNames::other_task(const std::vector<std::string>& path) con
   const auto found = draft_.index.find(id);
   const TaskDraft& self = draft_.tasks[static_cast<std::size_t>(task_)];
   if (found == draft_.index.end()) {
+    if (!draft_.may_search()) return unknown("`" + id + "` is no task of this DAG", "check its spelling");
     std::vector<std::string> known;
     for (const TaskId& need : self.task.needs) known.push_back(need.str());
     if (!nearest(id, known))

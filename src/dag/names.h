@@ -15,7 +15,7 @@ namespace slipway::dag {
 // Refers to the draft, whose tasks must be linked, and to `reach`, which all tasks share.
 class TaskNames {
  public:
-  TaskNames(const Draft& draft, Reach& reach, int task);
+  TaskNames(Draft& draft, Reach& reach, int task);
 
   // Where the text stands decides what it may read.
   struct Place {
@@ -36,7 +36,7 @@ class TaskNames {
   [[nodiscard]] Result<NameInfo> output(const TaskDraft& task, const std::string& name) const;
   [[nodiscard]] Result<NameInfo> element(const std::string& name) const;
 
-  const Draft& draft_;
+  Draft& draft_;
   Reach& reach_;
   int task_;
   std::set<std::string> secret_env_;

@@ -48,7 +48,7 @@ ParseResult<Dag> parse(const SourceText& source) {
   }
   Diagnostics found;
   check_structure(*yaml.value, found);
-  Draft draft{source, *yaml.value, found, {}, {}, {}, {}, {}, {}};
+  Draft draft{source, *yaml.value, found, {}, {}, {}, {}, {}, {}, 0};
   read_top_level(draft);
   read_params(draft);
   read_schedules(draft);
