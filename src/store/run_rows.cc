@@ -218,8 +218,8 @@ Result<void> save_attempt(Connection& connection, const Attempt& attempt) {
   return connection.query(kSaveAttempt)
       .bind(id.run, id.key.task, id.key.map_index, id.number, attempt.generation, kAttemptStates.text(attempt.state),
             attempt.executor, attempt.identity, attempt.rendered, attempt.intent_at, attempt.started_at,
-            attempt.ended_at, attempt.deadline, attempt.stop_at, attempt.exit_code, kFailureClasses.text(attempt.failure),
-            attempt.reason, kFailureClasses.text(attempt.stop_cause))
+            attempt.ended_at, attempt.deadline, attempt.stop_at, attempt.exit_code,
+            kFailureClasses.text(attempt.failure), attempt.reason, kFailureClasses.text(attempt.stop_cause))
       .run();
 }
 

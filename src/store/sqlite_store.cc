@@ -221,10 +221,4 @@ Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, const Sqlite
       std::make_unique<SqliteStore>(std::move(writer), std::move(readers), options.checkpoint_pages));
 }
 
-Result<void> backup_sqlite(const std::string& source, const std::string& target) {
-  SLIPWAY_TRY_ASSIGN(const auto connection, Connection::open({.path = source, .read_only = true, .vfs = {}}));
-  SLIPWAY_TRY(schema_version(*connection));
-  return connection->copy_to(target);
-}
-
 }  // namespace slipway::store

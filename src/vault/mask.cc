@@ -49,7 +49,10 @@ void add_forms(const std::string& value, std::set<std::string>& forms) {
 Masker::Masker(const std::vector<Secret>& secrets) {
   std::set<std::string> forms;
   for (const Secret& secret : secrets) add_forms(secret.reveal(), forms);
-  for (const auto& form : forms) patterns_.emplace_back(form);
+  for (const auto& form : forms) {
+    patterns_.emplace_back(form);
+    begins_[static_cast<unsigned char>(form.front())] = true;
+  }
   std::stable_sort(patterns_.begin(), patterns_.end(),
                    [](const Secret& a, const Secret& b) { return a.reveal().size() > b.reveal().size(); });
 }
@@ -64,29 +67,34 @@ std::string Masker::finish() { return take(true); }
 std::string Masker::take(bool last) {
   std::string out;
   std::size_t at = 0;
-  while (at < pending_.size()) {
-    const auto rest = std::string_view(pending_).substr(at);
-    std::size_t matched = 0;
-    bool open = false;  // a pattern at least as long as any match may still be completed by what follows
-    for (const Secret& secret : patterns_) {
-      const std::string& pattern = secret.reveal();
-      if (rest.size() < pattern.size()) {
-        open = open || pattern.compare(0, rest.size(), rest) == 0;
-      } else if (rest.compare(0, pattern.size(), pattern) == 0) {
-        matched = pattern.size();
-        break;
-      }
-    }
+  for (; at < pending_.size(); ++at) {
+    const auto [matched, open] = look(std::string_view(pending_).substr(at));
     if (open && !last) break;
-    if (matched > 0) {
-      out += kMask;
+    if (matched > 0 && covered_ == 0) out += kMask;
+    covered_ = std::max(covered_, matched);
+    if (covered_ > 0) {
+      --covered_;
     } else {
-      out += rest.front();
+      out += pending_[at];
     }
-    at += std::max<std::size_t>(matched, 1);
   }
   pending_.erase(0, at);
   return out;
+}
+
+Masker::Seen Masker::look(std::string_view rest) const {
+  Seen seen;
+  if (!begins_[static_cast<unsigned char>(rest.front())]) return seen;
+  for (const Secret& secret : patterns_) {
+    const std::string& pattern = secret.reveal();
+    if (rest.size() < pattern.size()) {
+      seen.open = seen.open || pattern.compare(0, rest.size(), rest) == 0;
+    } else if (rest.compare(0, pattern.size(), pattern) == 0) {
+      seen.matched = pattern.size();
+      break;
+    }
+  }
+  return seen;
 }
 
 }  // namespace slipway::vault

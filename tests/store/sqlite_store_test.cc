@@ -320,18 +320,6 @@ TEST_F(SqliteStoreTest, TheLogIsShortenedByCommitsAndWhenIdle) {
   EXPECT_EQ(expect_ok(read()->vars()), Value(Value::Object{{"A", 199}}));
 }
 
-TEST_F(SqliteStoreTest, ABackupIsTheWholeStoreAtThatMoment) {
-  Story story(header(1));
-  commit(story.start());
-  const std::string copy = folder / "copy.db";
-  expect_ok(backup_sqlite(path, copy));
-  story.finish_task();
-  commit(story);
-  const auto restored = expect_ok(open_sqlite(copy));
-  EXPECT_EQ(expect_ok(restored->load_run(story.id)).tasks.at(Story::prepare()).state, run::TaskState::Active);
-  EXPECT_THAT(expect_ok(restored->check()), IsEmpty());
-}
-
 TEST_F(SqliteStoreTest, TenThousandInstancesCommitAtOnce) {
   Story story(header(1));
   std::vector<TaskKey> keys;

@@ -42,16 +42,16 @@ TEST_P(MaskTest, IsTheSameForEverySplit) {
 
 INSTANTIATE_TEST_SUITE_P(
     Rows, MaskTest,
-    ::testing::Values(Row{{}, "nothing to hide", "nothing to hide"},
-                      Row{{"hunter22"}, "password hunter22.", "password ***."},
-                      Row{{"hunter22"}, "hunter22hunter22", "******"}, Row{{"hunter22"}, "hunter2", "hunter2"},
-                      Row{{"hunter22"}, "hunthunter22", "hunt***"},
-                      Row{{"short"}, "too short to mask", "too short to mask"},
-                      Row{{"aaaaaab"}, "aaaaaaaaaab", "aaaa***"},
-                      Row{{"secret", "secret-longer"}, "secret-longer secret-long", "*** ***-long"},
-                      Row{{"say \"hi\"\n"}, R"({"a":"say \"hi\"\n"})", R"({"a":"***"})"},
-                      Row{{"p@ss/word"}, "https://u:p%40ss%2Fword@host", "https://u:***@host"},
-                      Row{{std::string("nul\0byte", 8)}, std::string("<nul\0byte>", 10), "<***>"}));
+    ::testing::Values(
+        Row{{}, "nothing to hide", "nothing to hide"}, Row{{"hunter22"}, "password hunter22.", "password ***."},
+        Row{{"hunter22"}, "hunter22hunter22", "******"}, Row{{"hunter22"}, "hunter2", "hunter2"},
+        Row{{"hunter22"}, "hunthunter22", "hunt***"}, Row{{"short"}, "too short to mask", "too short to mask"},
+        Row{{"aaaaaab"}, "aaaaaaaaaab", "aaaa***"}, Row{{"abcdefgh", "efghijkl"}, "<abcdefghijkl>", "<***>"},
+        Row{{"abcabcabc"}, "abcabcabcabc", "***"},
+        Row{{"secret", "secret-longer"}, "secret-longer secret-long", "*** ***-long"},
+        Row{{"say \"hi\"\n"}, R"({"a":"say \"hi\"\n"})", R"({"a":"***"})"},
+        Row{{"p@ss/word"}, "https://u:p%40ss%2Fword@host", "https://u:***@host"},
+        Row{{std::string("nul\0byte", 8)}, std::string("<nul\0byte>", 10), "<***>"}));
 
 TEST(Mask, FindsTheSecretInsideBase64AtEveryAlignment) {
   const std::string value = "s3cr3t/value?";

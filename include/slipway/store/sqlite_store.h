@@ -23,4 +23,9 @@ struct SqliteOptions {
 // Any thread, also while a daemon writes `source`.
 [[nodiscard]] Result<void> backup_sqlite(const std::string& source, const std::string& target);
 
+// Puts the backup at `source` in the place of the database at `path`, which is kept as "<path>.before-restore" with its
+// log. The caller holds the HomeLock. Errors leave the database as it was: NotFound, Corrupt (no sound database of
+// ours), Unsupported (newer schema), Io.
+[[nodiscard]] Result<void> restore_sqlite(const std::string& source, const std::string& path);
+
 }  // namespace slipway::store
