@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <optional>
 #include <string>
 
@@ -112,6 +111,11 @@ bool behind_quote(const ParserState& state, std::string_view text) {
          text.substr(state.read_until, state.at - state.read_until).find('\n') == std::string_view::npos;
 }
 
+std::string hex(unsigned char byte) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  return {kDigits[byte >> 4U], kDigits[byte & 15U]};
+}
+
 // Bytes of the valid UTF-8 character at the front of `text`, or 0. Surrogates and overlong forms are refused.
 std::size_t utf8_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
@@ -159,16 +163,14 @@ void check_encoding(const Places& places, Diagnostics& diagnostics) {
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t length = utf8_length(text.substr(at));
     const auto byte = static_cast<unsigned char>(text[at]);
-    char shown[8];
-    std::snprintf(shown, sizeof shown, "0x%02x", byte);
     if (length == 0) {
-      diagnostics.error("yaml-encoding", places.span({at, at + 1}), "byte " + std::string(shown) + " is no UTF-8",
+      diagnostics.error("yaml-encoding", places.span({at, at + 1}), "byte 0x" + hex(byte) + " is no UTF-8",
                         "save the file as UTF-8");
       return;
     }
     if ((byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7f) {
-      diagnostics.error("yaml-encoding", places.span({at, at + 1}), "control character " + std::string(shown),
-                        "remove it, or write it as an escape in double quotes: \"\\x" + std::string(shown + 2) + "\"");
+      diagnostics.error("yaml-encoding", places.span({at, at + 1}), "control character 0x" + hex(byte),
+                        "remove it, or write it as an escape in double quotes: \"\\x" + hex(byte) + "\"");
       return;
     }
     at += length;

@@ -140,6 +140,7 @@ TEST(YamlEncoding, RefusesWhatIsNoUtf8OrNoText) {
        {"k: \xff", "k: \xc0\xaf", "k: \xed\xa0\x80", "k: \xf4\x90\x80\x80", "k: \xe2\x82", "k: \x01", "k: \x7f"})
     EXPECT_EQ(first_code(bad), "yaml-encoding") << bad;
   EXPECT_EQ(first_code(std::string("k: \0", 4)), "yaml-encoding");
+  EXPECT_EQ(parse_yaml({"t.yaml", "k: \x1f"}).diagnostics.items().at(0).message, "control character 0x1f");
   EXPECT_EQ(first_code("k: \xf0\x9f\x98\x80 €"), "");
 }
 
