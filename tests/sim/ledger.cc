@@ -1,0 +1,203 @@
+#include "sim/ledger.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include "slipway/base/sha256.h"
+
+namespace slipway::sim {
+namespace {
+
+using run::RunState;
+using run::TaskState;
+
+// The sentences of the trigger rules over the states of the direct upstream tasks, read without counts.
+bool rule_allows(dag::TriggerRule rule, const std::vector<TaskState>& upstream) {
+  const auto failed = [](TaskState s) {
+    return s == TaskState::Failed || s == TaskState::UpstreamFailed || s == TaskState::Cancelled;
+  };
+  const auto ended = [](TaskState s) { return run::is_terminal(s); };
+  const auto success = [](TaskState s) { return s == TaskState::Success; };
+  const auto skipped = [](TaskState s) { return s == TaskState::Skipped; };
+  const auto ran = [](TaskState s) {
+    return s == TaskState::Success || s == TaskState::Failed || s == TaskState::Cancelled;
+  };
+  const auto all = [&](auto wanted) { return std::all_of(upstream.begin(), upstream.end(), wanted); };
+  const auto any = [&](auto wanted) { return std::any_of(upstream.begin(), upstream.end(), wanted); };
+  if (upstream.empty()) return true;
+  switch (rule) {
+    case dag::TriggerRule::AllSuccess: return all(success);
+    case dag::TriggerRule::AllFailed: return all(failed);
+    case dag::TriggerRule::AllDone: return all(ended);
+    case dag::TriggerRule::Always: return true;
+    case dag::TriggerRule::OneSuccess: return any(success);
+    case dag::TriggerRule::OneFailed: return any(failed);
+    case dag::TriggerRule::OneDone: return any(ran);
+    case dag::TriggerRule::NoneFailed: return all([&](TaskState s) { return success(s) || skipped(s); });
+    case dag::TriggerRule::NoneFailedMinOneSuccess:
+      return all([&](TaskState s) { return success(s) || skipped(s); }) && any(success);
+    case dag::TriggerRule::NoneSkipped: return all([&](TaskState s) { return ended(s) && !skipped(s); });
+    case dag::TriggerRule::AllSkipped: return all(skipped);
+    case dag::TriggerRule::AllDoneMinOneSuccess:
+    case dag::TriggerRule::AllDoneSetupSuccess: return all(ended) && any(success);
+  }
+  return false;
+}
+
+}  // namespace
+
+void Ledger::know(const SimDag& dag) { versions_[VersionId(sha256_hex(dag.text))] = dag; }
+
+void Ledger::accuse(const std::string& what) {
+  if (violation_.empty()) violation_ = what;
+}
+
+const SimTask* Ledger::task_of(const run::Run& run, const TaskKey& key) const {
+  const auto version = versions_.find(run.header.version);
+  if (version == versions_.end()) return nullptr;
+  const auto task = version->second.tasks.find(key.task.str());
+  return task == version->second.tasks.end() ? nullptr : &task->second;
+}
+
+const SimDag* Ledger::dag_of(const RunId& id) const {
+  const auto run = runs_.find(id);
+  const auto version = run == runs_.end() ? versions_.end() : versions_.find(run->second.header.version);
+  return version == versions_.end() ? nullptr : &version->second;
+}
+
+bool Ledger::has_intent(const AttemptId& id) const {
+  const auto run = runs_.find(id.run);
+  return run != runs_.end() && run->second.attempts.count(id) != 0;
+}
+
+bool Ledger::is_quiet() const {
+  return std::all_of(runs_.begin(), runs_.end(), [](const auto& run) { return run::is_terminal(run.second.state); });
+}
+
+void Ledger::on_committed(const store::Batch& batch) {
+  for (const run::Event& event : batch.events) check(event);
+  for (const run::Run* run : batch.runs)
+    if (runs_.at(run->header.id) != *run) accuse("state is not the fold of its events: " + run->header.id.str());
+  for (const store::DagRow& row : batch.dags)
+    for (const auto& [schedule, cursor] : row.cursors) {
+      Instant& known = cursors_.try_emplace({row.id, schedule}, cursor).first->second;
+      if (cursor < known) accuse("cursor of " + row.id.str() + " went back");
+      known = cursor;
+    }
+  check_limits();
+}
+
+void Ledger::check(const run::Event& event) {
+  ++events_;
+  run::Run& run = runs_[event.run];
+  if (trace_)
+    std::cout << to_rfc3339(event.at) << " " << event.run << " #" << event.seq << " "
+              << run::to_value(event.body).dump().substr(0, 300) << "\n";
+  if (const auto legal = run::check(run, event); !legal) return accuse("illegal event: " + legal.error().message);
+  if (const auto* move = std::get_if<run::TaskMoved>(&event.body)) check_body(run, *move);
+  if (const auto* opened = std::get_if<run::AttemptOpened>(&event.body)) check_body(run, *opened);
+  if (const auto* ended = std::get_if<run::AttemptEnded>(&event.body)) check_body(run, *ended);
+  if (const auto* moved = std::get_if<run::RunMoved>(&event.body)) check_body(run, *moved);
+  if (const auto* created = std::get_if<run::RunCreated>(&event.body)) {
+    const run::RunHeader& header = created->header;
+    if (header.trigger == run::TriggerKind::Schedule &&
+        !ticks_.insert({header.dag, header.schedule, header.logical_date}).second)
+      accuse("a tick fired twice: " + header.dag.str());
+  }
+  run::apply(run, event);
+  auto& before = before_[event.run];
+  const bool reset = std::holds_alternative<run::TaskReset>(event.body);
+  for (const auto& [key, instance] : run.tasks) {
+    TaskState& known = before.try_emplace(key, instance.state).first->second;
+    if (run::is_terminal(known) && known != instance.state && !reset)
+      accuse("terminal state of " + key.str() + " changed within a generation");
+    known = instance.state;
+  }
+}
+
+void Ledger::check_body(const run::Run& run, const run::TaskMoved& move) {
+  const SimTask* task = task_of(run, move.key);
+  if (task == nullptr) return accuse("a task that the version does not have: " + move.key.str());
+  const TaskState from = run.tasks.at(move.key).state;
+  if (from != TaskState::None || move.to == TaskState::Cancelled) return;
+  std::vector<TaskState> upstream;
+  for (const std::string& need : task->needs)
+    upstream.push_back(run.tasks.at({TaskId(need), TaskKey::kUnmapped}).state);
+  const bool allowed = rule_allows(task->rule, upstream);
+  const std::string what = run.header.id.str() + "/" + move.key.str();
+  if ((move.to == TaskState::Scheduled || move.to == TaskState::Success) && !allowed)
+    accuse(what + " starts before its rule allows it");
+  if (move.to == TaskState::UpstreamFailed && allowed) accuse(what + " fails although its rule allows it");
+  if (move.to == TaskState::Skipped && allowed && !task->has_when) accuse(what + " is skipped without a reason");
+}
+
+void Ledger::check_body(const run::Run& run, const run::AttemptOpened& opened) {
+  if (run.tasks.at(opened.id.key).state != TaskState::Scheduled)
+    accuse("attempt opened for a task that is not scheduled");
+  for (const auto& [id, attempt] : run.attempts)
+    if (id.key == opened.id.key && !run::is_terminal(attempt.state))
+      accuse("two open attempts of " + run.header.id.str() + "/" + id.key.str());
+}
+
+void Ledger::check_body(const run::Run& run, const run::AttemptEnded& ended) {
+  if (ended.to == run::AttemptState::Lost || ended.task_to != TaskState::UpForRetry) return;
+  if (run.state == RunState::Cancelling) accuse("a cancelling run retries");
+  if (ended.failure != run::FailureClass::User) return;
+  const run::TaskInstance& instance = run.tasks.at(ended.id.key);
+  const SimTask* task = task_of(run, ended.id.key);
+  if (task != nullptr && ++retries_[{run.header.id, ended.id.key}][instance.generation] > task->retry_limit)
+    accuse("more retries than its budget: " + run.header.id.str() + "/" + ended.id.key.str());
+}
+
+void Ledger::check_body(const run::Run& run, const run::RunMoved& moved) {
+  if (!run::is_terminal(moved.to)) return;
+  for (const auto& [key, instance] : run.tasks)
+    if (!run::is_terminal(instance.state)) accuse("run " + run.header.id.str() + " ended before " + key.str());
+  if (moved.to == RunState::Failed && moved.failures.empty()) accuse("a run failed without a reason");
+}
+
+void Ledger::check_limits() {
+  int used = 0;
+  std::map<DagId, int> runs, tasks;
+  for (const auto& [id, run] : runs_) {
+    if (run::is_terminal(run.state)) continue;
+    if (run.state == RunState::Running) ++runs[run.header.dag];
+    for (const auto& [attempt_id, attempt] : run.attempts) {
+      if (run::is_terminal(attempt.state)) continue;
+      const SimTask* task = task_of(run, attempt_id.key);
+      if (task != nullptr && !task->service) ++used;
+      ++tasks[run.header.dag];
+    }
+    const auto version = versions_.find(run.header.version);
+    if (version == versions_.end()) continue;
+    if (runs[run.header.dag] > version->second.max_active_runs) accuse("more runs than max_active_runs");
+    const int limit = version->second.max_active_tasks;
+    if (limit > 0 && tasks[run.header.dag] > limit) accuse("more tasks than max_active_tasks");
+  }
+  if (used > slots_) accuse("more slots in use than there are");
+}
+
+void Ledger::compare(const run::Snapshot& snapshot) {
+  for (const auto& [id, run] : snapshot.runs) {
+    if (runs_.count(id) == 0 || runs_.at(id) != run.state)
+      return accuse("memory is not what was committed: " + id.str());
+    const run::ActiveRun fresh = run::activate(run.state, run.dag);
+    if (fresh.ready != run.ready || fresh.ready_services != run.ready_services || fresh.upstream != run.upstream ||
+        fresh.open_attempts != run.open_attempts || fresh.retry_due != run.retry_due ||
+        fresh.unfinished != run.unfinished || fresh.slots_used != run.slots_used)
+      accuse("the planner's sets are not those of the state: " + id.str());
+  }
+  for (const auto& [id, run] : runs_)
+    if (!run::is_terminal(run.state) && snapshot.runs.count(id) == 0) accuse("a run is forgotten: " + id.str());
+}
+
+void Ledger::compare(const store::Recovered& recovered) {
+  std::size_t open = 0;
+  for (const auto& [id, run] : runs_) open += run::is_terminal(run.state) ? 0U : 1U;
+  if (recovered.runs.size() != open || !recovered.broken.empty()) accuse("the store lost or broke a run");
+  for (const run::Run& run : recovered.runs)
+    if (runs_.count(run.header.id) == 0 || runs_.at(run.header.id) != run)
+      accuse("the store gives back another state of " + run.header.id.str());
+}
+
+}  // namespace slipway::sim

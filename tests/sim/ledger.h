@@ -1,0 +1,61 @@
+// What was committed, kept by somebody who does not trust the engine: every batch passes through it on its way to the
+// store, and every sentence of the contract is checked against it in its own words.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "sim/random_dag.h"
+#include "slipway/run/snapshot.h"
+#include "slipway/store/store.h"
+
+namespace slipway::sim {
+
+class Ledger {
+ public:
+  explicit Ledger(int slots, bool trace) : slots_(slots), trace_(trace) {}
+
+  // A version that the engine may use from now on.
+  void know(const SimDag& dag);
+
+  // Called once the batch is on the disk.
+  void on_committed(const store::Batch& batch);
+  // What the engine holds in memory must be what is on the disk.
+  void compare(const run::Snapshot& snapshot);
+  // What a store gives back must be what was committed.
+  void compare(const store::Recovered& recovered);
+
+  [[nodiscard]] const std::map<RunId, run::Run>& runs() const { return runs_; }
+  // The DAG version of a run, or nullptr.
+  [[nodiscard]] const SimDag* dag_of(const RunId& id) const;
+  [[nodiscard]] bool has_intent(const AttemptId& id) const;
+  [[nodiscard]] bool is_quiet() const;  // no run is under way
+  [[nodiscard]] std::uint64_t events() const { return events_; }
+  // The first sentence that was broken, or empty.
+  [[nodiscard]] const std::string& violation() const { return violation_; }
+  void accuse(const std::string& what);
+
+ private:
+  void check(const run::Event& event);
+  void check_body(const run::Run& run, const run::TaskMoved& move);
+  void check_body(const run::Run& run, const run::AttemptOpened& opened);
+  void check_body(const run::Run& run, const run::AttemptEnded& ended);
+  void check_body(const run::Run& run, const run::RunMoved& moved);
+  void check_limits();
+  [[nodiscard]] const SimTask* task_of(const run::Run& run, const TaskKey& key) const;
+
+  const int slots_;
+  const bool trace_;
+  std::map<VersionId, SimDag> versions_;
+  std::map<RunId, run::Run> runs_;
+  std::map<RunId, std::map<TaskKey, run::TaskState>> before_;        // states as this ledger has seen them move
+  std::map<std::pair<RunId, TaskKey>, std::map<int, int>> retries_;  // of class user, by generation
+  std::map<std::pair<DagId, std::string>, Instant> cursors_;
+  std::set<std::tuple<DagId, std::string, Instant>> ticks_;
+  std::uint64_t events_ = 0;
+  std::string violation_;
+};
+
+}  // namespace slipway::sim

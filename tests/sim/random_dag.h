@@ -1,0 +1,46 @@
+// DAGs made from a seed: the YAML that the engine is given, and the same facts for the independent checks.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "slipway/base/rng.h"
+#include "slipway/dag/dag.h"
+
+namespace slipway::sim {
+
+struct SimTask {
+  std::string id;
+  std::vector<std::string> needs;
+  dag::TriggerRule rule = dag::TriggerRule::AllSuccess;
+  bool noop = false;
+  bool service = false;
+  bool has_when = false;
+  bool has_timeout = false;
+  bool has_lost_after = false;
+  bool has_output = false;  // declares `n: integer`
+  int retry_limit = 0;
+};
+
+struct SimDag {
+  std::string id;
+  std::string text;
+  std::map<std::string, SimTask> tasks;
+  int max_active_runs = 1;
+  int max_active_tasks = 0;
+  bool has_timeout = false;  // of a run
+};
+
+// What stays the same when the file is edited, so that it can be checked over all versions.
+struct SimFrame {
+  std::string id;
+  std::string schedule;  // a whole line of YAML, or empty
+  int max_active_runs = 1;
+  int max_active_tasks = 0;
+};
+
+// 3 to 30 tasks.
+[[nodiscard]] SimDag random_dag(Rng& rng, const SimFrame& frame);
+
+}  // namespace slipway::sim
