@@ -71,6 +71,17 @@ TEST(Explain, DocsHaveTheTable) {
   slipway::test::expect_golden("docs/dag-format.md", docs);
 }
 
+TEST(Docs, NameWhatARunHas) {
+  const std::string docs = slipway::test::read_text(SLIPWAY_SOURCE_DIR "/docs/dag-format.md");
+  const auto from = docs.find("| `run.NAME` |");
+  ASSERT_NE(from, std::string::npos);
+  const std::string row = docs.substr(from, docs.find('\n', from) - from);
+  for (const std::string_view name : kRunNames) {
+    EXPECT_NE(row.find("`" + std::string(name) + "`"), std::string::npos) << name;
+    EXPECT_EQ(test::codes("dag: d\ntasks: {a: {run: [x, \"${{ run." + std::string(name) + " }}\"]}}\n"), "");
+  }
+}
+
 TEST(Docs, TheExampleIsValid) {
   const std::string docs = slipway::test::read_text(SLIPWAY_SOURCE_DIR "/docs/dag-format.md");
   const auto from = docs.find("```yaml\n") + 8;
