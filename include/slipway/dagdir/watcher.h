@@ -1,0 +1,49 @@
+// Watches a DAG folder: inotify for speed, a rescan every 30 s for what inotify cannot see (NFS, overflow, a replaced
+// mount).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "slipway/base/log.h"
+#include "slipway/base/result.h"
+#include "slipway/base/time.h"
+
+namespace slipway::dagdir {
+
+struct File {
+  std::string name;  // relative to the folder, e.g. "demo/pipeline.yaml"
+  std::string text;
+
+  bool operator==(const File&) const = default;
+};
+
+// Reads every *.yaml and *.yml below `folder`, sorted by name. Left out: names that begin with a dot, manifests
+// (apiVersion and kind), links that lead outside, files over 1 MiB (the limit of the language; logged).
+[[nodiscard]] Result<std::vector<File>> read_folder(const std::string& folder, const Logger& log);
+
+struct WatchOptions {
+  std::string folder;
+  Duration rescan = std::chrono::seconds(30);
+  Duration quiet = std::chrono::milliseconds(50);  // writers get this long to finish before files are read
+};
+
+// Calls `changed` on its own thread with the whole folder: once at the start, and whenever any file differs from the
+// last call.
+class Watcher {
+ public:
+  using Changed = std::function<void(std::vector<File>)>;
+
+  // NotFound if the folder does not exist.
+  [[nodiscard]] static Result<std::unique_ptr<Watcher>> start(WatchOptions options, Changed changed, Logger log);
+  ~Watcher();
+
+ private:
+  struct Impl;
+  explicit Watcher(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace slipway::dagdir
