@@ -21,6 +21,33 @@ constexpr std::array kGroups{
 };
 
 constexpr std::array kCommands{
+    Command{"dag validate", "check DAG files; every problem with its place and cure", setup_dag_validate},
+    Command{"dag list", "DAGs that the daemon knows", setup_dag_list},
+    Command{"dag show", "draw a DAG", setup_dag_show},
+    Command{"dag explain", "what a field of the language means", setup_dag_explain},
+    Command{"dag schema", "print the JSON Schema of the language", setup_dag_schema},
+    Command{"dag pause", "let no schedule start runs of a DAG", setup_dag_pause},
+    Command{"dag unpause", "let schedules start runs of a DAG again", setup_dag_unpause},
+    Command{"run start", "start a run of a DAG", setup_run_start},
+    Command{"run list", "runs, newest first", setup_run_list},
+    Command{"run get", "a run with its tasks", setup_run_get},
+    Command{"run watch", "follow a run until it is over", setup_run_watch},
+    Command{"run logs", "logs of all tasks of a run", setup_run_logs},
+    Command{"run cancel", "stop a run", setup_run_cancel},
+    Command{"run retry", "run again what failed, and what is downstream of it", setup_run_retry},
+    Command{"task logs", "log of a task", setup_task_logs},
+    Command{"task why", "why a task is not running", setup_task_why},
+    Command{"schedule list", "schedules and when they fire next", setup_schedule_list},
+    Command{"schedule next", "the next ticks of a DAG or a cron expression", setup_schedule_next},
+    Command{"var set", "set a variable", setup_var_set},
+    Command{"var get", "print a variable", setup_var_get},
+    Command{"var list", "all variables", setup_var_list},
+    Command{"var delete", "delete a variable", setup_var_delete},
+    Command{"secret set", "store a secret, read from standard input", setup_secret_set},
+    Command{"secret list", "names of all secrets", setup_secret_list},
+    Command{"secret delete", "delete a secret", setup_secret_delete},
+    Command{"service list", "deployed services", setup_service_list},
+    Command{"service stop", "stop services", setup_service_stop},
     Command{"fetch", "bring a file or folder to a local path", setup_fetch},
     Command{"prepare", "turn a table of examples into JSONL to train on", setup_prepare},
     Command{"train", "fine-tune a model with a LoRA adapter", setup_train},
@@ -33,6 +60,8 @@ constexpr std::array kCommands{
     Command{"debug eval-loss", "write the loss of each sample", setup_debug_eval_loss},
     Command{"debug grads", "write the gradients of an adapter", setup_debug_grads},
     Command{"version", "print the version", setup_version},
+    Command{"completion", "print a completion script", setup_completion},
+    Command{"help", "exit codes, environment", setup_help},
 };
 
 }  // namespace

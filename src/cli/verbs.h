@@ -1,11 +1,44 @@
-// The setup function of every verb. Each stands in cmd_<name>.cc.
+// The setup function of every verb, in the order of commands.cc. Each stands in cmd_<name>.cc.
 #pragma once
 
 #include "cli/command.h"
 
 namespace slipway::cli {
 
+Handler setup_dag_validate(CLI::App& app);
+Handler setup_dag_list(CLI::App& app);
+Handler setup_dag_show(CLI::App& app);
+Handler setup_dag_explain(CLI::App& app);
+Handler setup_dag_schema(CLI::App& app);
+Handler setup_dag_pause(CLI::App& app);
+Handler setup_dag_unpause(CLI::App& app);
+
+Handler setup_run_start(CLI::App& app);
+Handler setup_run_list(CLI::App& app);
+Handler setup_run_get(CLI::App& app);
+Handler setup_run_watch(CLI::App& app);
+Handler setup_run_logs(CLI::App& app);
+Handler setup_run_cancel(CLI::App& app);
+Handler setup_run_retry(CLI::App& app);
+
+Handler setup_task_logs(CLI::App& app);
+Handler setup_task_why(CLI::App& app);
+
+Handler setup_schedule_list(CLI::App& app);
+Handler setup_schedule_next(CLI::App& app);
+Handler setup_var_set(CLI::App& app);
+Handler setup_var_get(CLI::App& app);
+Handler setup_var_list(CLI::App& app);
+Handler setup_var_delete(CLI::App& app);
+Handler setup_secret_set(CLI::App& app);
+Handler setup_secret_list(CLI::App& app);
+Handler setup_secret_delete(CLI::App& app);
+Handler setup_service_list(CLI::App& app);
+Handler setup_service_stop(CLI::App& app);
+
 Handler setup_version(CLI::App& app);
+Handler setup_completion(CLI::App& app);
+Handler setup_help(CLI::App& app);
 Handler setup_fetch(CLI::App& app);
 Handler setup_prepare(CLI::App& app);
 

@@ -1,0 +1,224 @@
+#include <CLI/CLI.hpp>
+#include <ostream>
+
+#include "cli/exit_code.h"
+#include "cli/files.h"
+#include "cli/print.h"
+#include "cli/run_view.h"
+#include "cli/session.h"
+#include "cli/verbs.h"
+#include "cli/watch.h"
+
+namespace slipway::cli {
+namespace {
+
+std::string schema_type(const Value& dag, const std::string& name) {
+  const Value* params = dag.find("params");
+  for (const Value& param : params != nullptr && params->is_array() ? params->as_array() : Value::Array{})
+    if (param.get_string("name") == name) return param.get_string("type");
+  return "";
+}
+
+// "k=v" by the parameter's type: text stays text, everything else is read as JSON. The daemon judges the result.
+Result<void> read_param(const Value& dag, const std::string& pair, Value& params) {
+  const auto equals = pair.find('=');
+  if (equals == std::string::npos || equals == 0)
+    return Error{ErrorCode::InvalidArgument, "`-p " + pair + "` is no parameter", "write -p name=value"};
+  const std::string name = pair.substr(0, equals);
+  const std::string text = pair.substr(equals + 1);
+  const auto json = parse_json(text);
+  params[name] = schema_type(dag, name) == "string" || !json ? Value(text) : *json;
+  return {};
+}
+
+Table run_table(const Value& body, bool wide) {
+  std::vector<std::string> header{"TASK", "STATE", "ATTEMPT", "STARTED", "TOOK", "REASON"};
+  if (wide) header.insert(header.end(), {"CLASS", "EXIT", "OUTPUTS"});
+  Table table(header);
+  const Instant now = SystemClock().now();
+  const Value* tasks = body.find("tasks");
+  for (const Value& task : tasks != nullptr && tasks->is_array() ? tasks->as_array() : Value::Array{}) {
+    std::vector<std::string> row{task_name(task),
+                                 task.get_string("state"),
+                                 plain(task.find("attempt")),
+                                 short_time(task.find("started_at")),
+                                 elapsed(task.find("started_at"), task.find("ended_at"), now),
+                                 task.get_string("reason")};
+    if (wide)
+      row.insert(row.end(), {task.get_string("class"), plain(task.find("exit_code")), plain(task.find("outputs"))});
+    table.add(row);
+  }
+  return table;
+}
+
+void print_run_head(Session& session, const Value& body) {
+  const Value* run = body.find("run");
+  if (run == nullptr) return;
+  session.out << run->get_string("dag") << "  " << run->get_string("id") << "  " << run->get_string("state")
+              << "  logical date " << short_time(run->find("logical_date")) << "  took "
+              << elapsed(run->find("started_at"), run->find("ended_at"), SystemClock().now()) << "\n";
+  const Value* failures = run->find("failures");
+  for (const Value& failure : failures != nullptr && failures->is_array() ? failures->as_array() : Value::Array{})
+    session.out << "  failed because " << plain(&failure) << "\n";
+  session.out << "\n";
+}
+
+const Shape& run_shape() {
+  static const Shape kShape{"", "id", run_table};
+  return kShape;
+}
+
+int print_run(Session& session, const Value& body) {
+  if (session.format() == Format::Name) {
+    session.out << body.find("run")->get_string("id") << "\n";
+    return kOk;
+  }
+  if (session.format() == Format::Table || session.format() == Format::Wide) print_run_head(session, body);
+  print_body(session, body, run_shape());
+  return kOk;
+}
+
+Table runs_table(const Value& body, bool wide) {
+  std::vector<std::string> header{"RUN", "DAG", "STATE", "TRIGGER", "STARTED", "TOOK"};
+  if (wide) header.insert(header.end(), {"LOGICAL DATE", "FAILURES"});
+  Table table(header);
+  const Instant now = SystemClock().now();
+  const Value* runs = body.find("runs");
+  for (const Value& run : runs != nullptr && runs->is_array() ? runs->as_array() : Value::Array{}) {
+    std::vector<std::string> row{run.get_string("id"),
+                                 run.get_string("dag"),
+                                 run.get_string("state"),
+                                 run.get_string("trigger"),
+                                 short_time(run.find("started_at")),
+                                 elapsed(run.find("started_at"), run.find("ended_at"), now)};
+    if (wide) row.insert(row.end(), {short_time(run.find("logical_date")), plain(run.find("failures"))});
+    table.add(row);
+  }
+  return table;
+}
+
+struct StartOptions {
+  std::string dag;
+  std::vector<std::string> params;
+  std::string params_file;
+  std::string logical_date;
+  std::string key;
+  bool watch = false;
+};
+
+Result<Value> collect_params(Session& session, const StartOptions& options) {
+  SLIPWAY_TRY_ASSIGN(const Value dag, session.call("GET", "/dags/" + http::percent_encode(options.dag)));
+  Value params = Value::Object{};
+  if (!options.params_file.empty()) {
+    SLIPWAY_TRY_ASSIGN(const std::string text, read_file(options.params_file));
+    auto given = parse_json(text);
+    if (!given || !given->is_object())
+      return Error{ErrorCode::InvalidArgument,
+                   options.params_file + " holds no JSON object" + (given ? "" : ": " + given.error().message),
+                   {}};
+    params = *std::move(given);
+  }
+  const Value* inner = dag.find("dag");
+  for (const auto& pair : options.params) SLIPWAY_TRY(read_param(inner != nullptr ? *inner : dag, pair, params));
+  return params;
+}
+
+int start(const StartOptions& options, Session& session) {
+  const auto params = collect_params(session, options);
+  if (!params) return session.fail(params.error());
+  Value body = Value::Object{{"params", *params}};
+  if (!options.logical_date.empty()) body["logical_date"] = options.logical_date;
+  http::Headers headers;
+  if (!options.key.empty()) headers.emplace("Idempotency-Key", options.key);
+  const auto made = session.call("POST", "/dags/" + http::percent_encode(options.dag) + "/runs", body, headers);
+  if (!made) return session.fail(made.error());
+  const std::string id = made->find("run") != nullptr ? made->find("run")->get_string("id") : "";
+  if (options.watch) {
+    session.out << "run " << id << " started" << std::endl;
+    return watch_run(session, id);
+  }
+  if (session.format() != Format::Table && session.format() != Format::Wide) return print_run(session, *made);
+  session.out << id << "\n";
+  if (!session.globals.quiet) session.err << "follow it with `slipway run watch " << id << "`\n";
+  return kOk;
+}
+
+}  // namespace
+
+Handler setup_run_start(CLI::App& app) {
+  auto options = std::make_shared<StartOptions>();
+  app.add_option("dag", options->dag, "id of the DAG")->required();
+  app.add_option("-p,--param", options->params, "parameter as name=value; repeat for more")->allow_extra_args(false);
+  app.add_option("--params-file", options->params_file, "JSON object of parameters; -p goes over it");
+  app.add_option("--logical-date", options->logical_date, "the instant the run stands for, RFC 3339; default now");
+  app.add_option("--idempotency-key", options->key, "a second start with the same key gives the first run");
+  app.add_flag("-w,--watch", options->watch, "show the run until it is over; the exit code is the run's");
+  return [options](Session& session) { return start(*options, session); };
+}
+
+Handler setup_run_get(CLI::App& app) {
+  auto id = std::make_shared<std::string>();
+  app.add_option("run", *id, "id, unique prefix of one, @latest or @failed")->required();
+  return [id](Session& session) {
+    const auto body = session.call("GET", "/runs/" + http::percent_encode(*id));
+    return body ? print_run(session, *body) : session.fail(body.error());
+  };
+}
+
+Handler setup_run_list(CLI::App& app) {
+  struct Options {
+    std::string dag, state, before;
+    int limit = 20;
+  };
+  auto options = std::make_shared<Options>();
+  app.add_option("dag", options->dag, "only runs of this DAG");
+  app.add_option("--state", options->state, "only runs in this state");
+  app.add_option("--before", options->before, "only runs older than this one, for the next page");
+  app.add_option("-n,--limit", options->limit, "at most so many, newest first")->check(CLI::Range(1, 1000));
+  return [options](Session& session) {
+    std::string path = "/runs?limit=" + std::to_string(options->limit);
+    if (!options->dag.empty()) path += "&dag=" + http::percent_encode(options->dag);
+    if (!options->state.empty()) path += "&state=" + http::percent_encode(options->state);
+    if (!options->before.empty()) path += "&before=" + http::percent_encode(options->before);
+    const auto body = session.call("GET", path);
+    if (!body) return session.fail(body.error());
+    print_body(session, *body, {"runs", "id", runs_table});
+    return kOk;
+  };
+}
+
+Handler setup_run_watch(CLI::App& app) {
+  auto id = std::make_shared<std::string>("@latest");
+  app.add_option("run", *id, "id, unique prefix of one, or @latest (the default)");
+  return [id](Session& session) { return watch_run(session, http::percent_encode(*id)); };
+}
+
+Handler setup_run_cancel(CLI::App& app) {
+  struct Options {
+    std::string id;
+    bool now = false;
+  };
+  auto options = std::make_shared<Options>();
+  app.add_option("run", options->id, "id, unique prefix of one, or @latest")->required();
+  app.add_flag("--now", options->now, "kill at once instead of TERM and a grace time");
+  return [options](Session& session) {
+    const auto body = session.call("POST", "/runs/" + http::percent_encode(options->id) + "/cancel",
+                                   Value::Object{{"now", options->now}});
+    return body ? print_run(session, *body) : session.fail(body.error());
+  };
+}
+
+Handler setup_run_retry(CLI::App& app) {
+  auto id = std::make_shared<std::string>();
+  auto watch = std::make_shared<bool>(false);
+  app.add_option("run", *id, "id, unique prefix of one, @latest or @failed")->required();
+  app.add_flag("-w,--watch", *watch, "show the run until it is over");
+  return [id, watch](Session& session) {
+    const auto body = session.call("POST", "/runs/" + http::percent_encode(*id) + "/retry", Value::Object{});
+    if (!body) return session.fail(body.error());
+    const Value* run = body->find("run");
+    return *watch && run != nullptr ? watch_run(session, run->get_string("id")) : print_run(session, *body);
+  };
+}
+
+}  // namespace slipway::cli

@@ -1,0 +1,115 @@
+#include <CLI/CLI.hpp>
+#include <ostream>
+
+#include "cli/exit_code.h"
+#include "cli/print.h"
+#include "cli/session.h"
+#include "cli/signals.h"
+#include "cli/verbs.h"
+
+namespace slipway::cli {
+namespace {
+
+struct LogOptions {
+  std::string run;
+  std::string task;  // "finetune" or "finetune[3]"; empty = every task, in order of start
+  int attempt = 0;   // 0 = the last
+  bool follow = false;
+  bool timestamps = false;
+};
+
+// "finetune[3]" -> path piece and query.
+std::string log_path(const LogOptions& options, const std::string& task, std::int64_t offset) {
+  const auto bracket = task.find('[');
+  std::string path = "/runs/" + http::percent_encode(options.run) + "/tasks/" +
+                     http::percent_encode(task.substr(0, bracket)) + "/logs?offset=" + std::to_string(offset);
+  if (bracket != std::string::npos) path += "&map_index=" + task.substr(bracket + 1, task.size() - bracket - 2);
+  if (options.attempt > 0) path += "&attempt=" + std::to_string(options.attempt);
+  return path;
+}
+
+void print_lines(Session& session, const Value& chunk, const LogOptions& options, const std::string& prefix) {
+  const Value* lines = chunk.find("lines");
+  for (const Value& line : lines != nullptr && lines->is_array() ? lines->as_array() : Value::Array{}) {
+    if (session.format() == Format::Json || session.format() == Format::Jsonl) {
+      session.out << line.dump() << "\n";
+      continue;
+    }
+    const Value* partial = line.find("partial");
+    session.out << prefix << (options.timestamps ? line.get_string("time") + " " : "") << line.get_string("text");
+    if (partial == nullptr || !partial->is_bool() || !partial->as_bool()) session.out << "\n";
+  }
+  session.out.flush();
+}
+
+int print_log(Session& session, const LogOptions& options, const std::string& task, const std::string& prefix) {
+  const SignalWaiter signals;
+  std::int64_t offset = 0;
+  for (;;) {
+    const auto chunk = session.call("GET", log_path(options, task, offset));
+    if (!chunk) return session.fail(chunk.error());
+    print_lines(session, *chunk, options, prefix);
+    const auto next = chunk->get_int("next", offset);
+    const bool more = next != offset;
+    offset = next;
+    const Value* over = chunk->find("over");
+    const bool ended = over == nullptr || !over->is_bool() || over->as_bool();
+    if (!more && (ended || !options.follow)) return kOk;
+    if (!more && signals.wait(std::chrono::milliseconds(200))) return kInterrupted;
+  }
+}
+
+int print_all_logs(Session& session, const LogOptions& options) {
+  const auto body = session.call("GET", "/runs/" + http::percent_encode(options.run));
+  if (!body) return session.fail(body.error());
+  const Value* tasks = body->find("tasks");
+  for (const Value& task : tasks != nullptr && tasks->is_array() ? tasks->as_array() : Value::Array{}) {
+    if (task.get_int("attempt") == 0) continue;
+    const auto index = task.get_int("map_index", -1);
+    const std::string name = task.get_string("task") + (index < 0 ? "" : "[" + std::to_string(index) + "]");
+    const int code = print_log(session, options, name, name + " | ");
+    if (code != kOk) return code;
+  }
+  return kOk;
+}
+
+void add_log_options(CLI::App& app, LogOptions& options) {
+  app.add_flag("-f,--follow", options.follow, "go on until the attempt ends");
+  app.add_flag("--timestamps", options.timestamps, "begin each line with its instant");
+}
+
+}  // namespace
+
+Handler setup_task_logs(CLI::App& app) {
+  auto options = std::make_shared<LogOptions>();
+  app.add_option("run", options->run, "id, unique prefix of one, or @latest")->required();
+  app.add_option("task", options->task, "id of the task; name[3] for an element of a mapped one")->required();
+  app.add_option("--attempt", options->attempt, "number of the attempt; default the last");
+  add_log_options(app, *options);
+  return [options](Session& session) { return print_log(session, *options, options->task, ""); };
+}
+
+Handler setup_run_logs(CLI::App& app) {
+  auto options = std::make_shared<LogOptions>();
+  app.add_option("run", options->run, "id, unique prefix of one, or @latest")->required();
+  add_log_options(app, *options);
+  return [options](Session& session) { return print_all_logs(session, *options); };
+}
+
+Handler setup_task_why(CLI::App& app) {
+  auto options = std::make_shared<LogOptions>();
+  app.add_option("run", options->run, "id, unique prefix of one, or @latest")->required();
+  app.add_option("task", options->task, "id of the task")->required();
+  return [options](Session& session) {
+    const auto body = session.call("GET", "/runs/" + http::percent_encode(options->run) + "/tasks/" +
+                                              http::percent_encode(options->task) + "/why");
+    if (!body) return session.fail(body.error());
+    if (session.format() == Format::Json)
+      session.out << body->dump() << "\n";
+    else
+      session.out << body->get_string("why") << "\n";
+    return kOk;
+  };
+}
+
+}  // namespace slipway::cli

@@ -1,0 +1,53 @@
+#include "cli/dag_files.h"
+
+#include <filesystem>
+#include <map>
+
+#include "cli/files.h"
+#include "slipway/base/log.h"
+#include "slipway/dag/parse.h"
+#include "slipway/dagdir/watcher.h"
+
+namespace slipway::cli {
+
+CheckedFile check_text(SourceText source) {
+  CheckedFile checked{std::move(source), {}, {}};
+  auto parsed = dag::parse(checked.source);
+  checked.diagnostics = std::move(parsed.diagnostics);
+  if (parsed.value) checked.diagnostics.append(dag::check_activation(*parsed.value));
+  checked.diagnostics.sort();
+  if (!checked.diagnostics.has_errors()) checked.dag = std::move(parsed.value);
+  return checked;
+}
+
+Result<CheckedFile> check_file(const std::string& path) {
+  SLIPWAY_TRY_ASSIGN(std::string text, read_file(path));
+  return check_text({path, std::move(text)});
+}
+
+Result<std::vector<CheckedFile>> check_paths(const std::vector<std::string>& paths) {
+  std::vector<CheckedFile> files;
+  for (const std::string& path : paths) {
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(path, ignored)) {
+      SLIPWAY_TRY_ASSIGN(CheckedFile checked, check_file(path));
+      files.push_back(std::move(checked));
+      continue;
+    }
+    SLIPWAY_TRY_ASSIGN(auto found, dagdir::read_folder(path, Logger()));
+    for (auto& file : found)
+      files.push_back(check_text({(std::filesystem::path(path) / file.name).string(), std::move(file.text)}));
+  }
+  std::map<DagId, std::string> seen;
+  for (CheckedFile& file : files) {
+    if (!file.dag) continue;
+    const auto [first, fresh] = seen.emplace(file.dag->id, file.source.name);
+    if (!fresh)
+      file.diagnostics.error("duplicate-dag", {1, 1, 1, 1},
+                             "DAG `" + file.dag->id.str() + "` is already defined in " + first->second,
+                             "give one of them another id");
+  }
+  return files;
+}
+
+}  // namespace slipway::cli

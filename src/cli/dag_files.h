@@ -1,0 +1,25 @@
+// DAG files from the command line, parsed and checked as the daemon would.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "slipway/base/diagnostics.h"
+#include "slipway/dag/dag.h"
+
+namespace slipway::cli {
+
+struct CheckedFile {
+  SourceText source;
+  std::optional<dag::Dag> dag;  // set unless a diagnostic is an error
+  Diagnostics diagnostics;      // of parsing and of activation (not-supported-yet), in file order
+};
+
+[[nodiscard]] CheckedFile check_text(SourceText source);
+[[nodiscard]] Result<CheckedFile> check_file(const std::string& path);
+// Files as given; a folder stands for the *.yaml and *.yml below it that are no manifests. Two files with one id are an
+// error of the second.
+[[nodiscard]] Result<std::vector<CheckedFile>> check_paths(const std::vector<std::string>& paths);
+
+}  // namespace slipway::cli

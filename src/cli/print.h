@@ -1,0 +1,32 @@
+// One way to show an API body in every output format.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "cli/session.h"
+#include "cli/table.h"
+
+namespace slipway::cli {
+
+// Prints `body` as session.format() asks. `list` names the member that holds the items ("runs"), empty for a single
+// object; `name` is the member of an item that `-o name` prints; `table` fills the table for people.
+struct Shape {
+  std::string list;
+  std::string name;
+  std::function<Table(const Value& body, bool wide)> table;
+};
+void print_body(Session& session, const Value& body, const Shape& shape);
+
+// "2026-11-21 02:11:16" in UTC, from RFC 3339; "" for null.
+[[nodiscard]] std::string short_time(const Value* instant);
+// "1m12s", "4.2s" between two instants of a body; the second null = up to `now`; "" without a start.
+[[nodiscard]] std::string elapsed(const Value* from, const Value* to, Instant now);
+// Seconds as people read them: "4.2s", "1m12s", "2h03m".
+[[nodiscard]] std::string short_duration(double seconds);
+// A scalar without quotes, anything else as JSON, null as "".
+[[nodiscard]] std::string plain(const Value* value);
+// YAML that reads back as the same value.
+[[nodiscard]] std::string to_yaml(const Value& value);
+
+}  // namespace slipway::cli

@@ -1,0 +1,192 @@
+#include "cli/run_view.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "cli/exit_code.h"
+#include "cli/print.h"
+#include "cli/table.h"
+
+namespace slipway::cli {
+namespace {
+
+// How a state looks: a shape and a word beside the colour, for those who see no colour.
+struct Look {
+  std::string_view state, mark, ascii_mark, color;
+};
+constexpr Look kLooks[] = {
+    {"none", "·", ".", "90"},
+    {"scheduled", "○", "o", "36"},
+    {"waiting", "◷", "w", "36"},
+    {"queued", "○", "o", "36"},
+    {"active", "▶", ">", "34"},
+    {"running", "▶", ">", "34"},
+    {"up_for_retry", "↻", "r", "33"},
+    {"stopping", "■", "s", "33"},
+    {"cancelling", "■", "s", "33"},
+    {"success", "✔", "+", "32"},
+    {"failed", "✘", "x", "31"},
+    {"skipped", "↷", "-", "90"},
+    {"upstream_failed", "✘", "x", "31"},
+    {"removed", "-", "-", "90"},
+    {"cancelled", "■", "c", "33"},
+};
+
+const Look& look_of(std::string_view state) {
+  for (const Look& look : kLooks)
+    if (look.state == state) return look;
+  return kLooks[0];
+}
+
+std::string paint(const std::string& text, std::string_view color, const ViewOptions& options) {
+  return options.color ? "\x1b[" + std::string(color) + "m" + text + "\x1b[0m" : text;
+}
+
+const Value::Array& tasks_of(const Value& body) {
+  static const Value::Array kNone;
+  const Value* tasks = body.find("tasks");
+  return tasks != nullptr && tasks->is_array() ? tasks->as_array() : kNone;
+}
+
+std::string detail_of(const Value& task, const std::map<std::string, Progress>& progress) {
+  const auto state = task.get_string("state");
+  if (state == "active" || state == "queued") {
+    const auto it = progress.find(task_name(task));
+    return it == progress.end() ? "" : it->second.text();
+  }
+  if (state == "success") {
+    const Value* outputs = task.find("outputs");
+    if (outputs == nullptr || !outputs->is_object() || outputs->as_object().empty()) return "";
+    std::string text;
+    for (const auto& [name, value] : outputs->as_object())
+      text += (text.empty() ? "" : "  ") + name + "=" + plain(&value);
+    return text;
+  }
+  return task.get_string("reason");
+}
+
+std::string task_line(const Value& task, const std::map<std::string, Progress>& progress, std::size_t name_width,
+                      const ViewOptions& options) {
+  const auto state = task.get_string("state");
+  const Look& look = look_of(state);
+  const auto name = task_name(task);
+  const auto took = elapsed(task.find("started_at"), task.find("ended_at"), options.now);
+  std::string line = "  " + std::string(options.ascii ? look.ascii_mark : look.mark) + " " + name +
+                     std::string(name_width - display_width(name) + 2, ' ') + state +
+                     std::string(std::max<std::size_t>(16 - std::min<std::size_t>(16, state.size()), 1), ' ') + took +
+                     std::string(std::max<std::size_t>(8 - std::min<std::size_t>(8, took.size()), 1), ' ') +
+                     detail_of(task, progress);
+  while (!line.empty() && line.back() == ' ') line.pop_back();
+  return paint(cut(line, options.width, options.ascii), look.color, options);
+}
+
+// Failures and active tasks are always shown; then file order, as many as fit.
+std::vector<const Value*> chosen(const Value::Array& tasks, std::size_t room) {
+  std::vector<const Value*> all;
+  for (const Value& task : tasks) all.push_back(&task);
+  if (all.size() <= room) return all;
+  const auto rank = [](const Value* task) {
+    const auto state = task->get_string("state");
+    if (state == "failed") return 0;
+    if (state == "active" || state == "stopping" || state == "up_for_retry") return 1;
+    if (state == "queued" || state == "scheduled" || state == "waiting") return 2;
+    return state == "upstream_failed" ? 3 : 4;
+  };
+  std::vector<const Value*> ranked = all;
+  std::stable_sort(ranked.begin(), ranked.end(), [&](const Value* a, const Value* b) { return rank(a) < rank(b); });
+  ranked.resize(room);
+  std::vector<const Value*> kept;
+  for (const Value* task : all)
+    if (std::find(ranked.begin(), ranked.end(), task) != ranked.end()) kept.push_back(task);
+  return kept;
+}
+
+std::string counts_line(const Value::Array& tasks) {
+  std::map<std::string, int> counts;
+  for (const Value& task : tasks) ++counts[task.get_string("state")];
+  std::string text;
+  for (const auto& [state, count] : counts) text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + state;
+  return text;
+}
+
+}  // namespace
+
+std::string Progress::text() const {
+  std::string out;
+  char buffer[64];
+  if (step && steps) out = "step " + std::to_string(*step) + "/" + std::to_string(*steps);
+  if (loss) {
+    std::snprintf(buffer, sizeof buffer, "%sloss %.3f", out.empty() ? "" : "  ", *loss);
+    out += buffer;
+  }
+  if (eta_s) out += (out.empty() ? "eta " : "  eta ") + short_duration(*eta_s);
+  return out;
+}
+
+std::optional<Progress> parse_progress(std::string_view line) {
+  constexpr std::string_view kWord = "progress ";
+  if (line.substr(0, kWord.size()) != kWord) return std::nullopt;
+  const auto value = parse_json(line.substr(kWord.size()), {.bytes_max = 4096, .depth_max = 4});
+  if (!value || !value->is_object()) return std::nullopt;
+  Progress progress;
+  const auto number = [&](const char* name) -> std::optional<double> {
+    const Value* member = value->find(name);
+    return member != nullptr && member->is_number() ? std::optional<double>(member->as_double()) : std::nullopt;
+  };
+  if (const auto step = number("step")) progress.step = static_cast<std::int64_t>(*step);
+  if (const auto steps = number("steps")) progress.steps = static_cast<std::int64_t>(*steps);
+  progress.loss = number("loss");
+  progress.eta_s = number("eta_s");
+  return progress;
+}
+
+std::string task_name(const Value& task) {
+  const auto index = task.get_int("map_index", -1);
+  return task.get_string("task") + (index < 0 ? "" : "[" + std::to_string(index) + "]");
+}
+
+std::vector<std::string> draw_run(const Value& body, const std::map<std::string, Progress>& progress,
+                                  const ViewOptions& options) {
+  static const Value kNothing;
+  const Value* found = body.find("run");
+  const Value& run = found == nullptr ? kNothing : *found;
+  const auto& tasks = tasks_of(body);
+  const auto state = run.get_string("state");
+  const Look& look = look_of(state);
+  std::vector<std::string> lines;
+  lines.push_back(paint(std::string(options.ascii ? look.ascii_mark : look.mark) + " " + run.get_string("dag") + "  " +
+                            run.get_string("id") + "  " + state + "  " +
+                            elapsed(run.find("started_at"), run.find("ended_at"), options.now),
+                        look.color, options));
+  const auto shown = chosen(tasks, options.height_max > 3 ? options.height_max - 2 : 1);
+  std::size_t name_width = 8;
+  for (const Value* task : shown) name_width = std::max(name_width, display_width(task_name(*task)));
+  for (const Value* task : shown) lines.push_back(task_line(*task, progress, name_width, options));
+  if (shown.size() < tasks.size())
+    lines.push_back("  " + std::to_string(tasks.size()) + " tasks: " + counts_line(tasks));
+  return lines;
+}
+
+std::string change_line(const Value& before, const Value& after, Instant now) {
+  const auto state = after.get_string("state");
+  if (before.get_string("state") == state && before.get_int("attempt") == after.get_int("attempt")) return "";
+  std::string line = to_rfc3339(now).substr(11, 8) + " " + task_name(after) + " " + state;
+  if (state == "active" && after.get_int("attempt") > 1)
+    line += " (attempt " + std::to_string(after.get_int("attempt")) + ")";
+  const auto detail = detail_of(after, {});
+  return detail.empty() ? line : line + ": " + detail;
+}
+
+bool is_over(const Value& body) {
+  const Value* run = body.find("run");
+  const auto state = run == nullptr ? "" : run->get_string("state");
+  return state == "success" || state == "failed" || state == "cancelled";
+}
+
+int exit_code_of_run(const Value& body) {
+  const Value* run = body.find("run");
+  const auto state = run == nullptr ? "" : run->get_string("state");
+  return state == "success" ? kOk : state == "cancelled" ? kCancelled : kFailed;
+}
+
+}  // namespace slipway::cli

@@ -1,0 +1,155 @@
+#include "cli/watch.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <ostream>
+
+#include "cli/exit_code.h"
+#include "cli/print.h"
+#include "cli/run_view.h"
+#include "cli/signals.h"
+
+namespace slipway::cli {
+namespace {
+
+constexpr Duration kPoll = std::chrono::milliseconds(200);
+
+ViewOptions view_options(const Session& session) {
+  ViewOptions options{.color = session.color(), .ascii = session.globals.ascii, .now = SystemClock().now()};
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 && size.ws_row > 4) {
+    options.width = size.ws_col;
+    options.height_max = size.ws_row - 1U;
+  }
+  return options;
+}
+
+// Reads what active tasks say of their progress, from where it stopped the last time.
+class ProgressReader {
+ public:
+  ProgressReader(Session& session, std::string run) : session_(session), run_(std::move(run)) {}
+
+  void read(const Value& body) {
+    const Value* tasks = body.find("tasks");
+    if (tasks == nullptr || !tasks->is_array()) return;
+    for (const Value& task : tasks->as_array())
+      if (task.get_string("state") == "active") read_task(task);
+  }
+  [[nodiscard]] const std::map<std::string, Progress>& by_task() const { return progress_; }
+
+ private:
+  void read_task(const Value& task) {
+    const std::string name = task_name(task);
+    const auto attempt = task.get_int("attempt");
+    auto& [seen_attempt, offset] = offsets_[name];
+    if (seen_attempt != attempt) {
+      seen_attempt = attempt;
+      offset = 0;
+      progress_.erase(name);
+    }
+    const auto chunk = session_.call(
+        "GET", "/runs/" + run_ + "/tasks/" + task.get_string("task") + "/logs?attempt=" + std::to_string(attempt) +
+                   "&map_index=" + std::to_string(task.get_int("map_index", -1)) + "&offset=" + std::to_string(offset));
+    if (!chunk) return;  // progress is a courtesy
+    offset = chunk->get_int("next", offset);
+    const Value* lines = chunk->find("lines");
+    if (lines == nullptr || !lines->is_array()) return;
+    for (const Value& line : lines->as_array())
+      if (const auto progress = parse_progress(line.get_string("text"))) progress_[name] = *progress;
+  }
+
+  Session& session_;
+  std::string run_;
+  std::map<std::string, Progress> progress_;
+  std::map<std::string, std::pair<std::int64_t, std::int64_t>> offsets_;  // task -> attempt, offset
+};
+
+// A line per change, and at most one of progress every two seconds.
+class PlainView {
+ public:
+  void show(Session& session, const Value& body, const std::map<std::string, Progress>& progress) {
+    const Instant now = SystemClock().now();
+    const Value* tasks = body.find("tasks");
+    for (const Value& task : tasks != nullptr && tasks->is_array() ? tasks->as_array() : Value::Array{}) {
+      const std::string name = task_name(task);
+      const auto line = change_line(before_[name], task, now);
+      if (!line.empty() && task.get_string("state") != "none") session.out << line << std::endl;
+      before_[name] = task;
+    }
+    if (now - told_ < std::chrono::seconds(2)) return;
+    for (const auto& [name, what] : progress) {
+      if (before_[name].get_string("state") != "active" || shown_[name] == what.text()) continue;
+      shown_[name] = what.text();
+      told_ = now;
+      session.out << to_rfc3339(now).substr(11, 8) << " " << name << " " << what.text() << std::endl;
+    }
+  }
+
+ private:
+  std::map<std::string, Value> before_;
+  std::map<std::string, std::string> shown_;
+  Instant told_{};
+};
+
+// Redraws in place: up as many lines as were drawn, then every line anew.
+class TreeView {
+ public:
+  void show(Session& session, const Value& body, const std::map<std::string, Progress>& progress) {
+    const auto lines = draw_run(body, progress, view_options(session));
+    if (drawn_ > 0) session.out << "\x1b[" << drawn_ << "A";
+    for (const auto& line : lines) session.out << "\x1b[2K" << line << "\n";
+    for (std::size_t i = lines.size(); i < drawn_; ++i) session.out << "\x1b[2K\n";
+    drawn_ = std::max(drawn_, lines.size());
+    session.out.flush();
+  }
+
+ private:
+  std::size_t drawn_ = 0;
+};
+
+void print_end(Session& session, const Value& body) {
+  const Value* run = body.find("run");
+  if (run == nullptr || session.out_is_terminal) return;
+  session.out << "run " << run->get_string("id") << " " << run->get_string("state") << " after "
+              << elapsed(run->find("started_at"), run->find("ended_at"), SystemClock().now()) << std::endl;
+}
+
+}  // namespace
+
+int watch_run(Session& session, const std::string& reference) {
+  const auto limit = session.timeout();
+  if (!limit) return session.usage(limit.error().message, limit.error().help);
+  const SignalWaiter signals;
+  const auto first = session.call("GET", "/runs/" + reference);
+  if (!first) return session.fail(first.error());
+  const Value* header = first->find("run");
+  const std::string id = header == nullptr ? reference : header->get_string("id");
+  const auto deadline = SystemClock().monotonic() + limit->value_or(Duration(0));
+  ProgressReader progress(session, id);
+  PlainView plain;
+  TreeView tree;
+  for (;;) {
+    const auto body = session.call("GET", "/runs/" + id);
+    if (!body) return session.fail(body.error());
+    progress.read(*body);
+    if (session.out_is_terminal)
+      tree.show(session, *body, progress.by_task());
+    else
+      plain.show(session, *body, progress.by_task());
+    if (is_over(*body)) {
+      print_end(session, *body);
+      return exit_code_of_run(*body);
+    }
+    if (signals.wait(kPoll)) {
+      session.err << "the run goes on; stop it with `slipway run cancel " << id << "`\n";
+      return kInterrupted;
+    }
+    if (*limit && SystemClock().monotonic() > deadline) {
+      session.err << "slipway: run " << id << " is not over yet; --timeout has passed\n";
+      return kTimedOut;
+    }
+  }
+}
+
+}  // namespace slipway::cli
