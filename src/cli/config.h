@@ -1,0 +1,53 @@
+// Settings of the command and the daemon. Precedence: flag, environment (SLIPWAY_<NAME>), ./slipway.yaml, the user's
+// config.yaml, /etc/slipway/config.yaml, default. Unknown keys are errors.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "slipway/base/diagnostics.h"
+#include "slipway/base/result.h"
+
+namespace slipway::cli {
+
+struct Setting {
+  std::string_view name;
+  std::string_view fallback;
+  std::string_view doc;
+};
+
+inline constexpr std::array<Setting, 7> kSettings{{
+    {"home", "", "folder of the database, logs and token; default the user's state folder"},
+    {"server", "", "address of the daemon; default the one running on the home"},
+    {"dags", "dags", "folder of DAG files that the daemon reads"},
+    {"listen", "127.0.0.1:8480", "address of the daemon's API; port 0 takes any free one"},
+    {"slots", "0", "tasks that the local executor runs at a time; 0 = one per core"},
+    {"log_level", "info", "debug, info, warn or error"},
+    {"log_format", "text", "text or json"},
+}};
+
+// A value and where it came from: "flag", "SLIPWAY_LISTEN", a file with line, or "default".
+struct Resolved {
+  std::string value;
+  std::string origin;
+};
+
+class Config {
+ public:
+  // Reads the files that exist. `env` is the process's environment; problems of all files are in the error's message.
+  [[nodiscard]] static Result<Config> load(const std::map<std::string, std::string>& env);
+  // `name` is a row of kSettings; a non-empty `flag` wins.
+  [[nodiscard]] Resolved get(std::string_view name, const std::string& flag = {}) const;
+
+ private:
+  std::map<std::string, Resolved, std::less<>> values_;
+};
+
+// The files in falling precedence, whether they exist or not.
+[[nodiscard]] std::vector<std::string> config_files(const std::map<std::string, std::string>& env);
+
+}  // namespace slipway::cli
