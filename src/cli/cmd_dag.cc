@@ -5,7 +5,7 @@
 
 #include "cli/dag_files.h"
 #include "cli/exit_code.h"
-#include "cli/files.h"
+
 #include "cli/print.h"
 #include "cli/session.h"
 #include "cli/verbs.h"

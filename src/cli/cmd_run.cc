@@ -2,12 +2,13 @@
 #include <ostream>
 
 #include "cli/exit_code.h"
-#include "cli/files.h"
+
 #include "cli/print.h"
 #include "cli/run_view.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
 #include "cli/watch.h"
+#include "slipway/base/file.h"
 
 namespace slipway::cli {
 namespace {
@@ -110,7 +111,7 @@ Result<Value> collect_params(Session& session, const StartOptions& options) {
   SLIPWAY_TRY_ASSIGN(const Value dag, session.call("GET", "/dags/" + http::percent_encode(options.dag)));
   Value params = Value::Object{};
   if (!options.params_file.empty()) {
-    SLIPWAY_TRY_ASSIGN(const std::string text, read_file(options.params_file));
+    SLIPWAY_TRY_ASSIGN(const std::string text, read_whole_file(options.params_file, kFileBytesMax));
     auto given = parse_json(text);
     if (!given || !given->is_object())
       return Error{ErrorCode::InvalidArgument,

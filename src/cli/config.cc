@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cctype>
 
-#include "cli/files.h"
+#include "cli/session.h"
 #include "slipway/base/assert.h"
+#include "slipway/base/file.h"
 #include "slipway/text/node.h"
 
 namespace slipway::cli {
@@ -74,7 +75,7 @@ Result<Config> Config::load(const std::map<std::string, std::string>& env) {
       config.values_.emplace(setting.name, Resolved{value, env_name(setting.name)});
   std::string problems;
   for (const std::string& path : config_files(env)) {
-    const auto text = read_file(path);
+    const auto text = read_whole_file(path, kFileBytesMax);
     if (!text && text.error().code == ErrorCode::NotFound) continue;
     if (!text) return text.error();
     const auto found = read_config(path, *text, config.values_);

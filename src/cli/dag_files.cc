@@ -3,7 +3,9 @@
 #include <filesystem>
 #include <map>
 
-#include "cli/files.h"
+#include "cli/session.h"
+
+#include "slipway/base/file.h"
 #include "slipway/base/log.h"
 #include "slipway/dag/parse.h"
 #include "slipway/dagdir/watcher.h"
@@ -21,7 +23,7 @@ CheckedFile check_text(SourceText source) {
 }
 
 Result<CheckedFile> check_file(const std::string& path) {
-  SLIPWAY_TRY_ASSIGN(std::string text, read_file(path));
+  SLIPWAY_TRY_ASSIGN(std::string text, read_whole_file(path, kFileBytesMax));
   return check_text({path, std::move(text)});
 }
 

@@ -1,9 +1,10 @@
 #include "cli/session.h"
 
+#include <filesystem>
 #include <ostream>
 
 #include "cli/exit_code.h"
-#include "cli/files.h"
+#include "slipway/base/file.h"
 
 namespace slipway::cli {
 namespace {
@@ -27,6 +28,11 @@ Error problem_error(const http::Reply& reply) {
 }
 
 }  // namespace
+
+std::string absolute_path(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::absolute(path, ignored).lexically_normal().string();
+}
 
 Session::Session(std::ostream& out_stream, std::ostream& err_stream, std::map<std::string, std::string> environment)
     : out(out_stream), err(err_stream), env(std::move(environment)) {}
@@ -57,7 +63,7 @@ Result<Session::Server> Session::server() const {
   const std::string folder = home();
   Server server{globals.server.empty() ? variable("SLIPWAY_SERVER") : globals.server, variable("SLIPWAY_TOKEN")};
   if (server.url.empty()) {
-    const auto text = read_file(folder + "/daemon.json");
+    const auto text = read_whole_file(folder + "/daemon.json", kFileBytesMax);
     if (!text)
       return Error{ErrorCode::Unavailable, "no daemon has been started on home " + folder,
                    "start one with `slipway up`, or name one with --server or --home"};
@@ -65,7 +71,7 @@ Result<Session::Server> Session::server() const {
     server.url = state.get_string("url");
   }
   if (server.token.empty()) {
-    const auto token = read_file(folder + "/token");
+    const auto token = read_whole_file(folder + "/token", kFileBytesMax);
     if (token) server.token = token->substr(0, token->find('\n'));
   }
   while (!server.url.empty() && server.url.back() == '/') server.url.pop_back();

@@ -17,6 +17,12 @@
 
 namespace slipway::cli {
 
+// The largest file that the command line reads whole: parameters, DAG files, tokens.
+inline constexpr std::size_t kFileBytesMax = 64U << 20U;
+
+// Made absolute against the working folder; links are not resolved.
+[[nodiscard]] std::string absolute_path(const std::string& path);
+
 enum class Format : unsigned char { Table, Wide, Json, Jsonl, Yaml, Name };
 inline constexpr EnumTable<Format, 6> kFormats{{{
     {Format::Table, "table", "aligned columns"},
