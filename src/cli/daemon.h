@@ -3,11 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "slipway/base/log.h"
 #include "slipway/base/result.h"
+#include "slipway/engine/engine.h"
+#include "slipway/store/store.h"
 
 namespace slipway::cli {
 
