@@ -5,7 +5,9 @@
 import argparse
 import json
 import os
+import re
 import shutil
+import socket
 import sys
 
 import harness
@@ -34,8 +36,9 @@ def main():
     options = parser.parse_args()
     with harness.Slipway(options.slipway, slots=2) as slipway:
         shutil.copytree(os.path.join(options.source, "dags/demo"), os.path.join(slipway.dags, "demo"))
+        use_free_port(os.path.join(slipway.dags, "demo/pipeline.yaml"))
         slipway.start()
-        run = slipway.cli("run", "start", "demo", "-p", f"port={free_port()}", "-o", "name").stdout.strip()
+        run = slipway.cli("run", "start", "demo", "-o", "name").stdout.strip()
         pid = None
         while pid is None:
             if slipway.wait_dead_or(0.05):
@@ -59,11 +62,17 @@ def main():
     return 0
 
 
-def free_port():
-    import socket
+def use_free_port(path):
+    """The demo's own port may be in use on this machine."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+        port = listener.getsockname()[1]
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    changed = re.sub(r"port: \d+", f"port: {port}", text)
+    assert changed != text
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(changed)
 
 
 sys.exit(main())
