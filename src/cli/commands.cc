@@ -21,9 +21,13 @@ constexpr std::array kGroups{
 };
 
 constexpr std::array kCommands{
+    Command{"up", "start the daemon", setup_up},
+    Command{"down", "stop the daemon; tasks and services go on", setup_down},
+    Command{"demo", "run the demo pipeline and ask the model it serves", setup_demo},
     Command{"dag validate", "check DAG files; every problem with its place and cure", setup_dag_validate},
     Command{"dag list", "DAGs that the daemon knows", setup_dag_list},
     Command{"dag show", "draw a DAG", setup_dag_show},
+    Command{"dag test", "run a DAG file here and now, without a daemon", setup_dag_test},
     Command{"dag explain", "what a field of the language means", setup_dag_explain},
     Command{"dag schema", "print the JSON Schema of the language", setup_dag_schema},
     Command{"dag pause", "let no schedule start runs of a DAG", setup_dag_pause},
@@ -48,6 +52,10 @@ constexpr std::array kCommands{
     Command{"secret delete", "delete a secret", setup_secret_delete},
     Command{"service list", "deployed services", setup_service_list},
     Command{"service stop", "stop services", setup_service_stop},
+    Command{"config list", "settings", setup_config_list},
+    Command{"config get", "print a setting", setup_config_get},
+    Command{"db check", "check the database against its invariants", setup_db_check},
+    Command{"doctor", "is this machine and home fit for the daemon", setup_doctor},
     Command{"fetch", "bring a file or folder to a local path", setup_fetch},
     Command{"prepare", "turn a table of examples into JSONL to train on", setup_prepare},
     Command{"train", "fine-tune a model with a LoRA adapter", setup_train},

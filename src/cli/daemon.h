@@ -28,14 +28,15 @@ struct DaemonOptions {
 
 class Daemon {
  public:
-  // Locks the home, opens the store, recovers, starts all threads. Conflict if another daemon holds the home.
+  // Locks the home, opens the store, recovers, reads the DAG folder once, starts all threads. Conflict if another
+  // daemon holds the home.
   [[nodiscard]] static Result<std::unique_ptr<Daemon>> start(DaemonOptions options, Logger log);
   // Stops all threads; running tasks and services go on.
   ~Daemon();
 
   [[nodiscard]] const std::string& url() const;  // "http://127.0.0.1:8480", empty without api
   [[nodiscard]] engine::Engine& engine();
-  [[nodiscard]] store::Store& store();
+  [[nodiscard]] const store::Store& store() const;
   // Set once the engine's thread has ended with an error: the process must end with exit code 70.
   [[nodiscard]] std::optional<Error> failure() const;
 

@@ -5,9 +5,14 @@
 
 namespace slipway::cli {
 
+Handler setup_up(CLI::App& app);
+Handler setup_down(CLI::App& app);
+Handler setup_demo(CLI::App& app);
+
 Handler setup_dag_validate(CLI::App& app);
 Handler setup_dag_list(CLI::App& app);
 Handler setup_dag_show(CLI::App& app);
+Handler setup_dag_test(CLI::App& app);
 Handler setup_dag_explain(CLI::App& app);
 Handler setup_dag_schema(CLI::App& app);
 Handler setup_dag_pause(CLI::App& app);
@@ -36,6 +41,10 @@ Handler setup_secret_delete(CLI::App& app);
 Handler setup_service_list(CLI::App& app);
 Handler setup_service_stop(CLI::App& app);
 
+Handler setup_config_list(CLI::App& app);
+Handler setup_config_get(CLI::App& app);
+Handler setup_db_check(CLI::App& app);
+Handler setup_doctor(CLI::App& app);
 Handler setup_version(CLI::App& app);
 Handler setup_completion(CLI::App& app);
 Handler setup_help(CLI::App& app);
