@@ -47,7 +47,7 @@ TEST(DrawRun, IsAsciiAndNarrowOnRequest) {
   const auto lines = draw_run(body({task("other", "failed", "a very long reason that goes on")}), {},
                               {.width = 40, .ascii = true, .now = kNow});
   EXPECT_EQ(lines[0], "> demo  01abc  running  10.0s");
-  EXPECT_EQ(lines[1], "  x other     failed          2.5s    ...");
+  EXPECT_EQ(lines[1], "  x other     failed          2.5s   ...");
 }
 
 TEST(DrawRun, KeepsFailuresWhenThereIsNoRoom) {
