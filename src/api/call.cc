@@ -38,13 +38,19 @@ Result<RunId> named_run(const Call& call, store::Reader& reader) {
   store::RunFilter filter;
   filter.limit = 2;
   if (const auto dag = call.query("dag"); !dag.empty()) filter.dag = DagId(dag);
-  const bool latest = text == "@latest";
-  if (!latest) {
+  const bool newest = text == "@latest" || text == "@failed";
+  if (text == "@failed") filter.state = run::RunState::Failed;
+  if (!newest) {
     SLIPWAY_TRY_ASSIGN(filter.id_prefix, checked_id(text, "run"));
   }
   SLIPWAY_TRY_ASSIGN(const auto found, reader.list_runs(filter));
-  if (found.empty()) return Error{ErrorCode::NotFound, latest ? "there is no run yet" : "there is no run " + text, {}};
-  if (!latest && found.size() > 1)
+  if (found.empty())
+    return Error{ErrorCode::NotFound,
+                 text == "@latest"   ? "there is no run yet"
+                 : text == "@failed" ? "no run has failed"
+                                     : "there is no run " + text,
+                 {}};
+  if (!newest && found.size() > 1)
     return Error{ErrorCode::Conflict, "several runs begin with " + text, "give more of the id"};
   return found.front().header.id;
 }

@@ -15,6 +15,7 @@ constexpr auto kAdmin = vault::Role::Admin;
 constexpr std::array kRoutes{
     Route{"GET", "/health", kAnyone, "whether the daemon serves and its store can be read", get_health},
     Route{"GET", "/version", kViewer, "the version of the daemon", get_version},
+    Route{"GET", "/db/check", kViewer, "what is stored against its invariants; no findings: whole", check_db},
 
     Route{"GET", "/dags", kViewer, "all DAGs of the folder", list_dags},
     Route{"GET", "/dags/{dag}", kViewer, "one DAG with its tasks, parameters and schedules", get_dag},
@@ -25,8 +26,8 @@ constexpr std::array kRoutes{
     Route{"GET", "/schedules", kViewer, "every schedule with its next ticks", list_schedules, "dag? count?"},
 
     Route{"GET", "/runs", kViewer, "runs, newest first", list_runs, "dag? state? limit? before? prefix?"},
-    Route{"GET", "/runs/{run}", kViewer, "one run with its tasks; {run} may be a unique prefix or @latest", get_run,
-          "dag?"},
+    Route{"GET", "/runs/{run}", kViewer, "one run with its tasks; {run} may be a unique prefix, @latest or @failed",
+          get_run, "dag?"},
     Route{"POST", "/runs/{run}/cancel", kOperator, "stop a run; `now` skips teardown tasks", cancel_run, "", "now?"},
     Route{"POST", "/runs/{run}/retry", kOperator, "run the failed tasks of a run again", retry_run},
     Route{"GET", "/runs/{run}/events", kViewer, "what happened, in order", list_events, "after? limit? dag?"},

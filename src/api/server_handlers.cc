@@ -15,4 +15,12 @@ Result<http::Response> get_version(const Call& call) {
   return reply(body);
 }
 
+Result<http::Response> check_db(const Call& call) {
+  SLIPWAY_TRY_ASSIGN(const auto findings, call.backend.store.check());
+  Value list{Value::Array{}};
+  for (const auto& finding : findings)
+    list.as_array().push_back(Value::Object{{"invariant", finding.invariant}, {"detail", finding.detail}});
+  return reply(Value::Object{{"findings", std::move(list)}});
+}
+
 }  // namespace slipway::api

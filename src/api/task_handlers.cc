@@ -34,6 +34,13 @@ Result<const run::Attempt*> named_attempt(const Call& call, const Named& named) 
   return Error{ErrorCode::NotFound, named.key.str() + " has " + which, {}};
 }
 
+// The engine keeps no run that is over; what it says of a task is in the row.
+std::string how_it_ended(const Named& named) {
+  const run::TaskInstance& instance = named.run.tasks.at(named.key);
+  const std::string ended = "the run is over; it ended " + std::string(run::kTaskStates.text(instance.state));
+  return instance.reason.empty() ? ended : ended + ": " + instance.reason;
+}
+
 }  // namespace
 
 Result<http::Response> get_logs(const Call& call) {
@@ -60,6 +67,7 @@ Result<http::Response> list_attempts(const Call& call) {
 
 Result<http::Response> get_why(const Call& call) {
   SLIPWAY_TRY_ASSIGN(const auto named, named_task(call));
+  if (run::is_terminal(named.run.state)) return reply(Value::Object{{"why", how_it_ended(named)}});
   SLIPWAY_TRY_ASSIGN(const auto why, call.backend.control.why(named.run.header.id, named.key));
   Value body;
   body["why"] = why;

@@ -127,7 +127,7 @@ Result<Value> collect_params(Session& session, const StartOptions& options) {
 int start(const StartOptions& options, Session& session) {
   const auto params = collect_params(session, options);
   if (!params) return session.fail(params.error());
-  Value body = Value::Object{{"params", *params}};
+  Value body = Value::Object{{"params", *params}, {"trigger", "manual"}};
   if (!options.logical_date.empty()) body["logical_date"] = options.logical_date;
   http::Headers headers;
   if (!options.key.empty()) headers.emplace("Idempotency-Key", options.key);

@@ -24,6 +24,11 @@ int print_list(Session& session, const std::string& path, const Shape& shape) {
   return kOk;
 }
 
+// The first of a list of instants.
+std::string first_time(const Value* list) {
+  return list != nullptr && list->is_array() && !list->as_array().empty() ? short_time(&list->as_array().front()) : "";
+}
+
 int done(Session& session, const Result<Value>& reply, const std::string& what) {
   if (!reply) return session.fail(reply.error());
   if (!session.globals.quiet) session.err << what << "\n";
@@ -68,12 +73,21 @@ Handler setup_var_get(CLI::App& app) {
 
 Handler setup_var_list(CLI::App&) {
   return [](Session& session) {
-    return print_list(session, "/vars", {"vars", "name", [](const Value& body, bool) {
-                                           Table table({"NAME", "VALUE"});
-                                           for (const Value& item : list_of(body, "vars"))
-                                             table.add({item.get_string("name"), plain(item.find("value"))});
-                                           return table;
-                                         }});
+    const auto body = session.call("GET", "/vars");
+    if (!body) return session.fail(body.error());
+    const Value* vars = body->find("vars");
+    const Value::Object none;
+    const auto& all = vars != nullptr && vars->is_object() ? vars->as_object() : none;
+    if (session.format() == Format::Name) {
+      for (const auto& [name, value] : all) session.out << name << "\n";
+      return kOk;
+    }
+    print_body(session, *body, {"", "", [&](const Value&, bool) {
+                                  Table table({"NAME", "VALUE"});
+                                  for (const auto& [name, value] : all) table.add({name, plain(&value)});
+                                  return table;
+                                }});
+    return kOk;
   };
 }
 
@@ -164,7 +178,7 @@ Handler setup_schedule_list(CLI::App&) {
                          Table table({"DAG", "SCHEDULE", "EXPRESSION", "TIMEZONE", "NEXT"});
                          for (const Value& item : list_of(body, "schedules"))
                            table.add({item.get_string("dag"), item.get_string("name"), item.get_string("expression"),
-                                      item.get_string("timezone"), short_time(item.find("next"))});
+                                      item.get_string("timezone"), first_time(item.find("next"))});
                          return table;
                        }});
   };

@@ -65,6 +65,9 @@ class ProgressReader {
   std::map<std::string, std::pair<std::int64_t, std::int64_t>> offsets_;  // task -> attempt, offset
 };
 
+// What happens by itself within milliseconds would only be noise.
+bool worth_a_line(const std::string& state) { return state != "none" && state != "scheduled" && state != "queued"; }
+
 // A line per change, and at most one of progress every two seconds.
 class PlainView {
  public:
@@ -74,7 +77,7 @@ class PlainView {
     for (const Value& task : tasks != nullptr && tasks->is_array() ? tasks->as_array() : Value::Array{}) {
       const std::string name = task_name(task);
       const auto line = change_line(before_[name], task, now);
-      if (!line.empty() && task.get_string("state") != "none") session.out << line << std::endl;
+      if (!line.empty() && worth_a_line(task.get_string("state"))) session.out << line << std::endl;
       before_[name] = task;
     }
     if (now - told_ < std::chrono::seconds(2)) return;
