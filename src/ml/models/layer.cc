@@ -80,30 +80,38 @@ class Forward {
   // Up to the context of every row.
   void attend(Pass& pass, Rows<const float> x) {
     const auto& config = pass.config();
-    state_.normed = rows(pass, config.hidden_size);
-    rms_norm(pass.compute, x, weights_.before_attention, config.norm_eps, state_.normed);
-    state_.q = linear(pass, Linear::Q, state_.normed);
-    state_.k = linear(pass, Linear::K, state_.normed);
-    state_.v = linear(pass, Linear::V, state_.normed);
+    state_.q = place(pass, Linear::Q);
+    state_.k = place(pass, Linear::K);
+    state_.v = place(pass, Linear::V);
+    state_.context = rows(pass, state_.q.cols);
+    const ArenaScope scope(pass.arena());
+    const auto normed = rows(pass, config.hidden_size);
+    rms_norm(pass.compute, x, weights_.before_attention, config.norm_eps, normed);
+    linear(pass, Linear::Q, normed, state_.q);
+    linear(pass, Linear::K, normed, state_.k);
+    linear(pass, Linear::V, normed, state_.v);
     for (const auto& rotated : {state_.q, state_.k})
       rope(pass.compute, pass.rope, pass.rope_index, config.head_dim, Turn::Forward, rotated);
-    state_.context = rows(pass, state_.q.cols);
     attention(pass.compute, attention_shape(config, layer_), attention_spans(pass, layer_, state_));
   }
 
   // From the context to y, row by row.
   void finish(Pass& pass, Rows<const float> x, Rows<float> y) {
     const auto& config = pass.config();
-    state_.attention_out = linear(pass, Linear::O, state_.context);
+    state_.attention_out = place(pass, Linear::O);
     state_.middle = rows(pass, config.hidden_size);
+    state_.gate = place(pass, Linear::Gate);
+    state_.up = place(pass, Linear::Up);
+    state_.mlp_out = place(pass, Linear::Down);
+    const ArenaScope scope(pass.arena());
+    const auto normed = rows(pass, config.hidden_size), product = rows(pass, config.intermediate_size);
+    linear(pass, Linear::O, state_.context, state_.attention_out);
     add_branch(pass, x, state_.attention_out, weights_.after_attention, state_.middle);
-    state_.middle_normed = rows(pass, config.hidden_size);
-    rms_norm(pass.compute, state_.middle, weights_.before_mlp, config.norm_eps, state_.middle_normed);
-    state_.gate = linear(pass, Linear::Gate, state_.middle_normed);
-    state_.up = linear(pass, Linear::Up, state_.middle_normed);
-    state_.product = rows(pass, config.intermediate_size);
-    gated(pass.compute, config.activation, state_.gate, state_.up, state_.product);
-    state_.mlp_out = linear(pass, Linear::Down, state_.product);
+    rms_norm(pass.compute, state_.middle, weights_.before_mlp, config.norm_eps, normed);
+    linear(pass, Linear::Gate, normed, state_.gate);
+    linear(pass, Linear::Up, normed, state_.up);
+    gated(pass.compute, config.activation, state_.gate, state_.up, product);
+    linear(pass, Linear::Down, product, state_.mlp_out);
     add_branch(pass, state_.middle, state_.mlp_out, weights_.after_mlp, y);
   }
 
@@ -112,10 +120,14 @@ class Forward {
  private:
   static Rows<float> rows(Pass& pass, std::int64_t width) { return pass.arena().rows(pass.rows(), width); }
 
-  Rows<float> linear(Pass& pass, Linear which, Rows<const float> x) {
-    const auto y = rows(pass, linear_shape(pass.config(), which).out);
-    state_.hidden[index_of(which)] = linear_forward(pass, layer_, which, x, y);
-    return y;
+  // Room for the module's output, and for what its adapter keeps.
+  Rows<float> place(Pass& pass, Linear which) {
+    state_.hidden[index_of(which)] = allocate_hidden(pass, layer_, which);
+    return rows(pass, linear_shape(pass.config(), which).out);
+  }
+
+  void linear(Pass& pass, Linear which, Rows<const float> x, Rows<float> y) {
+    linear_forward(pass, layer_, which, x, y, state_.hidden[index_of(which)]);
   }
 
   std::int64_t layer_;
@@ -131,13 +143,17 @@ class Backward {
   // d holds dy and becomes d(middle).
   void mlp(Pass& pass, Rows<float> d) {
     const ArenaScope scope(pass.arena());
-    const std::int64_t f = pass.config().intermediate_size;
-    const auto d_product = rows(pass, f), d_gate = rows(pass, f), d_up = rows(pass, f), d_normed = rows(pass, d.cols);
-    linear(pass, Linear::Down, state_.product, through_norm(pass, state_.mlp_out, weights_.after_mlp, d), d_product,
-           false);
-    gated_backward(pass.compute, pass.config().activation, state_.gate, state_.up, d_product, d_gate, d_up);
-    linear(pass, Linear::Gate, state_.middle_normed, d_gate, d_normed, false);
-    linear(pass, Linear::Up, state_.middle_normed, d_up, d_normed, true);
+    const auto& config = pass.config();
+    const std::int64_t f = config.intermediate_size;
+    const auto product = rows(pass, f), d_product = rows(pass, f);
+    gated(pass.compute, config.activation, state_.gate, state_.up, product);
+    linear(pass, Linear::Down, product, through_norm(pass, state_.mlp_out, weights_.after_mlp, d), d_product, false);
+    const auto d_gate = product, d_up = rows(pass, f);  // the product itself is used up
+    gated_backward(pass.compute, config.activation, state_.gate, state_.up, d_product, d_gate, d_up);
+    const auto normed = rows(pass, d.cols), d_normed = rows(pass, d.cols);
+    rms_norm(pass.compute, state_.middle, weights_.before_mlp, config.norm_eps, normed);
+    linear(pass, Linear::Gate, normed, d_gate, d_normed, false);
+    linear(pass, Linear::Up, normed, d_up, d_normed, true);
     add_through_norm(pass, state_.middle, weights_.before_mlp, d_normed, d);
   }
 
@@ -153,10 +169,11 @@ class Backward {
   void attention(Pass& pass, Rows<const float> x, Rows<const float> d_context, Rows<float> d) {
     const auto dq = rows(pass, state_.q.cols), dk = rows(pass, state_.k.cols), dv = rows(pass, state_.v.cols);
     heads(pass, d_context, dq, dk, dv);
-    const auto d_normed = d.rows > 0 ? rows(pass, d.cols) : Rows<float>();
-    linear(pass, Linear::Q, state_.normed, dq, d_normed, false);
-    linear(pass, Linear::K, state_.normed, dk, d_normed, true);
-    linear(pass, Linear::V, state_.normed, dv, d_normed, true);
+    const auto normed = rows(pass, x.cols), d_normed = d.rows > 0 ? rows(pass, d.cols) : Rows<float>();
+    rms_norm(pass.compute, x, weights_.before_attention, pass.config().norm_eps, normed);
+    linear(pass, Linear::Q, normed, dq, d_normed, false);
+    linear(pass, Linear::K, normed, dk, d_normed, true);
+    linear(pass, Linear::V, normed, dv, d_normed, true);
     if (d.rows > 0) add_through_norm(pass, x, weights_.before_attention, d_normed, d);
   }
 
@@ -203,7 +220,7 @@ class Backward {
 }  // namespace
 
 std::int64_t layer_state_floats(const ModelConfig& config) {
-  return 5 * config.hidden_size + 2 * (config.heads + config.kv_heads) * config.head_dim + 3 * config.intermediate_size;
+  return 3 * config.hidden_size + 2 * (config.heads + config.kv_heads) * config.head_dim + 2 * config.intermediate_size;
 }
 
 LayerState layer_forward(Pass& pass, Tail* tail, std::int64_t layer, Rows<const float> x, Rows<float> y) {

@@ -10,17 +10,14 @@
 namespace slipway::ml {
 
 // What backward needs of one layer; all in the arena. T rows in the attention; R after it: T, or in the last layer the
-// rows of the tail.
+// rows of the tail. The norms' outputs and act(gate) up are cheap to have again and are not kept.
 struct LayerState {
-  Rows<float> normed;                               // norm(x)                       [T, h]
   Rows<float> q, k, v;                              // q, k after RoPE               [T, heads d], [T, kv_heads d]
   Rows<float> context;                              // attention output              [R, heads d]
   Rows<float> attention_out;                        // o(context)                    [R, h]
   Rows<float> middle;                               // m                             [R, h]
-  Rows<float> middle_normed;                        // norm(m)                       [R, h]
   Rows<float> gate, up;                             // before the activation         [R, f]
-  Rows<float> product;                              // act(gate) up                  [R, f]
-  Rows<float> mlp_out;                              // down(product)                 [R, h]
+  Rows<float> mlp_out;                              // down(act(gate) up)            [R, h]
   std::array<Rows<float>, kLinears.size()> hidden;  // each adapter's dropout(x) A^T   [T or R, r]
 };
 

@@ -25,23 +25,28 @@ const LinearWeight& weight_of(const Pass& pass, std::int64_t layer, Linear which
 
 }  // namespace
 
-Rows<float> linear_forward(Pass& pass, std::int64_t layer, Linear which, Rows<const float> x, Rows<float> y) {
+Rows<float> allocate_hidden(Pass& pass, std::int64_t layer, Linear which) {
+  if (!pass.has_backward) return {};
+  const auto* pair = pass.adapted.front().lora->find(layer, which);
+  return pair == nullptr ? Rows<float>() : pass.arena().rows(pass.rows(), pair->a.rows());
+}
+
+void linear_forward(Pass& pass, std::int64_t layer, Linear which, Rows<const float> x, Rows<float> y,
+                    Rows<float> hidden) {
   const auto& weight = weight_of(pass, layer, which);
   matmul(pass.compute, x, weight.matrix.t(), y);
   if (!weight.bias.empty()) add_bias(pass.compute, weight.bias, y);
-  Rows<float> hidden;
   for (const auto& [range, lora] : pass.adapted) {
     const auto* pair = lora->find(layer, which);
     if (pair == nullptr) continue;
-    hidden = pass.arena().rows(range.count, pair->a.rows());
     const ArenaScope scope(pass.arena());
+    const auto h = pass.has_backward ? hidden : pass.arena().rows(range.count, pair->a.rows());
     const auto keys = row_keys(pass, layer, which);
     const auto input = dropped(pass, keys, x.slice(range.first, range.count));
-    matmul(pass.compute, input, Operand(pair->a.view()).t(), hidden);
-    matmul(pass.compute, hidden, Operand(pair->b.view()).t(), y.slice(range.first, range.count),
+    matmul(pass.compute, input, Operand(pair->a.view()).t(), h);
+    matmul(pass.compute, h, Operand(pair->b.view()).t(), y.slice(range.first, range.count),
            {.scale = pair->scale, .accumulate = true});
   }
-  return hidden;
 }
 
 void linear_backward(Pass& pass, std::int64_t layer, Linear which, const LinearBackward& in, Lora& gradients) {

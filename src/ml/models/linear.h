@@ -5,9 +5,13 @@
 
 namespace slipway::ml {
 
-// Returns h = dropout(x) A^T [T, r] of the last adapted range, which backward needs (empty if no adapter targets the
-// module). It is allocated in the arena after the call began.
-Rows<float> linear_forward(Pass& pass, std::int64_t layer, Linear which, Rows<const float> x, Rows<float> y);
+// Place in the arena for h = dropout(x) A^T [T, r], which backward needs; no rows if this pass will have no backward or
+// its adapter does not target the module.
+[[nodiscard]] Rows<float> allocate_hidden(Pass& pass, std::int64_t layer, Linear which);
+
+// Fills `hidden` if it has rows.
+void linear_forward(Pass& pass, std::int64_t layer, Linear which, Rows<const float> x, Rows<float> y,
+                    Rows<float> hidden);
 
 struct LinearBackward {
   Rows<const float> x;       // the input of forward

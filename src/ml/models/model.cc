@@ -171,6 +171,7 @@ LossSum Model::forward_backward(Compute& compute, std::span<const Sequence> batc
                                 const BackwardOptions& options) const {
   const ArenaScope scope(compute.arena());
   Pass pass = make_pass(compute, *weights_, batch, &lora);
+  pass.has_backward = true;
   switch_dropout_on(pass, batch, lora.dropout, options.dropout_seed);
   auto [rows, labels] = label_rows(batch);
   Tail tail = make_tail(pass, std::move(rows));

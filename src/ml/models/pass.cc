@@ -38,6 +38,7 @@ Tail make_tail(const Pass& pass, std::vector<std::int64_t> rows) {
   Pass part(pass.compute, pass.weights);
   part.ids = pick(pass.ids, rows);
   for (const auto& [range, lora] : pass.adapted) part.adapted.push_back({range_among(rows, range), lora});
+  part.has_backward = pass.has_backward;
   part.dropout = pass.dropout;
   part.dropout_seed = pass.dropout_seed;
   part.dropout_stream = pick(pass.dropout_stream, rows);

@@ -33,6 +33,7 @@ struct Pass {
   std::vector<RowRange> sequences;       // a row attends inside its range, and to its cache
   std::vector<KvCache*> caches;          // one per sequence when decoding, else empty
   std::vector<AdaptedRows> adapted;      // ranges that an adapter changes
+  bool has_backward = false;             // then one adapter changes all rows
   RopeTable rope;                        // in the arena
   std::vector<std::int32_t> rope_index;  // row of `rope` for each row
   float dropout = 0;                     // 0: none
