@@ -2,11 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <limits>
 
 #include "slipway/ml/thread_pool.h"
+#include "support/temp_folder.h"
 
 namespace slipway::ml {
 namespace {
@@ -15,19 +15,13 @@ constexpr int kUnlimited = std::numeric_limits<int>::max();
 
 class CgroupQuotaTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = ::testing::TempDir() + "/cgroup-XXXXXX";
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(root_); }
-
   void limit(const std::string& group, const std::string& text) {
     std::filesystem::create_directories(root_.string() + group);
     std::ofstream(root_.string() + group + "/cpu.max") << text;
   }
 
-  std::filesystem::path root_;
+  test::TempFolder folder_;
+  const std::filesystem::path root_ = folder_.path();
 };
 
 TEST_F(CgroupQuotaTest, NoFileIsNoLimit) { EXPECT_EQ(quota_cpus(root_, "/a/b"), kUnlimited); }
