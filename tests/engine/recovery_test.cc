@@ -1,5 +1,4 @@
-// What a daemon finds after the one before it died: cases 1 to 4, 15, 30, 31 and 34 of the fault table in
-// docs/engine.md.
+// What a daemon finds after the one before it died: rows of the fault table in docs/engine.md.
 #include "support/engine_world.h"
 
 namespace slipway::engine {

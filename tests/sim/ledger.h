@@ -44,6 +44,7 @@ class Ledger {
   void check_body(const run::Run& run, const run::AttemptEnded& ended);
   void check_body(const run::Run& run, const run::RunMoved& moved);
   void check_limits();
+  void compare_sets(const run::ActiveRun& run);
   [[nodiscard]] const SimTask* task_of(const run::Run& run, const TaskKey& key) const;
 
   const int slots_;
@@ -55,6 +56,7 @@ class Ledger {
   std::map<std::pair<DagId, std::string>, Instant> cursors_;
   std::set<std::tuple<DagId, std::string, Instant>> ticks_;
   std::uint64_t events_ = 0;
+  std::uint64_t compared_ = 0;
   std::string violation_;
 };
 
