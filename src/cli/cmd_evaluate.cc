@@ -1,4 +1,4 @@
-#include "cli/ml_options.h"
+#include "cli/compute_choice.h"
 #include "cli/step_io.h"
 #include "cli/verbs.h"
 #include "slipway/mlsteps/evaluate.h"
@@ -7,6 +7,7 @@ namespace slipway::cli {
 
 Handler setup_evaluate(CLI::App& app) {
   auto options = std::make_shared<mlsteps::EvaluateOptions>();
+  auto choice = std::make_shared<ComputeChoice>();
   app.add_option("--model", options->model, "folder of the model")->required();
   app.add_option("--adapter", options->adapter, "PEFT folder");
   app.add_option("--baseline", options->baseline, "folder of a model to compare with");
@@ -16,9 +17,12 @@ Handler setup_evaluate(CLI::App& app) {
   app.add_option("--labels", options->labels, "the answers that exist, e.g. POSITIVE,NEGATIVE")->delimiter(',');
   app.add_option("--min-accuracy", options->accuracy_min, "below it the exit code is 1 [0]");
   app.add_option("--max-new-tokens", options->max_new_tokens, "of an answer [32]");
-  add_compute(app, options->threads);
-  return [options](Session& session) {
+  add_compute(app, *choice);
+  return [options, choice](Session& session) {
     const StepSurroundings surroundings(session);
+    const auto compute = resolve(*choice, surroundings.io().clock);
+    if (!compute) return mlsteps::fail(surroundings.io(), compute.error());
+    options->compute = *compute;
     return mlsteps::run_evaluate(*options, surroundings.io());
   };
 }

@@ -1,4 +1,4 @@
-#include "cli/ml_options.h"
+#include "cli/compute_choice.h"
 #include "cli/step_io.h"
 #include "cli/verbs.h"
 #include "slipway/mlsteps/generate.h"
@@ -7,6 +7,7 @@ namespace slipway::cli {
 
 Handler setup_generate(CLI::App& app) {
   auto options = std::make_shared<mlsteps::GenerateOptions>();
+  auto choice = std::make_shared<ComputeChoice>();
   auto& params = options->params;
   app.add_option("--model", options->model, "folder of the model")->required();
   app.add_option("--adapter", options->adapter, "PEFT folder");
@@ -23,9 +24,12 @@ Handler setup_generate(CLI::App& app) {
   app.add_option("--stop", params.stop, "end before this text; repeat for several")->take_all();
   app.add_option("--seed", options->seed, "of the draws [42]");
   app.add_flag("--ignore-eos", params.ignore_eos, "go on behind an end-of-sequence token");
-  add_compute(app, options->threads);
-  return [options](Session& session) {
+  add_compute(app, *choice);
+  return [options, choice](Session& session) {
     const StepSurroundings surroundings(session);
+    const auto compute = resolve(*choice, surroundings.io().clock);
+    if (!compute) return mlsteps::fail(surroundings.io(), compute.error());
+    options->compute = *compute;
     return mlsteps::run_generate(*options, surroundings.io());
   };
 }

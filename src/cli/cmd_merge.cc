@@ -1,4 +1,5 @@
-#include "cli/ml_options.h"
+#include <CLI/CLI.hpp>
+
 #include "cli/step_io.h"
 #include "cli/verbs.h"
 #include "slipway/mlsteps/merge.h"

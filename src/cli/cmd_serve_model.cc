@@ -1,6 +1,7 @@
 #include <charconv>
 #include <ostream>
 
+#include "cli/compute_choice.h"
 #include "cli/ml_options.h"
 #include "cli/step_io.h"
 #include "cli/verbs.h"
@@ -16,6 +17,7 @@ struct Settings {
   std::string model;
   std::vector<std::string> adapters;  // name=folder
   std::string drain = "30s";
+  ComputeChoice choice;
   CLI::Option* port = nullptr;
 };
 
@@ -70,10 +72,13 @@ Handler setup_serve_model(CLI::App& app) {
   app.add_option("--max-tokens-limit", options.max_tokens_max, "largest `max_tokens` of a request [4096]");
   app.add_option("--max-prompt-tokens", options.prompt_tokens_max, "longest prompt [what the context leaves]");
   app.add_option("--drain", settings->drain, "time to finish after SIGTERM [30s]");
-  add_compute(app, options.threads);
+  add_compute(app, settings->choice);
   return [settings](Session& session) {
     StepSurroundings surroundings(session);
     if (const std::string problem = complete(*settings, session); !problem.empty()) return session.usage(problem);
+    const auto compute = resolve(settings->choice, surroundings.io().clock);
+    if (!compute) return mlsteps::fail(surroundings.io(), compute.error());
+    settings->options.compute = *compute;
     settings->options.seed = entropy();
     settings->options.version = kVersion;
     settings->options.started_s = to_micros(SystemClock().now()) / 1'000'000;

@@ -1,5 +1,6 @@
 #include <array>
 
+#include "cli/compute_choice.h"
 #include "cli/ml_options.h"
 #include "cli/step_io.h"
 #include "cli/verbs.h"
@@ -86,6 +87,17 @@ void add_data_rules(CLI::App& app, TrainOptions& options) {
   add_enum(app, "--compat", options.rules.compat, ml::kCompats, "reproduce another trainer to the letter");
 }
 
+// A free choice is no choice where another trainer is reproduced, or where a checkpoint was computed one way already.
+ComputeChoice exact_where_it_must_be(ComputeChoice choice, const TrainOptions& options) {
+  if (choice.dtype != ComputeDtype::Auto) return choice;
+  if (options.settings.compat == ml::Compat::Hf) choice.dtype = ComputeDtype::Fp32;
+  const std::string kernel =
+      options.resume == ml::Resume::Never ? std::string() : ml::checkpoint_kernel(options.output);
+  if (kernel.starts_with("fp32")) choice.dtype = ComputeDtype::Fp32;
+  if (kernel.starts_with("bf16") && ml::has_bf16_products()) choice.dtype = ComputeDtype::Bf16;
+  return choice;
+}
+
 // "" or what is wrong with a variable.
 std::string take_aliases(CLI::App& app, const Session& session) {
   for (const Alias& alias : kAliases) {
@@ -112,11 +124,15 @@ Handler setup_train(CLI::App& app) {
   add_schedule(app, options->settings);
   add_records(app, options->settings);
   add_data_rules(app, *options);
-  add_compute(app, options->threads);
-  return [options, &app](Session& session) {
+  auto choice = std::make_shared<ComputeChoice>();
+  add_compute(app, *choice);
+  return [options, choice, &app](Session& session) {
     StepSurroundings surroundings(session);
     if (const std::string problem = take_aliases(app, session); !problem.empty()) return session.usage(problem);
     options->settings.compat = options->rules.compat;
+    const auto compute = resolve(exact_where_it_must_be(*choice, *options), surroundings.io().clock);
+    if (!compute) return mlsteps::fail(surroundings.io(), compute.error());
+    options->compute = *compute;
     return mlsteps::run_train(*options, surroundings.io());
   };
 }

@@ -64,7 +64,7 @@ Result<std::vector<Question>> read_questions(const EvaluateOptions& options) {
 Result<double> accuracy(const std::vector<Question>& questions, const std::string& model_folder,
                         const std::string& adapter_folder, const EvaluateOptions& options) {
   SLIPWAY_TRY_ASSIGN(const Subject subject, open_subject(model_folder, adapter_folder));
-  ml::Compute compute({.threads = options.threads, .isa = {}});
+  ml::Compute compute(options.compute);
   ml::Generator generator(subject.model(), subject.loaded.tokenizer, compute, {.tokens_only = true});
   std::int64_t right = 0;
   for (const auto& question : questions) {

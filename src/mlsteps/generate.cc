@@ -52,7 +52,7 @@ Result<std::vector<std::vector<ml::Generation>>> generate(const GenerateOptions&
   SLIPWAY_TRY_ASSIGN(const Subject subject, open_subject(options.model, options.adapter));
   SLIPWAY_TRY_ASSIGN(const auto lines, prompts_of(options));
   std::vector<std::vector<ml::Generation>> results(lines.size());
-  ml::Compute compute({.threads = options.threads, .isa = {}});
+  ml::Compute compute(options.compute);
   ml::Generator generator(subject.model(), subject.loaded.tokenizer, compute);
   for (std::size_t i = 0; i < lines.size(); ++i) {
     ml::GenerationRequest request;

@@ -24,7 +24,7 @@ Result<void> logits(const InspectOptions& options) {
   SLIPWAY_TRY_ASSIGN(const Subject subject, open_subject(options.model, options.adapter));
   SLIPWAY_TRY_ASSIGN(const auto lines, read_json_lines(options.input));
   const ml::Model& model = subject.model();
-  ml::Compute compute({.threads = options.threads, .isa = {}});
+  ml::Compute compute(options.compute);
   std::vector<ml::Matrix> results;
   std::vector<ml::TensorSpec> specs;
   std::vector<std::span<const std::byte>> data;
@@ -43,7 +43,7 @@ Result<void> logits(const InspectOptions& options) {
 Result<void> eval_loss(const InspectOptions& options) {
   SLIPWAY_TRY_ASSIGN(const Subject subject, open_subject(options.model, options.adapter));
   SLIPWAY_TRY_ASSIGN(const ml::Dataset dataset, dataset_of(options, subject.loaded));
-  ml::Compute compute({.threads = options.threads, .isa = {}});
+  ml::Compute compute(options.compute);
   std::vector<Value> lines;
   for (const auto& sample : dataset.samples) {
     const ml::Sequence sequence{.ids = sample.ids, .labels = sample.labels};
@@ -59,7 +59,7 @@ Result<void> gradients(const InspectOptions& options) {
   if (!subject.adapter) return Error{ErrorCode::InvalidArgument, "gradients are those of an adapter", "give --adapter"};
   SLIPWAY_TRY_ASSIGN(const ml::Dataset dataset, dataset_of(options, subject.loaded));
   if (dataset.labels == 0) return Error{ErrorCode::InvalidArgument, "no line has a label", {}};
-  ml::Compute compute({.threads = options.threads, .isa = {}});
+  ml::Compute compute(options.compute);
   ml::Lora lora = subject.lora()->clone();
   lora.dropout = 0;
   ml::Lora slopes = lora.zeros_like();

@@ -159,7 +159,7 @@ Result<ml::TrainSummary> Run::train() {
   SLIPWAY_TRY_ASSIGN(const ml::LoadedModel model, ml::load_model(options_.model));
   SLIPWAY_TRY_ASSIGN(const ml::Dataset dataset, data(model));
   SLIPWAY_TRY_ASSIGN(ml::Adapter adapter, this->adapter(model.model.config()));
-  ml::Compute compute({.threads = options_.threads, .isa = {}});
+  ml::Compute compute(options_.compute);
   const Value fingerprint = training_fingerprint(options_, adapter, dataset);
   SLIPWAY_TRY(folder_.write_config(training_record(options_, adapter, dataset, compute)));
   say(fmt::format("training {} parameters on {} threads, kernel {}", adapter.lora.parameter_count(), compute.threads(),

@@ -127,7 +127,7 @@ void Engine::work() {
 }
 
 void Engine::decode_loop() {
-  ml::Compute compute({.threads = options_.threads, .isa = {}});
+  ml::Compute compute(options_.compute);
   ml::Generator generator(state_->model.model, state_->model.tokenizer, compute,
                           {.sequences_max = options_.sequences_max, .tokens_only = true});
   for (;;) {

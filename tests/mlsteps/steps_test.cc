@@ -127,7 +127,7 @@ TEST_F(ModelStepTest, GenerateDrawsNextTokens) {
                           .output = path("o.jsonl"),
                           .prompt = {},
                           .params = {},
-                          .threads = 1};
+                          .compute = {.threads = 1}};
   options.params.n = 50;
   options.params.max_tokens = 1;
   ASSERT_EQ(run_generate(options, io()), kStepOk) << err_.str();
@@ -140,7 +140,7 @@ TEST_F(ModelStepTest, GenerateDrawsNextTokens) {
 
 TEST_F(ModelStepTest, GenerateChecksItsInput) {
   GenerateOptions options{
-      .model = model_, .adapter = {}, .input = {}, .output = {}, .prompt = {}, .params = {}, .threads = 1};
+      .model = model_, .adapter = {}, .input = {}, .output = {}, .prompt = {}, .params = {}, .compute = {.threads = 1}};
   EXPECT_EQ(run_generate(options, io()), kStepUsage) << "neither prompt nor input";
   options.input = path("in.jsonl");
   EXPECT_EQ(run_generate(options, io()), kStepUsage) << "no output";
@@ -155,8 +155,13 @@ TEST_F(ModelStepTest, GenerateChecksItsInput) {
 }
 
 TEST_F(ModelStepTest, GenerateOnePromptToStdout) {
-  GenerateOptions options{
-      .model = model_, .adapter = {}, .input = {}, .output = {}, .prompt = "The", .params = {}, .threads = 1};
+  GenerateOptions options{.model = model_,
+                          .adapter = {},
+                          .input = {},
+                          .output = {},
+                          .prompt = "The",
+                          .params = {},
+                          .compute = {.threads = 1}};
   options.params.temperature = 0;
   options.params.max_tokens = 3;
   ASSERT_EQ(run_generate(options, io()), kStepOk) << err_.str();
@@ -166,7 +171,7 @@ TEST_F(ModelStepTest, GenerateOnePromptToStdout) {
 TEST_F(ModelStepTest, EvaluateNeedsAMarkerOrAPair) {
   write("d.jsonl", "{\"text\":\"Question: a\"}\n");
   EvaluateOptions options{
-      .model = model_, .adapter = {}, .baseline = {}, .data = path("d.jsonl"), .labels = {}, .threads = 1};
+      .model = model_, .adapter = {}, .baseline = {}, .data = path("d.jsonl"), .labels = {}, .compute = {.threads = 1}};
   EXPECT_EQ(run_evaluate(options, io()), kStepInvalid);
   EXPECT_NE(err_.str().find("d.jsonl:1: `Answer:` is not in the text"), std::string::npos) << err_.str();
   write("d.jsonl", "{\"prompt\":\"a:\",\"completion\":\" maybe\"}\n");
@@ -183,7 +188,7 @@ TEST_F(ModelStepTest, EvaluateFailsBelowTheMinimum) {
                                 .data = path("d.jsonl"),
                                 .labels = {},
                                 .accuracy_min = 0.5,
-                                .threads = 1};
+                                .compute = {.threads = 1}};
   EXPECT_EQ(run_evaluate(options, io()), kStepFailed);
   EXPECT_EQ(failure_class(), "check");
   EXPECT_NE(out_.str().find(R"("accuracy":0)"), std::string::npos) << out_.str();
@@ -196,7 +201,7 @@ TEST_F(ModelStepTest, EvalLossHasALinePerLine) {
                                .input = path("d.jsonl"),
                                .output = path("o.jsonl"),
                                .rules = {.response_template = "Answer:"},
-                               .threads = 1};
+                               .compute = {.threads = 1}};
   ASSERT_EQ(run_eval_loss(options, io()), kStepOk) << err_.str();
   const auto lines = json_lines(path("o.jsonl"));
   ASSERT_EQ(lines.size(), 2U);
@@ -212,7 +217,7 @@ TEST_F(ModelStepTest, GradientsNeedAnAdapter) {
                                .input = path("d.jsonl"),
                                .output = path("g.safetensors"),
                                .rules = {},
-                               .threads = 1};
+                               .compute = {.threads = 1}};
   EXPECT_EQ(run_gradients(options, io()), kStepInvalid);
   EXPECT_NE(err_.str().find("--adapter"), std::string::npos);
 }

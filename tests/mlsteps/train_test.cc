@@ -28,7 +28,7 @@ class TrainTest : public StepTest {
     options_.model = fixture("models/tiny-gemma2-fp32");
     options_.data = path("train.jsonl");
     options_.output = path("out");
-    options_.threads = 1;
+    options_.compute.threads = 1;
     options_.settings.accumulation = 4;
     options_.settings.epochs = 2;  // 12 steps
     options_.settings.learning_rate = 2e-2;
@@ -93,7 +93,7 @@ TEST_F(TrainTest, HfLeavesTheAdapterAtTheRootToo) {
 TEST_F(TrainTest, TheSameSeedGivesTheSameBytes) {
   ASSERT_EQ(train(), kStepOk);
   options_.output = path("again");
-  options_.threads = 2;
+  options_.compute.threads = 2;
   ASSERT_EQ(train(), kStepOk);
   EXPECT_EQ(read("out/adapter/adapter_model.safetensors"), read("again/adapter/adapter_model.safetensors"));
   options_.output = path("other");
@@ -233,7 +233,7 @@ class TrainedTest : public TrainTest {
                            .input = path("ids.jsonl"),
                            .output = path("l.safetensors"),
                            .rules = {},
-                           .threads = 1};
+                           .compute = {.threads = 1}};
     EXPECT_EQ(run_logits(inspect, io()), kStepOk) << err_.str();
     const auto file = ml::SafetensorsFile::open(path("l.safetensors")).value();
     const auto view = file.find("logits_0").value();
@@ -271,7 +271,7 @@ TEST_F(TrainedTest, EvaluateSeesWhatWasLearned) {
                            .baseline = options_.model,
                            .data = options_.data,
                            .labels = {"yes", "no"},
-                           .threads = 1};
+                           .compute = {.threads = 1}};
   ASSERT_EQ(run_evaluate(evaluate, io()), kStepOk) << err_.str();
   EXPECT_EQ(outputs().get_int("examples"), 24);
   EXPECT_GE(outputs().find("accuracy")->as_double(), 0.9);
@@ -295,7 +295,7 @@ TEST_F(TrainedTest, GenerateContinuesLines) {
                            .output = path("texts.jsonl"),
                            .prompt = {},
                            .params = {},
-                           .threads = 1};
+                           .compute = {.threads = 1}};
   generate.params.temperature = 0;
   ASSERT_EQ(run_generate(generate, io()), kStepOk) << err_.str();
   const auto lines = json_lines(path("texts.jsonl"));

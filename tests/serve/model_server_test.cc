@@ -19,7 +19,7 @@ class ModelServerTest : public testing::Test {
   void serve(ServeOptions options = {}) {
     options.model = fixture("models/tiny-gemma2-fp32");
     options.port = 0;
-    options.threads = 1;
+    options.compute.threads = 1;
     options.version = "1.2.3";
     auto started = ModelServer::start(options, Logger());
     ASSERT_TRUE(started) << started.error().message;
@@ -180,7 +180,7 @@ TEST_F(FullQueueTest, DestructionCutsItShort) {
 
 TEST(ModelServer, SaysWhyAModelCannotBeLoaded) {
   test::TempFolder folder;
-  const auto server = ModelServer::start({.model = folder.path(), .port = 0, .threads = 1}, Logger());
+  const auto server = ModelServer::start({.model = folder.path(), .port = 0, .compute = {.threads = 1}}, Logger());
   ASSERT_TRUE(server);
   const auto ready = (*server)->wait_ready();
   ASSERT_FALSE(ready);

@@ -117,6 +117,9 @@ struct CheckpointSettings {
                                          const std::vector<Sample>& samples, const TrainSettings& settings,
                                          const CheckpointSettings& checkpoints, const TrainContext& context);
 
+// Compute::kernel_id() of the newest complete checkpoint below `folder`; "" if there is none.
+[[nodiscard]] std::string checkpoint_kernel(const std::filesystem::path& folder);
+
 // Fresh adapter values as peft 0.13.2 draws them: A uniform in ±1/sqrt(in), rounded to bf16; B zero. Drawn from `seed`
 // in the order of lora.parameters().
 void initialise(Lora& lora, std::uint64_t seed);

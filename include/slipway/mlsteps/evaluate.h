@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "slipway/ml/compute.h"
 #include "slipway/mlsteps/step.h"
 
 namespace slipway::mlsteps {
@@ -19,7 +20,7 @@ struct EvaluateOptions {
   std::vector<std::string> labels;
   double accuracy_min = 0;  // below it the exit code is 1
   int max_new_tokens = 32;
-  int threads = 0;
+  ml::ComputeOptions compute;
 };
 
 // Greedy decoding. Prints and leaves as outputs {"accuracy", "accuracy_before" (with a baseline), "examples"}.

@@ -16,7 +16,7 @@ struct GenerateOptions {
   std::string prompt;   // instead of input and output: the text goes to stdout
   ml::SamplingParams params;
   std::uint64_t seed = 42;
-  int threads = 0;
+  ml::ComputeOptions compute;
 };
 
 // With params.n > 1 a line is {"ids", "samples"}: if max_tokens is 1, `ids` are the n draws of the next token; else

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "slipway/ml/compute.h"
 #include "slipway/ml/dataset.h"
 #include "slipway/mlsteps/step.h"
 
@@ -14,7 +15,7 @@ struct InspectOptions {
   std::string input;    // logits: lines {"prompt_ids"}; else lines as for training
   std::string output;
   ml::DatasetRules rules;
-  int threads = 0;
+  ml::ComputeOptions compute;
 };
 
 // A safetensors file with logits_<line> [T, V] fp32, all positions.

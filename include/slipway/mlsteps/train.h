@@ -26,7 +26,7 @@ struct TrainOptions {
   ml::DatasetRules rules;  // `compat` is that of the settings
   ml::Resume resume = ml::Resume::Auto;
   bool merge = true;  // write OUTPUT/final_model
-  int threads = 0;    // 0: all this process may use
+  ml::ComputeOptions compute;
 };
 
 // Outputs: {"model", "adapter", "loss", "tokens_per_second", "steps", "samples", "samples_without_labels"}.

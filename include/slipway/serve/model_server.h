@@ -11,6 +11,7 @@
 #include "slipway/base/log.h"
 #include "slipway/base/result.h"
 #include "slipway/base/time.h"
+#include "slipway/ml/compute.h"
 
 namespace slipway::serve {
 
@@ -32,7 +33,7 @@ struct ServeOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8000;  // 0: any free one
   ResponseFormat format = ResponseFormat::Text;
-  int threads = 0;                         // 0: all this process may use
+  ml::ComputeOptions compute;
   int sequences_max = 16;                  // decoded together
   int queue_max = 64;                      // requests in work and waiting; more: 429
   std::size_t body_bytes_max = 1U << 20U;  // larger: 413

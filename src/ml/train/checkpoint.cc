@@ -175,6 +175,12 @@ Result<SavedState> read_train_state(const fs::path& folder, std::int64_t step) {
   return to_state(value);
 }
 
+std::string checkpoint_kernel(const fs::path& folder) {
+  const auto newest = newest_checkpoint(folder);
+  const auto saved = newest ? read_train_state(folder, *newest) : Result<SavedState>(Error{});
+  return saved ? saved->state.kernel_id : std::string();
+}
+
 std::string fingerprint_differences(const Value& a, const Value& b) {
   if (!a.is_object() || !b.is_object()) return "`fingerprint`";
   std::set<std::string> keys;
