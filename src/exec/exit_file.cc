@@ -56,18 +56,22 @@ Exited exited(const std::filesystem::path& folder, const AttemptId& id, const Va
 
 }  // namespace
 
-std::optional<Ending> read_ending(const std::filesystem::path& home, const AttemptId& id) {
+Result<std::optional<Ending>> read_ending(const std::filesystem::path& home, const AttemptId& id) {
   const auto folder = attempt_folder(home, id);
   const auto text = read_whole_file(folder / "exit", kExitBytesMax);
-  if (!text && text.error().code == ErrorCode::NotFound) return std::nullopt;
+  if (!text && text.error().code == ErrorCode::NotFound) return std::optional<Ending>();
+  if (!text && text.error().code == ErrorCode::Io) return text.error();
   const auto exit = text ? parse_json(*text) : Result<Value>(text.error());
   const auto ended = exit ? instant(*exit, "ended_at") : std::nullopt;
-  if (!ended) return Ending{{}, {}, Lost{id, "the file " + (folder / "exit").string() + " cannot be understood", true}};
+  if (!ended) {
+    const Lost lost{id, "the file " + (folder / "exit").string() + " cannot be understood", true};
+    return std::optional(Ending{{}, {}, lost});
+  }
   const std::string process = std::to_string(exit->get_int("pid")) + ":" + std::to_string(exit->get_int("start_ticks"));
-  if (flag(*exit, "started")) return Ending{process, instant(*exit, "started_at"), exited(folder, id, *exit, *ended)};
-  const auto failure = run::kFailureClasses.parse(exit->get_string("failure"));
-  return Ending{
-      process, {}, LaunchFailed{id, failure.value_or(run::FailureClass::Launch), exit->get_string("message")}};
+  if (flag(*exit, "started"))
+    return std::optional(Ending{process, instant(*exit, "started_at"), exited(folder, id, *exit, *ended)});
+  const auto failure = run::kFailureClasses.parse(exit->get_string("failure")).value_or(run::FailureClass::Launch);
+  return std::optional(Ending{process, {}, LaunchFailed{id, failure, exit->get_string("message")}});
 }
 
 }  // namespace slipway::exec

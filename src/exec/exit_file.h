@@ -15,7 +15,7 @@ struct Ending {
   Report report;                      // Exited, LaunchFailed, or Lost if the file cannot be understood
 };
 
-// nullopt while there is no file `exit`.
-[[nodiscard]] std::optional<Ending> read_ending(const std::filesystem::path& home, const AttemptId& id);
+// nullopt while there is no file `exit`; an error if that cannot be told now (no descriptor left, no permission).
+[[nodiscard]] Result<std::optional<Ending>> read_ending(const std::filesystem::path& home, const AttemptId& id);
 
 }  // namespace slipway::exec

@@ -20,7 +20,7 @@
 namespace slipway::exec {
 namespace {
 
-constexpr int kSweepMs = 1000;
+constexpr auto kSweepPause = std::chrono::milliseconds(500);
 constexpr std::string_view kFolderPrefix = "attempts/";
 
 // One attempt this executor answers for.
@@ -83,7 +83,8 @@ class LocalExecutor final : public Executor {
   // --- the I/O thread
   void loop();
   bool run_inbox();
-  void watch_fd(int fd) const;
+  [[nodiscard]] int wait_ms();
+  bool watch_fd(int fd) const;
   void run(LaunchSpec spec);
   void run(const StopCommand& command);
   void run(const AdoptCommand& command);
@@ -100,8 +101,10 @@ class LocalExecutor final : public Executor {
 
   [[nodiscard]] bool has_folder(const AttemptId& id) const;
   void look(const AttemptId& id);
-  [[nodiscard]] bool report_ending(const AttemptId& id);
-  [[nodiscard]] bool find_shim(const AttemptId& id);
+  // What one thing says about an attempt: it is settled by it, or not, or the thing cannot be looked at now.
+  enum class Finding : unsigned char { Settled, Nothing, Unknown };
+  [[nodiscard]] Finding report_ending(const AttemptId& id);
+  [[nodiscard]] Finding find_shim(const AttemptId& id);
   void watch(const AttemptId& id, ProcessIdentity identity, Instant since);
   void announce(const AttemptId& id, Tracked& tracked, const std::string& identity, Instant since) const;
   void send_stop(const Tracked& tracked) const;
@@ -117,6 +120,7 @@ class LocalExecutor final : public Executor {
   ShimdClient shimd_;
   Fd epoll_;
   Fd wake_;
+  std::optional<MonoInstant> next_sweep_;  // while some attempt has no descriptor to wait for
   std::map<AttemptId, Tracked> attempts_;
   std::map<int, AttemptId> by_process_;    // pidfd -> attempt
   std::map<AttemptId, std::string> lost_;  // found lost in this step, with why: settled together
@@ -139,22 +143,32 @@ void LocalExecutor::wake() const {
   [[maybe_unused]] const ssize_t done = ::write(wake_.get(), &one, sizeof one);
 }
 
-void LocalExecutor::watch_fd(int fd) const {
+bool LocalExecutor::watch_fd(int fd) const {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.fd = fd;
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+  return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+// For ever, if every attempt has a descriptor to wait for; else until the next sweep.
+int LocalExecutor::wait_ms() {
+  const auto is_watched = [](const auto& attempt) { return static_cast<bool>(attempt.second.process); };
+  if (std::all_of(attempts_.begin(), attempts_.end(), is_watched)) {
+    next_sweep_.reset();
+    return -1;
+  }
+  const MonoInstant now = clock_.monotonic();
+  if (!next_sweep_) next_sweep_ = now + kSweepPause;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next_sweep_ - now).count();
+  return static_cast<int>(std::max<std::int64_t>(left, 0));
 }
 
 void LocalExecutor::loop() {
   std::array<epoll_event, 64> events;
   while (run_inbox()) {
     report_lost();
-    // Everything that is settled has a descriptor to wait for; the rest is looked at again.
-    const bool settled =
-        std::all_of(attempts_.begin(), attempts_.end(), [](const auto& a) { return bool(a.second.process); });
-    const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), settled ? -1 : kSweepMs);
-    if (count == 0) sweep();
+    const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), wait_ms());
+    if (next_sweep_ && clock_.monotonic() >= *next_sweep_) sweep();
     for (int i = 0; i < count; ++i) {
       const int fd = events[static_cast<std::size_t>(i)].data.fd;
       if (fd == wake_.get()) continue;
@@ -207,6 +221,7 @@ void LocalExecutor::run(const StopCommand& command) {
 void LocalExecutor::run(const AdoptCommand& command) {
   for (const OpenAttempt& open : command.attempts) {
     Tracked& tracked = attempts_[open.id];
+    tracked.announced = false;
     tracked.identity = ProcessIdentity::parse(open.identity);
     tracked.service = open.service;
     tracked.stop = open.stop_requested;
@@ -312,6 +327,7 @@ void LocalExecutor::on_process_end(int fd) {
 
 // Heals what no event tells: a reply that never came, a descriptor that was not to be had.
 void LocalExecutor::sweep() {
+  next_sweep_.reset();
   std::vector<AttemptId> unknown;
   for (const auto& [id, tracked] : attempts_)
     if (!tracked.process) unknown.push_back(id);
@@ -327,11 +343,13 @@ bool LocalExecutor::has_folder(const AttemptId& id) const {
   return ::stat(attempt_folder(options_.home, id).c_str(), &info) == 0;
 }
 
-// Settles an attempt by what is on the disk and in the process table: ended, running, or lost.
+// Settles an attempt by what is on the disk and in the process table: ended, running, or lost. What cannot be looked at
+// now is looked at again by the next sweep; nothing is concluded from it.
 void LocalExecutor::look(const AttemptId& id) {
-  if (report_ending(id) || find_shim(id)) return;
-  // It may have ended between the two.
-  if (report_ending(id)) return;
+  for (const auto finding : {&LocalExecutor::report_ending, &LocalExecutor::find_shim,
+                             // It may have ended between the two.
+                             &LocalExecutor::report_ending})
+    if ((this->*finding)(id) != Finding::Nothing) return;
   Tracked& tracked = attempts_.at(id);
   tracked.spec.reset();
   const bool same_boot = !tracked.identity || tracked.identity->boot_id == boot_id_;
@@ -340,38 +358,45 @@ void LocalExecutor::look(const AttemptId& id) {
                                 : "the process that watched it was killed";
 }
 
-bool LocalExecutor::report_ending(const AttemptId& id) {
+LocalExecutor::Finding LocalExecutor::report_ending(const AttemptId& id) {
   const auto ending = read_ending(options_.home, id);
-  if (!ending) return false;
-  if (ending->started_at) announce(id, attempts_.at(id), ending->process + ":" + boot_id_, *ending->started_at);
+  if (!ending) return Finding::Unknown;
+  if (!*ending) return Finding::Nothing;
+  const Ending& end = **ending;
+  if (end.started_at) announce(id, attempts_.at(id), end.process + ":" + boot_id_, *end.started_at);
   drop(id);
-  sink_.on_report(ending->report);
-  return true;
+  sink_.on_report(end.report);
+  return Finding::Settled;
 }
 
 // The shim holds the lock; a recorded identity must be its. Without a folder the identity alone finds it.
-bool LocalExecutor::find_shim(const AttemptId& id) {
-  Tracked& tracked = attempts_.at(id);
-  ProcessIdentity found{lock_holder(attempt_folder(options_.home, id) / "lock"), 0, boot_id_};
-  if (found.pid == 0 && tracked.identity && !has_folder(id)) found.pid = tracked.identity->pid;
-  if (found.pid <= 0) return false;
+LocalExecutor::Finding LocalExecutor::find_shim(const AttemptId& id) {
+  const Tracked& tracked = attempts_.at(id);
+  const pid_t holder = lock_holder(attempt_folder(options_.home, id) / "lock");
+  if (holder < 0) return Finding::Unknown;
+  ProcessIdentity found{holder, 0, boot_id_};
+  if (holder == 0 && tracked.identity && !has_folder(id)) found.pid = tracked.identity->pid;
+  if (found.pid <= 0) return Finding::Nothing;
   found.start_ticks = start_ticks_of(found.pid);
-  if (found.start_ticks == 0 || (tracked.identity && *tracked.identity != found)) return false;
-  watch(id, found, instant_of_ticks(found.start_ticks, clock_));
-  return true;
+  if (found.start_ticks == 0) return holder > 0 ? Finding::Unknown : Finding::Nothing;
+  if (tracked.identity && *tracked.identity != found) return Finding::Nothing;
+  const Instant since = instant_of_ticks(found.start_ticks, clock_);
+  watch(id, std::move(found), since);
+  return Finding::Settled;
 }
 
 void LocalExecutor::watch(const AttemptId& id, ProcessIdentity identity, Instant since) {
   Tracked& tracked = attempts_.at(id);
   announce(id, tracked, identity.str(), since);
   tracked.spec.reset();
+  by_process_.erase(tracked.process.get());
   tracked.process = open_process(identity.pid, identity.start_ticks);
-  const bool no_descriptor = !tracked.process && (errno == EMFILE || errno == ENFILE);
+  const bool has_ended = !tracked.process && errno == ESRCH;
   tracked.identity = std::move(identity);
-  if (no_descriptor) return;
-  if (!tracked.process) return look(id);
+  if (has_ended) return look(id);
+  if (tracked.process && !watch_fd(tracked.process.get())) tracked.process = Fd();
+  if (!tracked.process) return;
   by_process_[tracked.process.get()] = id;
-  watch_fd(tracked.process.get());
   send_stop(tracked);
 }
 

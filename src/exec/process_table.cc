@@ -37,8 +37,10 @@ std::string_view attempt_in(std::string_view environment) {
 // One pass: KILLs what it finds and returns whose it was.
 std::set<std::string> kill_once(const std::set<std::string>& attempts) {
   std::set<std::string> found;
-  std::error_code ignored;
-  for (std::filesystem::directory_iterator it("/proc", ignored), end; it != end; it.increment(ignored)) {
+  std::error_code error;
+  std::filesystem::directory_iterator it("/proc", error);
+  if (error) return attempts;  // nothing is proved without looking
+  for (const std::filesystem::directory_iterator end; it != end; it.increment(error)) {
     const auto pid = parse_number<pid_t>(it->path().filename().native());
     if (!pid) continue;
     const std::string environment = read_proc_file(it->path() / "environ");
@@ -99,16 +101,21 @@ Instant instant_of_ticks(std::uint64_t start_ticks, const Clock& clock) {
 
 pid_t lock_holder(const std::filesystem::path& file) {
   const Fd fd(::open(file.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd) return errno == ENOENT ? 0 : -1;
   struct flock lock {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
-  return fd && ::fcntl(fd.get(), F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? lock.l_pid : 0;
+  if (::fcntl(fd.get(), F_GETLK, &lock) != 0) return -1;
+  if (lock.l_type == F_UNLCK) return 0;
+  return lock.l_pid > 0 ? lock.l_pid : -1;
 }
 
 Fd open_process(pid_t pid, std::uint64_t start_ticks) {
   Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (process && start_ticks_of(pid) != start_ticks) return Fd();
-  return process;
+  if (!process) return process;
+  // The descriptor holds on to one process; that it is the right one can be seen only now.
+  errno = ESRCH;
+  return start_ticks_of(pid) == start_ticks ? std::move(process) : Fd();
 }
 
 void signal_process(const Fd& process, int signal) {

@@ -36,11 +36,12 @@ struct ProcessIdentity {
 // The wall instant of a start time.
 [[nodiscard]] Instant instant_of_ticks(std::uint64_t start_ticks, const Clock& clock);
 
-// The process that holds the record lock on `file`; 0 if nobody does or there is no file.
+// The process that holds the record lock on `file`; 0 if nobody does or there is no file; -1 if that cannot be told now
+// (no descriptor left, no permission).
 [[nodiscard]] pid_t lock_holder(const std::filesystem::path& file);
 
-// A pidfd of the process, readable once it has ended. Empty if it has ended already and its number is free or taken by
-// another; errno is EMFILE or ENFILE if this process has no descriptor left.
+// A pidfd of the process, readable once it has ended. Empty with errno ESRCH if it has ended already (its number is
+// free or taken by another), with another errno if that cannot be told.
 [[nodiscard]] Fd open_process(pid_t pid, std::uint64_t start_ticks);
 void signal_process(const Fd& process, int signal);
 

@@ -1,4 +1,5 @@
 // An attempt runs at most once, and is found again whatever happened to those who watched it.
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "exec/local_fixture.h"
@@ -193,6 +194,40 @@ TEST_F(AdoptionTest, ARunningAttemptIsFoundWithoutItsFolder) {
   std::filesystem::rename(home_.path() / "elsewhere", home_.path() / "attempts");
   release();
   EXPECT_EQ(sink_.wait<Exited>(id())->exit_code, 7);
+}
+
+// Lowers the limit of open files, so that only a few more can be opened, and raises it again.
+class FewDescriptors {
+ public:
+  FewDescriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const Fd next(::open("/dev/null", O_RDONLY));
+    const rlimit few{static_cast<rlim_t>(next.get()) + 12, before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &few);
+  }
+  FewDescriptors(const FewDescriptors&) = delete;
+  FewDescriptors& operator=(const FewDescriptors&) = delete;
+  ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(AdoptionTest, WithoutDescriptorsNothingIsConcludedAndNothingMissed) {
+  constexpr int kAttempts = 30;
+  start();
+  ASSERT_TRUE(run(shell("exit 0", 100)));  // the helper is connected
+  const FewDescriptors few;
+  for (int n = 1; n <= kAttempts; ++n)
+    executor_->launch(shell("while [ ! -e go ]; do sleep 0.02; done; exit " + std::to_string(n), n));
+  for (int n = 1; n <= kAttempts; ++n) EXPECT_TRUE(sink_.wait<Running>(id(n))) << n;
+  std::filesystem::create_directory(workspace() / "go");
+  for (int n = 1; n <= kAttempts; ++n) {
+    const auto exited = sink_.wait<Exited>(id(n));
+    ASSERT_TRUE(exited) << n;
+    EXPECT_EQ(exited->exit_code, n);
+    EXPECT_EQ(sink_.count<Lost>(id(n)), 0U);
+  }
 }
 
 TEST_F(AdoptionTest, AnUnreadableEndIsNotInvented) {

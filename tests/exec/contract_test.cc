@@ -43,8 +43,11 @@ class LocalHarness final : public ExecutorHarness {
   }
   bool wait_until(const std::function<bool()>& holds) override { return exec::test::eventually(holds); }
   std::vector<exec::Report> reports() override { return log_.all(); }
+  // Running is the exec; the first line of the script follows it by a moment.
   int starts(const AttemptId& id) override {
-    const std::string text = exec::test::read_text(starts_file(id));
+    std::string text;
+    if (exists(exec::attempt_folder(world_.home_.path(), id)))
+      wait_until([&] { return !(text = exec::test::read_text(starts_file(id))).empty(); });
     return static_cast<int>(std::count(text.begin(), text.end(), '\n'));
   }
 

@@ -1,5 +1,8 @@
 #include "slipway/exec/local_executor.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "exec/local_fixture.h"
 
 namespace slipway::exec {
@@ -64,6 +67,42 @@ TEST_P(EndingTest, IsReported) {
   EXPECT_EQ(exited->exit_code, GetParam().exit_code);
   EXPECT_EQ(exited->message, GetParam().message);
   EXPECT_FALSE(exited->oom);
+}
+
+// A memory group of 32 MiB that a task can move itself to; both generations of control groups are tried.
+class MemoryGroup {
+ public:
+  MemoryGroup() {
+    for (const char* root : {"/sys/fs/cgroup/memory", "/sys/fs/cgroup"}) {
+      const auto folder = std::filesystem::path(root) / ("slipway-test-" + std::to_string(::getpid()));
+      if (!exists(folder.parent_path() / "cgroup.procs") || ::mkdir(folder.c_str(), 0700) != 0) continue;
+      for (const char* limit : {"memory.limit_in_bytes", "memory.max"})
+        if (exists(folder / limit)) folder_ = folder, std::ofstream(folder / limit) << (32U << 20U);
+      if (!folder_.empty()) return;
+      ::rmdir(folder.c_str());
+    }
+  }
+  MemoryGroup(const MemoryGroup&) = delete;
+  MemoryGroup& operator=(const MemoryGroup&) = delete;
+  ~MemoryGroup() {
+    if (!folder_.empty()) test::eventually([&] { return ::rmdir(folder_.c_str()) == 0; });
+  }
+  [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+TEST_F(LocalExecutorTest, AKillForLackOfMemoryIsNamed) {
+  const MemoryGroup group;
+  if (group.folder().empty()) GTEST_SKIP() << "making a memory group needs root and a mounted controller";
+  start();
+  const auto exited = run(shell("echo $$ >" + (group.folder() / "cgroup.procs").string() +
+                                "; exec awk 'BEGIN { s = \"x\"; while (1) s = s s }'"));
+  ASSERT_TRUE(exited);
+  EXPECT_EQ(exited->exit_code, 137);
+  EXPECT_TRUE(exited->oom);
+  EXPECT_EQ(exited->message, "killed for lack of memory");
 }
 
 }  // namespace
