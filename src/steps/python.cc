@@ -136,10 +136,10 @@ std::vector<std::optional<std::string>> typed_column(const std::vector<std::stri
     return gaps ? float_repr(static_cast<double>(value)) : std::to_string(value);
   };
   if (auto column = converted(fields, whole_number, print_whole)) return *column;
-  const bool too_large = std::any_of(fields.begin(), fields.end(), [](const std::string& field) {
-    return field.find_first_not_of("0123456789+-") == std::string::npos && field.size() > 18 && !whole_number(field);
+  const bool only_digits = std::all_of(fields.begin(), fields.end(), [](const std::string& field) {
+    return is_missing(field) || without_blanks(field).find_first_not_of("0123456789+-") == std::string_view::npos;
   });
-  if (!too_large)
+  if (!only_digits)
     if (auto column = converted(fields, real_number, float_repr)) return *column;
   if (auto column = converted(fields, truth, [](bool value) { return std::string(value ? "True" : "False"); }))
     return *column;

@@ -33,6 +33,8 @@ TEST(TypedColumn, TypesByTheWholeColumn) {
   EXPECT_EQ(typed_column({"7", ".5"}), (Column{"7.0", "0.5"}));
   EXPECT_EQ(typed_column({"true", "FALSE", "null"}), (Column{"True", "False", std::nullopt}));
   EXPECT_EQ(typed_column({"1e", "+-1", "0x10"}), (Column{"1e", "+-1", "0x10"}));
+  EXPECT_EQ(typed_column({"9999999999999999999", "-"}), (Column{"9999999999999999999", "-"}));
+  EXPECT_EQ(typed_column({"9999999999999999999", "-inf"}), (Column{"1e+19", "-inf"}));
   EXPECT_EQ(typed_column({"", "nan"}), (Column{std::nullopt, std::nullopt}));
   EXPECT_EQ(typed_column({}), (Column{}));
 }

@@ -18,10 +18,33 @@ Error wrong(std::string_view what, const Item& item) {
   return {ErrorCode::InvalidArgument, fmt::format("{} of {}", what, subject), {}};
 }
 
+std::vector<std::string> code_points(std::string_view text) {
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::uint32_t size = code_point_at(text, at).size;
+    out.emplace_back(text.substr(at, size));
+    at += size;
+  }
+  return out;
+}
+
+// str.isspace: White_Space and the four separators of ASCII.
+bool is_blank(char32_t c) { return is_space(c) || (c >= 0x1C && c <= 0x1F); }
+
+// str.strip(characters): without characters, blanks.
 std::string strip(std::string_view text, std::string_view characters, bool left, bool right) {
-  if (left) text.remove_prefix(std::min(text.find_first_not_of(characters), text.size()));
-  if (right) text = text.substr(0, text.find_last_not_of(characters) + 1);
-  return std::string(text);
+  const std::vector<std::string> points = code_points(text);
+  const auto goes = [&](const std::string& point) {
+    return characters.empty() ? is_blank(code_point_at(point, 0).value)
+                              : characters.find(point) != std::string_view::npos;
+  };
+  std::size_t begin = 0;
+  std::size_t end = points.size();
+  while (left && begin < end && goes(points[begin])) ++begin;
+  while (right && end > begin && goes(points[end - 1])) --end;
+  std::string out;
+  for (std::size_t i = begin; i < end; ++i) out += points[i];
+  return out;
 }
 
 std::string ascii_case(std::string text, bool upper) {
@@ -50,16 +73,6 @@ std::string replaced(std::string_view text, std::string_view from, std::string_v
        done = hit + from.size())
     out.append(text.substr(done, hit - done)).append(to);
   return out.append(text.substr(done));
-}
-
-std::vector<std::string> code_points(std::string_view text) {
-  std::vector<std::string> out;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::uint32_t size = code_point_at(text, at).size;
-    out.emplace_back(text.substr(at, size));
-    at += size;
-  }
-  return out;
 }
 
 std::string quoted(const Value& value) {
@@ -113,9 +126,9 @@ std::string argument_text(const Arguments& arguments, std::size_t index, std::st
 }
 
 Result<Item> string_method(std::string_view name, const std::string& text, const Arguments& arguments) {
-  if (name == "strip") return Item(strip(text, argument_text(arguments, 0, kBlanks), true, true));
-  if (name == "lstrip") return Item(strip(text, argument_text(arguments, 0, kBlanks), true, false));
-  if (name == "rstrip") return Item(strip(text, argument_text(arguments, 0, kBlanks), false, true));
+  if (name == "strip") return Item(strip(text, argument_text(arguments, 0, ""), true, true));
+  if (name == "lstrip") return Item(strip(text, argument_text(arguments, 0, ""), true, false));
+  if (name == "rstrip") return Item(strip(text, argument_text(arguments, 0, ""), false, true));
   if (name == "upper" || name == "lower") return Item(ascii_case(text, name == "upper"));
   if (name == "title" || name == "capitalize") return Item(capitalized(text, name == "title"));
   if (name == "startswith") return Item(Value(text.starts_with(argument_text(arguments, 0, ""))));
@@ -299,7 +312,7 @@ Result<Item> apply_filter(std::string_view name, Item subject, const Arguments& 
     return Item(number && number->is_int() ? *number : Value(0));
   }
   if (name == "items") return call_method(name, subject, arguments);
-  if (name == "trim") return Item(strip(to_text(subject), argument_text(arguments, 0, kBlanks), true, true));
+  if (name == "trim") return Item(strip(to_text(subject), argument_text(arguments, 0, ""), true, true));
   if (name == "upper" || name == "lower" || name == "replace" || name == "title" || name == "capitalize")
     return string_method(name, to_text(subject), arguments);
   SLIPWAY_TRY_ASSIGN(Value::Array items, elements(subject));

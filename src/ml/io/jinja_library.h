@@ -1,4 +1,5 @@
 // What Jinja expressions compute with: values, operators, filters, tests, functions and methods, as Python has them.
+// Tuples are lists here, and letters beyond ASCII have no case.
 #pragma once
 
 #include <string>
