@@ -11,6 +11,7 @@ namespace slipway::ml::jinja {
 namespace {
 
 constexpr std::size_t kOutputBytesMax = 64U << 20U;
+constexpr std::int64_t kNodesMax = 2'000'000;  // run; far beyond any conversation
 
 class Evaluator {
  public:
@@ -26,7 +27,8 @@ class Evaluator {
     for (const Node& node : block) {
       SLIPWAY_TRY_ASSIGN(const Flow flow, run(node));
       if (flow != Flow::Normal) return flow;
-      if (out_.size() > kOutputBytesMax) return Error{ErrorCode::TooLarge, "the template's text grows without end", {}};
+      if (out_.size() > kOutputBytesMax || ++nodes_run_ > kNodesMax)
+        return Error{ErrorCode::TooLarge, "the template does not come to an end", {}};
     }
     return Flow::Normal;
   }
@@ -168,7 +170,7 @@ class Evaluator {
   Result<Item> eval_unary(const Expression& e) {
     SLIPWAY_TRY_ASSIGN(const Item item, eval(*e.operands[0]));
     if (e.text == "not") return Item(Value(!truthy(item)));
-    return arithmetic("-", Item(Value(0)), e.text == "-" ? item : *arithmetic("-", Item(Value(0)), item));
+    return arithmetic(e.text, Item(Value(0)), item);
   }
 
   Result<Item> eval_binary(const Expression& e) {
@@ -177,7 +179,7 @@ class Evaluator {
     if (e.text == "or" && truthy(left)) return left;
     SLIPWAY_TRY_ASSIGN(Item right, eval(*e.operands[1]));
     if (e.text == "and" || e.text == "or") return right;
-    if (e.text == "~") return Item(Value(to_text(left) + to_text(right)));
+    if (e.text == "~") return arithmetic("+", Item(to_text(left)), Item(to_text(right)));
     if (e.text == "in" || e.text == "not in") {
       SLIPWAY_TRY_ASSIGN(const bool found, contains(right, left));
       return Item(Value(found == (e.text == "in")));
@@ -223,6 +225,7 @@ class Evaluator {
 
   std::vector<std::map<std::string, Item>> scopes_;
   std::string out_;
+  std::int64_t nodes_run_ = 0;
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 namespace slipway::ml::jinja {
 namespace {
 
+constexpr std::size_t kElementsMax = 16U << 20U;  // of a text or list, before it grows
 constexpr std::string_view kBlanks = " \t\n\r\f\v";
 
 Error wrong(std::string_view what, const Item& item) {
@@ -272,6 +273,8 @@ Result<Item> compare(std::string_view op, const Item& left, const Item& right) {
 Result<Item> arithmetic(std::string_view op, const Item& left, const Item& right) {
   const Value& a = left.value;
   const Value& b = right.value;
+  const std::size_t size = a.is_string() ? a.as_string().size() : a.is_array() ? a.as_array().size() : 0;
+  if (size > kElementsMax) return Error{ErrorCode::TooLarge, "a value grows without end", {}};
   if (op == "+" && a.is_string() && b.is_string()) return Item(a.as_string() + b.as_string());
   if (op == "+" && a.is_array() && b.is_array()) {
     Value::Array both = a.as_array();

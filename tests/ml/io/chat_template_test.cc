@@ -58,7 +58,7 @@ TEST(Jinja, ComputesAsJinja2) {
     std::string text;
   };
   for (const Row& row : std::vector<Row>{
-           {"{{ x + 1 }}|{{ x // 2 }}|{{ -x % 2 }}|{{ x / 2 }}|{{ x ~ 'a' }}", "4|1|1|1.5|3a"},
+           {"{{ x + 1 }}|{{ x // 2 }}|{{ -x % 2 }}|{{ x / 2 }}|{{ x ~ 'a' }}|{{ +x }}", "4|1|1|1.5|3a|3"},
            {"{{ 'a' + s|trim + 'b' }}|{{ s.strip().lower() }}|{{ s | upper }}", "aAbb|ab| AB "},
            {"{{ l[0] }}{{ l[-1] }}{{ l[1:] }}{{ l[::-1] }}{{ s[1:3] }}", "13[2, 3][3, 2, 1]Ab"},
            {"{{ o.k }}{{ o['k'] }}{{ o.none }}{{ nothing }}{{ none }}{{ true }}", "vvNoneTrue"},
@@ -104,7 +104,12 @@ TEST(Jinja, RefusesWithAReason) {
            {"\n\n{{ 1 + }}", "line 3"},
            {"{{ nothing.member }}", "undefined `nothing`"},
            {"{{ 1 + 'a' }}", "cannot compute +"},
+           {"{{ +s }}{{ -nothing }}", "cannot compute +"},
            {"{{ 1 // 0 }}", "division by zero"},
+           {"{% set n = namespace(a='x') %}{% for i in range(60) %}{% set n.a = n.a + n.a %}{% endfor %}",
+            "grows without end"},
+           {"{% for i in range(9999) %}{% for j in range(9999) %}{% if j %}{% endif %}{% endfor %}{% endfor %}",
+            "does not come to an end"},
            {"{{ 9223372036854775 * 9223372036854775 }}", "too large"},
            {"{% for i in 5 %}{% endfor %}", "cannot loop"},
            {"{% for i in range(100000000) %}{% endfor %}", "a range without end"},
