@@ -372,8 +372,10 @@ LocalExecutor::Finding LocalExecutor::report_ending(const AttemptId& id) {
 // The shim holds the lock; a recorded identity must be its. Without a folder the identity alone finds it.
 LocalExecutor::Finding LocalExecutor::find_shim(const AttemptId& id) {
   const Tracked& tracked = attempts_.at(id);
-  const pid_t holder = lock_holder(attempt_folder(options_.home, id) / "lock");
-  if (holder < 0) return Finding::Unknown;
+  const auto lock = attempt_folder(options_.home, id) / "lock";
+  const pid_t holder = lock_holder(lock);
+  // A shim that has not started the command yet will soon, or will say why not.
+  if (holder < 0 || (holder > 0 && lock_holder(lock, shim::kLockStarted) != holder)) return Finding::Unknown;
   ProcessIdentity found{holder, 0, boot_id_};
   if (holder == 0 && tracked.identity && !has_folder(id)) found.pid = tracked.identity->pid;
   if (found.pid <= 0) return Finding::Nothing;

@@ -52,6 +52,20 @@ std::set<std::string> kill_once(const std::set<std::string>& attempts) {
   return found;
 }
 
+// The holder of a lock on `length` bytes from `start`; length 0 means up to the end.
+pid_t holder_of(const std::filesystem::path& file, off_t start, off_t length) {
+  const Fd fd(::open(file.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd) return errno == ENOENT ? 0 : -1;
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = start;
+  lock.l_len = length;
+  if (::fcntl(fd.get(), F_GETLK, &lock) != 0) return -1;
+  if (lock.l_type == F_UNLCK) return 0;
+  return lock.l_pid > 0 ? lock.l_pid : -1;
+}
+
 }  // namespace
 
 std::string ProcessIdentity::str() const {
@@ -99,16 +113,8 @@ Instant instant_of_ticks(std::uint64_t start_ticks, const Clock& clock) {
   return clock.now() - (clock.monotonic() - start);
 }
 
-pid_t lock_holder(const std::filesystem::path& file) {
-  const Fd fd(::open(file.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-  if (!fd) return errno == ENOENT ? 0 : -1;
-  struct flock lock {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  if (::fcntl(fd.get(), F_GETLK, &lock) != 0) return -1;
-  if (lock.l_type == F_UNLCK) return 0;
-  return lock.l_pid > 0 ? lock.l_pid : -1;
-}
+pid_t lock_holder(const std::filesystem::path& file) { return holder_of(file, 0, 0); }
+pid_t lock_holder(const std::filesystem::path& file, int byte) { return holder_of(file, byte, 1); }
 
 Fd open_process(pid_t pid, std::uint64_t start_ticks) {
   Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));

@@ -37,8 +37,9 @@ struct ProcessIdentity {
 [[nodiscard]] Instant instant_of_ticks(std::uint64_t start_ticks, const Clock& clock);
 
 // The process that holds the record lock on `file`; 0 if nobody does or there is no file; -1 if that cannot be told now
-// (no descriptor left, no permission).
+// (no descriptor left, no permission). All of the file, or one byte of it.
 [[nodiscard]] pid_t lock_holder(const std::filesystem::path& file);
+[[nodiscard]] pid_t lock_holder(const std::filesystem::path& file, int byte);
 
 // A pidfd of the process, readable once it has ended. Empty with errno ESRCH if it has ended already (its number is
 // free or taken by another), with another errno if that cannot be told.

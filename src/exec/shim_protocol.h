@@ -66,6 +66,10 @@ enum class Tag : char {
 };
 inline constexpr std::size_t kFieldOverhead = 1 + sizeof(std::uint32_t) + 1;
 
+// Bytes of an attempt's `lock`: the first is locked while its shim lives, the second too once the command runs.
+inline constexpr int kLockAlive = 0;
+inline constexpr int kLockStarted = 1;
+
 // Signals to a shim: end politely (TERM, grace, KILL of the whole tree), or at once.
 inline constexpr int kStopSignal = 15;     // SIGTERM
 inline constexpr int kStopNowSignal = 10;  // SIGUSR1

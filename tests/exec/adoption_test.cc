@@ -1,5 +1,6 @@
 // An attempt runs at most once, and is found again whatever happened to those who watched it.
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "exec/local_fixture.h"
@@ -194,6 +195,61 @@ TEST_F(AdoptionTest, ARunningAttemptIsFoundWithoutItsFolder) {
   std::filesystem::rename(home_.path() / "elsewhere", home_.path() / "attempts");
   release();
   EXPECT_EQ(sink_.wait<Exited>(id())->exit_code, 7);
+}
+
+// A process that holds the locks of an attempt as its shim would, and nothing else.
+class FakeShim {
+ public:
+  explicit FakeShim(const std::filesystem::path& lock) {
+    int orders[2];
+    EXPECT_EQ(::pipe(orders), 0);
+    pid_ = ::fork();
+    if (pid_ == 0) obey(lock, orders[0]);
+    ::close(orders[0]);
+    orders_ = Fd(orders[1]);
+    EXPECT_TRUE(eventually([&] { return lock_holder(lock) == pid_; }));
+  }
+  FakeShim(const FakeShim&) = delete;
+  FakeShim& operator=(const FakeShim&) = delete;
+  ~FakeShim() { end(); }
+
+  void start_command() { EXPECT_EQ(::write(orders_.get(), "s", 1), 1); }
+  void end() {
+    if (pid_ > 0) ::kill(pid_, SIGKILL);
+    if (pid_ > 0) ::waitpid(pid_, nullptr, 0);
+    pid_ = 0;
+  }
+
+ private:
+  [[noreturn]] static void obey(const std::filesystem::path& file, int orders) {
+    const int fd = ::open(file.c_str(), O_RDWR);
+    for (const int byte : {shim::kLockAlive, shim::kLockStarted}) {
+      struct flock lock {};
+      lock.l_type = F_WRLCK;
+      lock.l_start = byte;
+      lock.l_len = 1;
+      ::fcntl(fd, F_SETLK, &lock);
+      char order = 0;
+      if (::read(orders, &order, 1) != 1) ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  pid_t pid_ = 0;
+  Fd orders_;
+};
+
+TEST_F(AdoptionTest, AShimThatHasNotStartedTheCommandIsNotRunning) {
+  std::filesystem::create_directories(folder());
+  std::ofstream(folder() / "lock") << "";
+  FakeShim fake(folder() / "lock");
+  start();
+  executor_->launch(shell("echo never"));
+  ASSERT_TRUE(run(shell("exit 0", 2)));  // launched later, and already over
+  EXPECT_EQ(sink_.count<Running>(id()), 0U);
+  fake.start_command();
+  EXPECT_TRUE(sink_.wait<Running>(id()));
+  fake.end();
+  EXPECT_TRUE(sink_.wait<Lost>(id()));
 }
 
 // Lowers the limit of open files, so that only a few more can be opened, and raises it again.

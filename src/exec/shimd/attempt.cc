@@ -26,7 +26,7 @@ bool fill_folder(Attempt& attempt, const char* path) {
   attempt.folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (attempt.folder < 0) return false;
   attempt.lock = openat(attempt.folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  return attempt.lock >= 0 && try_lock(attempt.lock) &&
+  return attempt.lock >= 0 && try_lock_byte(attempt.lock, kLockAlive) &&
          open_log(attempt.log, attempt.folder, attempt.request.log_bytes_max, Overflow::Discard);
 }
 
@@ -125,7 +125,7 @@ Ending ending_of(const Tree& tree, const StopState& stop, bool killed_all, long 
   }
   close(out);
   close(err);
-  attempt.started_us = wall_ns() / 1000;
+  mark_started(attempt);
   tell_started(attempt);
   const std::int64_t grace_ms = attempt.request.grace_ms;
   wipe(attempt.request);
@@ -163,6 +163,11 @@ bool send_reply(int client, Kind kind, const char* folder, const char* message, 
   packet.msg_iov = parts;
   packet.msg_iovlen = 3;
   return sendmsg(client, &packet, flags | MSG_NOSIGNAL) >= 0 || errno != EAGAIN;
+}
+
+void mark_started(Attempt& attempt) {
+  attempt.started_us = wall_ns() / 1000;
+  try_lock_byte(attempt.lock, kLockStarted);
 }
 
 bool tell_started(Attempt& attempt) {

@@ -44,6 +44,8 @@ struct Ending {
 bool open_pipes(LogStream& out_stream, LogStream& err_stream, int& out, int& err);
 // Writes `exit`, trying again while the disk is full, and ends the process.
 [[noreturn]] void finish(Attempt& attempt, const Ending& ending);
+// Takes the instant, and lets everybody see that the command runs.
+void mark_started(Attempt& attempt);
 // Tells the daemon that the attempt runs. False if it must be tried again when the connection takes more.
 bool tell_started(Attempt& attempt);
 // "program `x` not found in PATH (…)" and the like, with its failure class.

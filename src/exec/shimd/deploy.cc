@@ -402,7 +402,7 @@ void write_output(Deploy& deploy) {
 
 void run_deploy(Attempt& attempt) {
   Deploy deploy{.attempt = attempt, .request = attempt.request, .service = attempt.request.service};
-  attempt.started_us = wall_ns() / 1000;
+  mark_started(attempt);
   tell_started(attempt);
   deploy.deadline_ms = boot_ms() + deploy.service.rollout_ms;
   open_service(deploy);

@@ -86,6 +86,15 @@ bool try_lock(int fd) {
   return fcntl(fd, F_SETLK, &lock) == 0;
 }
 
+bool try_lock_byte(int fd, int byte) {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = byte;
+  lock.l_len = 1;
+  return fcntl(fd, F_SETLK, &lock) == 0;
+}
+
 pid_t lock_holder(int at, const char* path) {
   const int fd = openat(at, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return 0;

@@ -22,7 +22,8 @@ std::size_t format_time(std::int64_t wall, int digits, char* out);
 
 // POSIX record locks: held by one process, not inherited by fork, gone with the process, and a reader may ask who
 // holds one without taking it. Whoever takes one must not open the same file a second time.
-[[nodiscard]] bool try_lock(int fd);
+[[nodiscard]] bool try_lock(int fd);  // the whole file
+bool try_lock_byte(int fd, int byte);
 // The holder of the lock on the file at `path` below the folder `at`, 0 if nobody.
 [[nodiscard]] pid_t lock_holder(int at, const char* path);
 
