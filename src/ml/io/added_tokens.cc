@@ -97,7 +97,7 @@ Result<std::vector<AddedToken>> parse_added_tokens(const Value& list, const Voca
       return member != nullptr && member->is_bool() ? member->as_bool() : fallback;
     };
     const auto known = vocabulary.find(content->as_string());
-    tokens.push_back({.id = known != vocabulary.end() ? known->second : static_cast<TokenId>(id->as_int()),
+    tokens.push_back({.id = known.value_or(static_cast<TokenId>(id->as_int())),
                       .content = content->as_string(),
                       .single_word = flag("single_word", false),
                       .lstrip = flag("lstrip", false),

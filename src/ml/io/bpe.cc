@@ -51,23 +51,19 @@ Result<Bpe> Bpe::parse(const Value& model) {
 Result<void> Bpe::read_vocabulary(const Value& model) {
   const Value* vocab = model.find("vocab");
   if (vocab == nullptr || !vocab->is_object()) return Error{ErrorCode::Corrupt, "model.vocab is missing", {}};
-  vocabulary_.reserve(vocab->as_object().size());
+  vocabulary_ = Vocabulary(vocab->as_object().size());
   for (const auto& [token, id] : vocab->as_object()) {
     if (!id.is_int() || id.as_int() < 0 || id.as_int() > INT32_MAX)
       return Error{ErrorCode::Corrupt, "model.vocab gives `" + token + "` the id " + id.dump(), {}};
-    vocabulary_.emplace(token, static_cast<TokenId>(id.as_int()));
+    vocabulary_.add(token, static_cast<TokenId>(id.as_int()));
   }
-  const auto find = [&](std::string_view token) -> std::optional<TokenId> {
-    const auto it = vocabulary_.find(token);
-    return it == vocabulary_.end() ? std::nullopt : std::optional(it->second);
-  };
   if (const Value* unknown = model.find("unk_token"); unknown != nullptr && unknown->is_string()) {
-    unknown_ = find(unknown->as_string());
+    unknown_ = vocabulary_.find(unknown->as_string());
     if (!unknown_)
       return Error{ErrorCode::Corrupt, "unk_token `" + unknown->as_string() + "` is not in model.vocab", {}};
   }
   if (get_flag(model, "byte_fallback"))
-    for (int byte = 0; byte < 256; ++byte) byte_tokens_.push_back(find(fmt::format("<0x{:02X}>", byte)));
+    for (int byte = 0; byte < 256; ++byte) byte_tokens_.push_back(vocabulary_.find(fmt::format("<0x{:02X}>", byte)));
   return {};
 }
 
@@ -98,11 +94,11 @@ Result<void> Bpe::add_merge(std::string_view left, std::string_view right) {
   const auto l = vocabulary_.find(left);
   const auto r = vocabulary_.find(right);
   const auto m = vocabulary_.find(merged);
-  if (l == vocabulary_.end() || r == vocabulary_.end() || m == vocabulary_.end())
+  if (!l || !r || !m)
     return Error{
         ErrorCode::Corrupt, fmt::format("merge `{}` + `{}` names a token that is not in model.vocab", left, right), {}};
   const auto rank = merge_count_++;
-  merges_.insert_or_assign(pair_key(l->second, r->second), Merge{rank, m->second});
+  merges_.insert_or_assign(pair_key(*l, *r), Merge{rank, *m});
   return {};
 }
 
@@ -133,9 +129,9 @@ std::vector<Bpe::Node> Bpe::symbols_of(std::string_view word) const {
     const bool last = at + size == word.size();
     spelled.assign(at == 0 ? "" : continuing_prefix_).append(code_point).append(last ? end_suffix_ : "");
     at += size;
-    if (const auto it = vocabulary_.find(spelled); it != vocabulary_.end()) {
+    if (const auto id = vocabulary_.find(spelled)) {
       flush();
-      nodes.push_back({it->second, size});
+      nodes.push_back({*id, size});
     } else if (!add_bytes(spelled, nodes) && unknown_) {
       if (unknown && !fuse_unknown_) flush();
       unknown = Node{*unknown_, (unknown ? unknown->size : 0) + size};
@@ -183,8 +179,8 @@ void Bpe::merge_all(std::vector<Node>& nodes) const {
 
 void Bpe::encode(std::string_view word, std::vector<Symbol>& out) const {
   if (ignore_merges_)
-    if (const auto it = vocabulary_.find(word); it != vocabulary_.end()) {
-      out.push_back({it->second, static_cast<std::uint32_t>(word.size())});
+    if (const auto id = vocabulary_.find(word)) {
+      out.push_back({*id, static_cast<std::uint32_t>(word.size())});
       return;
     }
   std::vector<Node> nodes = symbols_of(word);

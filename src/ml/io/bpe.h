@@ -8,16 +8,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "ml/io/vocabulary.h"
 #include "slipway/base/value.h"
 #include "slipway/ml/tokenizer.h"
 
 namespace slipway::ml {
-
-struct StringHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-};
-using Vocabulary = std::unordered_map<std::string, TokenId, StringHash, std::equal_to<>>;
 
 // A token and how many bytes of the word it stands for.
 struct Symbol {

@@ -53,9 +53,10 @@ class Lexer {
       text.remove_prefix(1);
     }
     trim_newline_ = false;
-    if (!last && open + 2 < source_.size() && source_[open + 2] == '-') {
+    const char control = !last && open + 2 < source_.size() ? source_[open + 2] : ' ';
+    if (control == '-') {
       text = text.substr(0, text.find_last_not_of(kBlanks) + 1);
-    } else if (!last && source_[open + 1] != '{' && source_[open + 2] != '+') {  // lstrip_blocks
+    } else if (!last && source_[open + 1] != '{' && control != '+') {  // lstrip_blocks
       const std::size_t line = text.rfind('\n');
       const std::size_t tail = line == std::string_view::npos ? 0 : line + 1;
       const bool own_line = line != std::string_view::npos || at_ == 0;

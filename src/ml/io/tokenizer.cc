@@ -106,17 +106,17 @@ void append(Encoding& out, TokenId id, ByteSpan span) {
 
 Result<void> Tokenizer::Parts::index_tokens() {
   TokenId largest = -1;
-  for (const auto& [token, id] : bpe.vocabulary()) largest = std::max(largest, id);
+  for (const auto& [token, id] : bpe.vocabulary().entries()) largest = std::max(largest, id);
   for (const AddedToken& token : added) largest = std::max(largest, token.id);
   const auto size = static_cast<std::size_t>(largest) + 1;
-  if (size > bpe.vocabulary().size() + added.size() + kIdSlack)
+  if (size > bpe.vocabulary().entries().size() + added.size() + kIdSlack)
     return Error{ErrorCode::Corrupt,
                  fmt::format("token id {} is far beyond the {} tokens there are", largest,
-                             bpe.vocabulary().size() + added.size()),
+                             bpe.vocabulary().entries().size() + added.size()),
                  {}};
   tokens.resize(size);
   special.resize(size);
-  for (const auto& [token, id] : bpe.vocabulary()) tokens[static_cast<std::size_t>(id)] = token;
+  for (const auto& [token, id] : bpe.vocabulary().entries()) tokens[static_cast<std::size_t>(id)] = token;
   for (const AddedToken& token : added) {
     tokens[static_cast<std::size_t>(token.id)] = token.content;
     if (token.special) special[static_cast<std::size_t>(token.id)] = true;
@@ -226,8 +226,7 @@ std::optional<std::string> Tokenizer::token(TokenId id) const {
 std::optional<TokenId> Tokenizer::find(std::string_view token) const {
   for (const AddedToken& added : parts_->added)
     if (added.content == token) return added.id;
-  const auto it = parts_->bpe.vocabulary().find(token);
-  return it == parts_->bpe.vocabulary().end() ? std::nullopt : std::optional(it->second);
+  return parts_->bpe.vocabulary().find(token);
 }
 
 bool Tokenizer::is_special(TokenId id) const {

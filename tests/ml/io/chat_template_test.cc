@@ -101,6 +101,8 @@ TEST(Jinja, RefusesWithAReason) {
            {"{{ s.encode() }}", "the method `encode` of a string is not in the subset"},
            {"{% if x %}", "`endif` is missing"},
            {"{{ x ", "not closed"},
+           {"{%", "not closed"},
+           {"a{#-", "not closed"},
            {"\n\n{{ 1 + }}", "line 3"},
            {"{{ nothing.member }}", "undefined `nothing`"},
            {"{{ 1 + 'a' }}", "cannot compute +"},
