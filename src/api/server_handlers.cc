@@ -18,9 +18,14 @@ Result<http::Response> get_version(const Call& call) {
 Result<http::Response> check_db(const Call& call) {
   SLIPWAY_TRY_ASSIGN(const auto findings, call.backend.store.check());
   Value list{Value::Array{}};
-  for (const auto& finding : findings)
-    list.as_array().push_back(Value::Object{{"invariant", finding.invariant}, {"detail", finding.detail}});
-  return reply(Value::Object{{"findings", std::move(list)}});
+  for (const auto& finding : findings) {
+    Value& entry = list.as_array().emplace_back();
+    entry["invariant"] = finding.invariant;
+    entry["detail"] = finding.detail;
+  }
+  Value body;
+  body["findings"] = std::move(list);
+  return reply(body);
 }
 
 }  // namespace slipway::api

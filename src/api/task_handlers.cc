@@ -67,10 +67,12 @@ Result<http::Response> list_attempts(const Call& call) {
 
 Result<http::Response> get_why(const Call& call) {
   SLIPWAY_TRY_ASSIGN(const auto named, named_task(call));
-  if (run::is_terminal(named.run.state)) return reply(Value::Object{{"why", how_it_ended(named)}});
-  SLIPWAY_TRY_ASSIGN(const auto why, call.backend.control.why(named.run.header.id, named.key));
   Value body;
-  body["why"] = why;
+  if (run::is_terminal(named.run.state)) {
+    body["why"] = how_it_ended(named);
+  } else {
+    SLIPWAY_TRY_ASSIGN(body["why"], call.backend.control.why(named.run.header.id, named.key));
+  }
   return reply(body);
 }
 

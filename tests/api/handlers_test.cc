@@ -65,6 +65,33 @@ TEST_F(HandlersTest, ThereIsNoLatestRunAtFirst) {
   EXPECT_EQ(refused("GET", "/runs/@latest"), "404 there is no run yet");
 }
 
+TEST_F(HandlersTest, FailedNamesTheLatestFailure) {
+  EXPECT_EQ(refused("GET", "/runs/@failed"), "404 no run has failed");
+  fill();
+  EXPECT_EQ(get("/runs/@failed").find("run")->get_string("id"), run_id(1).str());
+  EXPECT_EQ(send("GET", "/runs/@failed?dag=other").status, 404);
+}
+
+TEST_F(HandlersTest, ATaskOfARunThatIsOverSaysHowItEnded) {
+  fill();
+  const auto why = [&](const std::string& task) { return get("/runs/@failed/tasks/" + task).get_string("why"); };
+  EXPECT_EQ(why("train/why?map_index=0"), "the run is over; it ended skipped: not wanted");
+  EXPECT_EQ(why("prepare/why"), "the run is over; it ended success");
+}
+
+TEST_F(HandlersTest, TheCheckOfTheStoreListsItsFindings) {
+  fill();
+  EXPECT_EQ(send("GET", "/db/check").body, R"({"findings":[]})");
+  Story unversioned(header(3));
+  auto batch = unversioned.batch();
+  batch.versions.clear();
+  std::get<run::RunCreated>(batch.events[0].body).header.version = VersionId("gone");
+  unversioned.run.header.version = VersionId("gone");
+  expect_ok(store->commit(batch));
+  EXPECT_EQ(send("GET", "/db/check").body,
+            R"({"findings":[{"detail":"there is no DAG version gone","invariant":"every run has its DAG version"}]})");
+}
+
 TEST_F(HandlersTest, RunsAreNamedByUniquePrefixes) {
   fill();
   EXPECT_EQ(refused("GET", "/runs/01jb"), "409 several runs begin with 01jb");
