@@ -36,6 +36,12 @@ struct Fields {
   const std::string* output = nullptr;
 };
 
+Error wrong_type(const std::string& where, std::string_view name, const Value& value) {
+  std::string message("`");
+  message.append(name).append("` is ").append(value.type_name()).append(", not text");
+  return line_error(where, std::move(message));
+}
+
 Result<Fields> fields_of(const Value& line, const std::string& where) {
   Fields fields;
   const std::pair<std::string_view, const std::string**> places[] = {{"text", &fields.text},
@@ -47,8 +53,7 @@ Result<Fields> fields_of(const Value& line, const std::string& where) {
   for (const auto& [name, place] : places) {
     const Value* value = line.find(name);
     if (value == nullptr || value->is_null()) continue;
-    if (!value->is_string())
-      return line_error(where, "`" + std::string(name) + "` is " + std::string(value->type_name()) + ", not text");
+    if (!value->is_string()) return wrong_type(where, name, *value);
     *place = &value->as_string();
   }
   return fields;
