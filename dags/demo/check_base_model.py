@@ -52,7 +52,7 @@ def load_tokens(folder):
 
 def read_rows(name, limit=None):
     """(text up to the answer, answer); the limit counts rows before those with gaps are dropped."""
-    with open(f"{HERE}/{name}", encoding="utf-8", newline="") as file:
+    with open(f"{HERE}/reviews/{name}", encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))[:limit]
     return [(base.question(row["id"], row["reviewText"]) + "\nAnswer:", row["scoreSentiment"]) for row in table
             if row["reviewText"] and row["scoreSentiment"]]

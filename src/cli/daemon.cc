@@ -140,6 +140,7 @@ struct Daemon::Parts {
   void start_engine() {
     engine::Options made;
     made.home = options.home;
+    made.dags = options.dags;
     made.server_url = url;
     made.tool = options.tool;
     made.base_env = passed_on(options.env);

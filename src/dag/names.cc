@@ -52,7 +52,7 @@ Result<NameInfo> one_of(const std::array<std::string_view, N>& names, const std:
   return unknown("`" + root + "." + name + "` does not exist", suggestion(name, known, ""));
 }
 
-constexpr std::array<std::string_view, 2> kDagNames{"id", "owner"};
+constexpr std::array<std::string_view, 3> kDagNames{"id", "owner", "folder"};
 constexpr std::array<std::string_view, 3> kServiceOutputs{"url", "external_url", "revision"};
 
 bool is_fanned_out(const TaskDraft& task) { return is_written(task.merged.find("for_each")); }

@@ -70,6 +70,7 @@ class Core {
   [[nodiscard]] Result<run::ActiveRun*> active_or_loaded(const RunId& id);
 
   // --- dag_folder.cc
+  [[nodiscard]] std::string folder_of(const std::string& file) const;
   void take_file(const DagFile& file);
   void take_dag(const DagFile& file, VersionId version, dag::Dag dag);
   void take_broken(const DagFile& file, const std::string& errors);

@@ -55,6 +55,11 @@ Result<Reply> Core::run_command(const DagFolder& command) {
   return Reply{};
 }
 
+// An absolute name stays what it is.
+std::string Core::folder_of(const std::string& file) const {
+  return (std::filesystem::path(options_.dags) / file).parent_path().string();
+}
+
 void Core::take_file(const DagFile& file) {
   const VersionId version(sha256_hex(file.text));
   for (const auto& [id, row] : rows_)
@@ -114,6 +119,7 @@ void Core::activate_version(store::DagRow& row, std::shared_ptr<const dag::Dag> 
   }
   entry.dag = std::move(dag);
   entry.version = row.version;
+  entry.folder = folder_of(row.file);
   entry.paused = row.paused;
   entry.present = row.present;
   run::index_ticks(entry);

@@ -42,6 +42,7 @@ void Core::restore_dag(const store::DagRow& row, const std::map<VersionId, store
   run::DagEntry& entry = snapshot_.dags[row.id];
   entry.dag = std::make_shared<const dag::Dag>(*std::move(parsed.value));
   entry.version = row.version;
+  entry.folder = folder_of(row.file);
   entry.paused = row.paused;
   entry.present = row.present;
   entry.cursors = row.cursors;

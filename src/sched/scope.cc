@@ -60,6 +60,12 @@ Value task_names(const run::ActiveRun& run, const TaskId& id) {
                        {"attempts", instance.attempts}};
 }
 
+// Null for a DAG that the folder no longer holds and nobody remembers.
+Value folder_of(const run::Snapshot& snapshot, const run::ActiveRun& run) {
+  const auto entry = snapshot.dags.find(run.dag->id);
+  return entry == snapshot.dags.end() || entry->second.folder.empty() ? Value() : Value(entry->second.folder);
+}
+
 }  // namespace
 
 Value names_for(const run::Snapshot& snapshot, const run::ActiveRun& run,
@@ -78,7 +84,7 @@ Value names_for(const run::Snapshot& snapshot, const run::ActiveRun& run,
   return Value::Object{{"params", run.state.header.params},
                        {"vars", std::move(vars)},
                        {"run", run_names(run)},
-                       {"dag", Value::Object{{"id", run.dag->id.str()}, {"owner", run.dag->owner}}},
+                       {"dag", Value::Object{{"id", run.dag->id.str()}, {"owner", run.dag->owner}, {"folder", folder_of(snapshot, run)}}},
                        {"tasks", std::move(tasks)}};
 }
 

@@ -178,7 +178,7 @@ TEST(PrepareAlpaca, ErrorsNameTheLine) {
 // The files of the demo keep their promises: gaps to drop, and held-out rows that are all usable.
 TEST(PrepareDemo, ReadsTheDemoFiles) {
   const TempFolder folder;
-  const auto demo = std::filesystem::path(SLIPWAY_SOURCE_DIR) / "dags/demo";
+  const auto demo = std::filesystem::path(SLIPWAY_SOURCE_DIR) / "dags/demo/reviews";
   const auto report = prepare({.input = demo / "rotten_tomatoes_movie_reviews.csv",
                                .output = folder / "t",
                                .limit = 1000,

@@ -96,6 +96,7 @@ class SecretSource {
 
 struct Options {
   std::string home;        // absolute; for paths given to tasks
+  std::string dags;        // absolute; what the names of DagFile are relative to
   std::string server_url;  // SLIPWAY_URL
   std::string
       tool;  // absolute path of this binary; its folder is put first in the PATH of tasks, so `slipway` works in argv

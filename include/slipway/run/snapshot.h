@@ -74,6 +74,7 @@ void fold(ActiveRun& run, const Event& event);
 struct DagEntry {
   std::shared_ptr<const dag::Dag> dag;
   VersionId version;
+  std::string folder;                         // absolute, where its file lies; `dag.folder` in expressions
   bool paused = false;                        // no tick fires; runs that exist go on
   bool present = true;                        // false: its file is gone, only runs that exist go on
   std::map<std::string, Instant> cursors;     // by schedule name: ticks up to and including this instant are settled

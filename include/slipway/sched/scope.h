@@ -11,7 +11,7 @@ namespace slipway::sched {
 // copied, so that a task of a large run costs what it reads. Outputs of a task that did not succeed are null.
 //   run   id, trigger, schedule, logical_date, scheduled_at, interval_start, interval_end, ts (in the schedule's zone),
 //         ds ("2024-11-01"), ds_nodash, ts_nodash
-//   dag   id, owner
+//   dag   id, owner, folder (absolute, of the DAG's file)
 //   tasks.<id>   outputs, state, attempts
 [[nodiscard]] Value names_for(const run::Snapshot& snapshot, const run::ActiveRun& run,
                               const std::vector<const dag::Template*>& templates);
