@@ -63,8 +63,7 @@ Table dags_table(const Value& body, bool wide) {
   std::vector<std::string> header{"DAG", "STATE", "NEXT", "FILE"};
   if (wide) header.insert(header.end(), {"OWNER", "TAGS", "DESCRIPTION"});
   Table table(header);
-  const Value* dags = body.find("dags");
-  for (const Value& dag : dags != nullptr && dags->is_array() ? dags->as_array() : Value::Array{}) {
+  for (const Value& dag : list_of(body, "dags")) {
     const Value* paused = dag.find("paused");
     const bool is_paused = paused != nullptr && paused->is_bool() && paused->as_bool();
     const std::string state = !dag.get_string("error").empty() ? "invalid" : is_paused ? "paused" : "active";

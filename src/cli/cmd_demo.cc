@@ -57,8 +57,9 @@ int stop_all(Session& session) {
   }
   int code = kOk;
   const auto services = session.call("GET", "/services");
-  const Value* list = services ? services->find("services") : nullptr;
-  for (const Value& item : list != nullptr && list->is_array() ? list->as_array() : Value::Array{}) {
+  if (!services) code = session.fail(services.error());
+  const Value body = services.value_or(Value());
+  for (const Value& item : list_of(body, "services")) {
     const auto stopped = session.call("POST", "/services/" + item.get_string("name") + "/stop", Value::Object{});
     if (!stopped) code = session.fail(stopped.error());
   }
@@ -82,8 +83,7 @@ int interrupted(Session& session, const std::string& run) {
 }
 
 const Value* output_of(const Value& body, const std::string& task, const std::string& name) {
-  const Value* tasks = body.find("tasks");
-  for (const Value& item : tasks != nullptr && tasks->is_array() ? tasks->as_array() : Value::Array{}) {
+  for (const Value& item : list_of(body, "tasks")) {
     if (item.get_string("task") != task) continue;
     const Value* outputs = item.find("outputs");
     return outputs == nullptr ? nullptr : outputs->find(name);
@@ -124,8 +124,8 @@ Result<std::string> ask(const std::string& url, const std::string& prompt) {
 Result<bool> ask_questions(Session& session, const DemoOptions& options, const std::string& url) {
   SLIPWAY_TRY_ASSIGN(const std::string text, read_whole_file(options.dags + "/demo/questions.json", kFileBytesMax));
   SLIPWAY_TRY_ASSIGN(const Value questions, parse_json(text));
-  bool right = questions.is_array();
-  for (const Value& question : questions.is_array() ? questions.as_array() : Value::Array{}) {
+  bool right = !list_of(questions, "questions").empty();
+  for (const Value& question : list_of(questions, "questions")) {
     SLIPWAY_TRY_ASSIGN(const std::string answer, ask(url, question.get_string("prompt")));
     session.out << "  \"" << question.get_string("review") << "\"\n    " << answer << "\n";
     right = right && answer == question.get_string("answer");

@@ -14,8 +14,7 @@ namespace slipway::cli {
 namespace {
 
 std::string schema_type(const Value& dag, const std::string& name) {
-  const Value* params = dag.find("params");
-  for (const Value& param : params != nullptr && params->is_array() ? params->as_array() : Value::Array{})
+  for (const Value& param : list_of(dag, "params"))
     if (param.get_string("name") == name) return param.get_string("type");
   return "";
 }
@@ -37,8 +36,7 @@ Table run_table(const Value& body, bool wide) {
   if (wide) header.insert(header.end(), {"CLASS", "EXIT", "OUTPUTS"});
   Table table(header);
   const Instant now = SystemClock().now();
-  const Value* tasks = body.find("tasks");
-  for (const Value& task : tasks != nullptr && tasks->is_array() ? tasks->as_array() : Value::Array{}) {
+  for (const Value& task : list_of(body, "tasks")) {
     std::vector<std::string> row{task_name(task),
                                  task.get_string("state"),
                                  plain(task.find("attempt")),
@@ -58,9 +56,7 @@ void print_run_head(Session& session, const Value& body) {
   session.out << run->get_string("dag") << "  " << run->get_string("id") << "  " << run->get_string("state")
               << "  logical date " << short_time(run->find("logical_date")) << "  took "
               << elapsed(run->find("started_at"), run->find("ended_at"), SystemClock().now()) << "\n";
-  const Value* failures = run->find("failures");
-  for (const Value& failure : failures != nullptr && failures->is_array() ? failures->as_array() : Value::Array{})
-    session.out << "  failed because " << plain(&failure) << "\n";
+  for (const Value& failure : list_of(*run, "failures")) session.out << "  failed because " << plain(&failure) << "\n";
   session.out << "\n";
 }
 
@@ -84,8 +80,7 @@ Table runs_table(const Value& body, bool wide) {
   if (wide) header.insert(header.end(), {"LOGICAL DATE", "FAILURES"});
   Table table(header);
   const Instant now = SystemClock().now();
-  const Value* runs = body.find("runs");
-  for (const Value& run : runs != nullptr && runs->is_array() ? runs->as_array() : Value::Array{}) {
+  for (const Value& run : list_of(body, "runs")) {
     std::vector<std::string> row{run.get_string("id"),
                                  run.get_string("dag"),
                                  run.get_string("state"),

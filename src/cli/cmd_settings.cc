@@ -11,12 +11,6 @@
 namespace slipway::cli {
 namespace {
 
-const Value::Array& list_of(const Value& body, const char* name) {
-  static const Value::Array kNone;
-  const Value* list = body.find(name);
-  return list != nullptr && list->is_array() ? list->as_array() : kNone;
-}
-
 int print_list(Session& session, const std::string& path, const Shape& shape) {
   const auto body = session.call("GET", path);
   if (!body) return session.fail(body.error());

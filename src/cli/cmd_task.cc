@@ -29,8 +29,7 @@ std::string log_path(const LogOptions& options, const std::string& task, std::in
 }
 
 void print_lines(Session& session, const Value& chunk, const LogOptions& options, const std::string& prefix) {
-  const Value* lines = chunk.find("lines");
-  for (const Value& line : lines != nullptr && lines->is_array() ? lines->as_array() : Value::Array{}) {
+  for (const Value& line : list_of(chunk, "lines")) {
     if (session.format() == Format::Json || session.format() == Format::Jsonl) {
       session.out << line.dump() << "\n";
       continue;
@@ -62,8 +61,7 @@ int print_log(Session& session, const LogOptions& options, const std::string& ta
 int print_all_logs(Session& session, const LogOptions& options) {
   const auto body = session.call("GET", "/runs/" + http::percent_encode(options.run));
   if (!body) return session.fail(body.error());
-  const Value* tasks = body->find("tasks");
-  for (const Value& task : tasks != nullptr && tasks->is_array() ? tasks->as_array() : Value::Array{}) {
+  for (const Value& task : list_of(*body, "tasks")) {
     if (task.get_int("attempt") == 0) continue;
     const auto index = task.get_int("map_index", -1);
     const std::string name = task.get_string("task") + (index < 0 ? "" : "[" + std::to_string(index) + "]");

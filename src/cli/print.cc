@@ -8,12 +8,6 @@
 namespace slipway::cli {
 namespace {
 
-const Value::Array& items_of(const Value& body, const std::string& list) {
-  static const Value::Array kNone;
-  const Value* items = body.find(list);
-  return items != nullptr && items->is_array() ? items->as_array() : kNone;
-}
-
 bool is_container(const Value& value) {
   return (value.is_array() && !value.as_array().empty()) || (value.is_object() && !value.as_object().empty());
 }
@@ -49,6 +43,12 @@ void emit_yaml(const Value& value, const std::string& indent, std::string& out) 
 
 }  // namespace
 
+const Value::Array& list_of(const Value& body, std::string_view name) {
+  static const Value::Array kNone;
+  const Value* list = body.find(name);
+  return list != nullptr && list->is_array() ? list->as_array() : kNone;
+}
+
 void print_body(Session& session, const Value& body, const Shape& shape) {
   switch (session.format()) {
     case Format::Json: session.out << body.dump() << "\n"; return;
@@ -57,13 +57,13 @@ void print_body(Session& session, const Value& body, const Shape& shape) {
       if (shape.list.empty())
         session.out << body.dump() << "\n";
       else
-        for (const Value& item : items_of(body, shape.list)) session.out << item.dump() << "\n";
+        for (const Value& item : list_of(body, shape.list)) session.out << item.dump() << "\n";
       return;
     case Format::Name:
       if (shape.list.empty())
         session.out << plain(body.find(shape.name)) << "\n";
       else
-        for (const Value& item : items_of(body, shape.list))
+        for (const Value& item : list_of(body, shape.list))
           session.out << (item.is_string() ? item.as_string() : plain(item.find(shape.name))) << "\n";
       return;
     case Format::Table: shape.table(body, false).print(session.out); return;
@@ -96,6 +96,13 @@ std::string elapsed(const Value* from, const Value* to, Instant now) {
   const auto start = parse_rfc3339(from->as_string());
   const auto end = to != nullptr && to->is_string() ? parse_rfc3339(to->as_string()) : Result<Instant>(now);
   return start && end ? short_duration(to_seconds(*end - *start)) : "";
+}
+
+std::string rounded(const Value& value) {
+  if (!value.is_double()) return plain(&value);
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.4g", value.as_double());
+  return buffer;
 }
 
 std::string plain(const Value* value) {

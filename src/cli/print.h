@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "cli/session.h"
 #include "cli/table.h"
@@ -18,12 +19,17 @@ struct Shape {
 };
 void print_body(Session& session, const Value& body, const Shape& shape);
 
+// The items of the member `name`; none if there is no such list. Lives as long as `body`.
+[[nodiscard]] const Value::Array& list_of(const Value& body, std::string_view name);
+
 // "2026-11-21 02:11:16" in UTC, from RFC 3339; "" for null.
 [[nodiscard]] std::string short_time(const Value* instant);
 // "1m12s", "4.2s" between two instants of a body; the second null = up to `now`; "" without a start.
 [[nodiscard]] std::string elapsed(const Value* from, const Value* to, Instant now);
 // Seconds as people read them: "4.2s", "1m12s", "2h03m".
 [[nodiscard]] std::string short_duration(double seconds);
+// Like plain(), with four significant digits of a decimal number: for tables, not for programs.
+[[nodiscard]] std::string rounded(const Value& value);
 // A scalar without quotes, anything else as JSON, null as "".
 [[nodiscard]] std::string plain(const Value* value);
 // YAML that reads back as the same value.

@@ -42,12 +42,6 @@ std::string paint(const std::string& text, std::string_view color, const ViewOpt
   return options.color ? "\x1b[" + std::string(color) + "m" + text + "\x1b[0m" : text;
 }
 
-const Value::Array& tasks_of(const Value& body) {
-  static const Value::Array kNone;
-  const Value* tasks = body.find("tasks");
-  return tasks != nullptr && tasks->is_array() ? tasks->as_array() : kNone;
-}
-
 std::string detail_of(const Value& task, const std::map<std::string, Progress>& progress) {
   const auto state = task.get_string("state");
   if (state == "active" || state == "queued") {
@@ -59,7 +53,7 @@ std::string detail_of(const Value& task, const std::map<std::string, Progress>& 
     if (outputs == nullptr || !outputs->is_object() || outputs->as_object().empty()) return "";
     std::string text;
     for (const auto& [name, value] : outputs->as_object())
-      text += (text.empty() ? "" : "  ") + name + "=" + plain(&value);
+      text += (text.empty() ? "" : "  ") + name + "=" + rounded(value);
     return text;
   }
   return task.get_string("reason");
@@ -150,7 +144,7 @@ std::vector<std::string> draw_run(const Value& body, const std::map<std::string,
   static const Value kNothing;
   const Value* found = body.find("run");
   const Value& run = found == nullptr ? kNothing : *found;
-  const auto& tasks = tasks_of(body);
+  const auto& tasks = list_of(body, "tasks");
   const auto state = run.get_string("state");
   const Look& look = look_of(state);
   std::vector<std::string> lines;

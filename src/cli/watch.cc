@@ -73,8 +73,7 @@ class PlainView {
  public:
   void show(Session& session, const Value& body, const std::map<std::string, Progress>& progress) {
     const Instant now = SystemClock().now();
-    const Value* tasks = body.find("tasks");
-    for (const Value& task : tasks != nullptr && tasks->is_array() ? tasks->as_array() : Value::Array{}) {
+    for (const Value& task : list_of(body, "tasks")) {
       const std::string name = task_name(task);
       const auto line = change_line(before_[name], task, now);
       if (!line.empty() && worth_a_line(task.get_string("state"))) session.out << line << std::endl;
