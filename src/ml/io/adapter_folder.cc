@@ -8,7 +8,7 @@
 
 #include "ml/io/adapter_config_json.h"
 #include "ml/io/json_file.h"
-#include "ml/io/new_file.h"
+#include "slipway/base/file.h"
 #include "slipway/ml/bf16.h"
 #include "slipway/ml/safetensors.h"
 
@@ -136,7 +136,7 @@ Result<void> write_adapter(const fs::path& folder, const AdapterConfig& config, 
     data.push_back(std::as_bytes(parameter.values));
   }
   SLIPWAY_TRY(write_safetensors(folder / kWeightsFile, specs, data));
-  return write_file(folder / kConfigFile, to_json(config));
+  return write_whole_file(folder / kConfigFile, to_json(config));
 }
 
 }  // namespace slipway::ml

@@ -2,6 +2,7 @@
 
 #include "ml/io/jinja.h"
 #include "ml/io/json_file.h"
+#include "slipway/base/file.h"
 
 namespace slipway::ml {
 namespace {
@@ -51,7 +52,7 @@ Result<ChatTemplate> ChatTemplate::load(const std::filesystem::path& folder) {
   std::string source = template_in(config);
   std::filesystem::path from = config_file;
   if (const auto own_file = folder / "chat_template.jinja"; std::filesystem::exists(own_file)) {
-    SLIPWAY_TRY_ASSIGN(source, read_file(own_file, kFileBytesMax));
+    SLIPWAY_TRY_ASSIGN(source, read_whole_file(own_file, kFileBytesMax));
     from = own_file;
   }
   if (source.empty())

@@ -8,8 +8,7 @@
 #include <unordered_map>
 
 #include "ml/io/half.h"
-#include "ml/io/json_file.h"
-#include "ml/io/new_file.h"
+#include "slipway/base/file.h"
 #include "slipway/ml/bf16.h"
 #include "slipway/ml/model_folder.h"
 
@@ -184,7 +183,7 @@ Result<void> check_options(const fs::path& model_folder, const fs::path& output,
 Result<MergeReport> merge_lora(const fs::path& model_folder, const Lora& lora, const fs::path& output,
                                const MergeOptions& options) {
   SLIPWAY_TRY(check_options(model_folder, output, options));
-  SLIPWAY_TRY_ASSIGN(std::string config, read_file(model_folder / "config.json", kConfigBytesMax));
+  SLIPWAY_TRY_ASSIGN(std::string config, read_whole_file(model_folder / "config.json", kConfigBytesMax));
   SLIPWAY_TRY_ASSIGN(const FolderTensors base, FolderTensors::open(model_folder));
   Merger merger(base, lora, options);
   SLIPWAY_TRY_ASSIGN(const std::vector<TensorSpec> specs, merger.specs());
@@ -193,7 +192,7 @@ Result<MergeReport> merge_lora(const fs::path& model_folder, const Lora& lora, c
   SLIPWAY_TRY(writer.finish());
   SLIPWAY_TRY(copy_side_files(model_folder, output));
   if (options.dtype) config = with_dtype(std::move(config), *options.dtype);
-  SLIPWAY_TRY(write_file(output / "config.json", config));
+  SLIPWAY_TRY(write_whole_file(output / "config.json", config));
   return merger.report();
 }
 

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "ml/io/json_file.h"
-#include "ml/io/new_file.h"
+#include "slipway/base/file.h"
 
 namespace slipway::ml {
 namespace {
@@ -16,6 +16,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kSingleFile = "model.safetensors";
 constexpr std::string_view kIndexFile = "model.safetensors.index.json";
 constexpr std::size_t kIndexBytesMax = 256U << 20U;
+constexpr std::size_t kSideFileBytesMax = 512U << 20U;
 constexpr std::string_view kSideFiles[] = {"generation_config.json",
                                            "tokenizer.json",
                                            "tokenizer_config.json",
@@ -170,15 +171,15 @@ Result<void> FolderWriter::finish() {
     for (const TensorSpec& tensor : shard.tensors) index["weight_map"][tensor.name] = shard.file;
   }
   index["metadata"]["total_size"] = total;
-  return write_file(folder_ / kIndexFile, index.dump_pretty() + "\n");
+  return write_whole_file(folder_ / kIndexFile, index.dump_pretty() + "\n");
 }
 
 Result<void> copy_side_files(const fs::path& from, const fs::path& to) {
   for (const std::string_view name : kSideFiles) {
     std::error_code error;
     if (!fs::is_regular_file(from / name, error)) continue;
-    if (!fs::copy_file(from / name, to / name, fs::copy_options::overwrite_existing, error))
-      return errno_error(fmt::format("copying {}", (from / name).string()), error.value());
+    SLIPWAY_TRY_ASSIGN(const std::string bytes, read_whole_file(from / name, kSideFileBytesMax));
+    SLIPWAY_TRY(write_whole_file(to / name, bytes));
   }
   return {};
 }

@@ -7,20 +7,9 @@
 #include <cstdio>
 #include <utility>
 
+#include "slipway/base/file.h"
+
 namespace slipway::ml {
-namespace {
-
-// A rename is on disk when its folder is.
-Result<void> sync_folder(const std::filesystem::path& folder) {
-  const int fd = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return errno_error(folder.string(), errno);
-  const int error = ::fsync(fd) != 0 ? errno : 0;
-  ::close(fd);
-  if (error != 0 && error != EINVAL) return errno_error("syncing " + folder.string(), error);
-  return {};
-}
-
-}  // namespace
 
 Result<NewFile> NewFile::create(const std::filesystem::path& file) {
   NewFile out(file, -1);
@@ -47,17 +36,15 @@ Result<void> NewFile::write(std::span<const std::byte> bytes) {
   return {};
 }
 
+// The error of close() counts: on network file systems it is where a full disk shows.
 Result<void> NewFile::commit() {
   if (::fsync(fd_) != 0) return errno_error("syncing " + file_.string(), errno);
-  ::close(std::exchange(fd_, -1));
-  if (std::rename(partial().c_str(), file_.c_str()) != 0) return errno_error("renaming " + partial().string(), errno);
-  return sync_folder(file_.parent_path());
-}
-
-Result<void> write_file(const std::filesystem::path& file, std::string_view text) {
-  SLIPWAY_TRY_ASSIGN(NewFile out, NewFile::create(file));
-  SLIPWAY_TRY(out.write(text));
-  return out.commit();
+  if (::close(std::exchange(fd_, -1)) != 0 || std::rename(partial().c_str(), file_.c_str()) != 0) {
+    const int error = errno;
+    ::unlink(partial().c_str());
+    return errno_error("writing " + file_.string(), error);
+  }
+  return sync_to_disk(file_.has_parent_path() ? file_.parent_path() : std::filesystem::path("."));
 }
 
 }  // namespace slipway::ml

@@ -33,6 +33,4 @@ class NewFile {
   int fd_;  // -1: committed or moved away
 };
 
-[[nodiscard]] Result<void> write_file(const std::filesystem::path& file, std::string_view text);
-
 }  // namespace slipway::ml

@@ -6,10 +6,10 @@
 
 #include "ml/io/added_tokens.h"
 #include "ml/io/bpe.h"
-#include "ml/io/json_file.h"
 #include "ml/io/normalizer.h"
 #include "ml/io/pre_tokenizer.h"
 #include "ml/io/token_decoder.h"
+#include "slipway/base/file.h"
 
 namespace slipway::ml {
 namespace {
@@ -182,7 +182,7 @@ Result<Tokenizer> Tokenizer::load(const std::filesystem::path& file_or_folder) {
   std::error_code error;
   const bool folder = std::filesystem::is_directory(file_or_folder, error);
   const std::filesystem::path file = folder ? file_or_folder / "tokenizer.json" : file_or_folder;
-  SLIPWAY_TRY_ASSIGN(const std::string text, read_file(file, kFileBytesMax));
+  SLIPWAY_TRY_ASSIGN(const std::string text, read_whole_file(file, kFileBytesMax));
   auto tokenizer = parse(text);
   if (!tokenizer) return tokenizer.error().in(file.string());
   return tokenizer;
