@@ -21,6 +21,11 @@ bool get_flag(const Value& model, std::string_view key) {
   return member != nullptr && member->is_bool() && member->as_bool();
 }
 
+// Commas inside of strings make it too large, never too small.
+std::size_t list_size_max(std::string_view json) {
+  return static_cast<std::size_t>(std::count(json.begin(), json.end(), ',')) + 1;
+}
+
 }  // namespace
 
 // A symbol in a doubly linked list over the word.
@@ -31,7 +36,8 @@ struct Bpe::Node {
   std::int32_t next = kNone;
 };
 
-Result<Bpe> Bpe::parse(const Value& model) {
+Result<Bpe> Bpe::parse(const TokenizerFile& file) {
+  const Value& model = *file.json.find("model");
   const std::string type = model.get_string("type", "BPE");
   if (type != "BPE" || model.find("merges") == nullptr)
     return Error{ErrorCode::Unsupported, "model `" + type + "` is not one this build knows", "only BPE is known"};
@@ -43,20 +49,38 @@ Result<Bpe> Bpe::parse(const Value& model) {
   bpe.ignore_merges_ = get_flag(model, "ignore_merges");
   bpe.continuing_prefix_ = model.get_string("continuing_subword_prefix");
   bpe.end_suffix_ = model.get_string("end_of_word_suffix");
-  SLIPWAY_TRY(bpe.read_vocabulary(model));
-  SLIPWAY_TRY(bpe.read_merges(model));
+  SLIPWAY_TRY(bpe.read_vocabulary(file.vocab));
+  SLIPWAY_TRY(bpe.read_special_tokens(model));
+  SLIPWAY_TRY(bpe.read_merges(file.merges));
   return bpe;
 }
 
-Result<void> Bpe::read_vocabulary(const Value& model) {
-  const Value* vocab = model.find("vocab");
-  if (vocab == nullptr || !vocab->is_object()) return Error{ErrorCode::Corrupt, "model.vocab is missing", {}};
-  vocabulary_ = Vocabulary(vocab->as_object().size());
-  for (const auto& [token, id] : vocab->as_object()) {
-    if (!id.is_int() || id.as_int() < 0 || id.as_int() > INT32_MAX)
-      return Error{ErrorCode::Corrupt, "model.vocab gives `" + token + "` the id " + id.dump(), {}};
-    vocabulary_.add(token, static_cast<TokenId>(id.as_int()));
-  }
+// {"token": id, ...}
+Result<void> Bpe::read_vocabulary(std::string_view vocab) {
+  if (vocab.empty()) return Error{ErrorCode::Corrupt, "model.vocab is missing", {}};
+  JsonCursor cursor(vocab);
+  const auto malformed = [&] {
+    return Error{
+        ErrorCode::Corrupt, fmt::format("model.vocab is no object of ids (its byte {})", cursor.position()), {}};
+  };
+  vocabulary_ = Vocabulary(list_size_max(vocab));
+  if (!cursor.take('{')) return malformed();
+  if (cursor.take('}')) return {};
+  do {
+    const auto token = cursor.string();
+    if (!token || !cursor.take(':')) return malformed();
+    const auto id = cursor.integer();
+    if (!id) return malformed();
+    if (*id < 0 || *id > INT32_MAX)
+      return Error{ErrorCode::Corrupt, fmt::format("model.vocab gives `{}` the id {}", *token, *id), {}};
+    if (vocabulary_.find(*token)) return Error{ErrorCode::Corrupt, "model.vocab repeats `" + *token + "`", {}};
+    vocabulary_.add(*token, static_cast<TokenId>(*id));
+  } while (cursor.take(','));
+  if (!cursor.take('}') || !cursor.at_end()) return malformed();
+  return {};
+}
+
+Result<void> Bpe::read_special_tokens(const Value& model) {
   if (const Value* unknown = model.find("unk_token"); unknown != nullptr && unknown->is_string()) {
     unknown_ = vocabulary_.find(unknown->as_string());
     if (!unknown_)
@@ -67,24 +91,31 @@ Result<void> Bpe::read_vocabulary(const Value& model) {
   return {};
 }
 
-Result<void> Bpe::read_merges(const Value& model) {
-  const Value& merges = *model.find("merges");
-  if (!merges.is_array()) return Error{ErrorCode::Corrupt, "model.merges is no list", {}};
-  merges_.reserve(merges.as_array().size());
-  for (const Value& merge : merges.as_array()) {
-    if (merge.is_string()) {
-      const std::string_view text = merge.as_string();
-      const std::size_t space = text.find(' ');
-      if (space == std::string_view::npos)
-        return Error{ErrorCode::Corrupt, "merge `" + std::string(text) + "` is no pair", {}};
-      SLIPWAY_TRY(add_merge(text.substr(0, space), text.substr(space + 1)));
-    } else if (merge.is_array() && merge.as_array().size() == 2 && merge.as_array()[0].is_string() &&
-               merge.as_array()[1].is_string()) {
-      SLIPWAY_TRY(add_merge(merge.as_array()[0].as_string(), merge.as_array()[1].as_string()));
-    } else {
-      return Error{ErrorCode::Corrupt, "merge " + merge.dump() + " is no pair", {}};
+// ["a b", ...] or [["a", "b"], ...]
+Result<void> Bpe::read_merges(std::string_view merges) {
+  JsonCursor cursor(merges);
+  const auto no_pair = [&] {
+    return Error{
+        ErrorCode::Corrupt, fmt::format("model.merges has what is no pair (its byte {})", cursor.position()), {}};
+  };
+  merges_.reserve(list_size_max(merges));
+  if (!cursor.take('[')) return Error{ErrorCode::Corrupt, "model.merges is no list", {}};
+  if (cursor.take(']')) return {};
+  do {
+    if (cursor.take('[')) {
+      const auto left = cursor.string();
+      const bool comma = cursor.take(',');
+      const auto right = cursor.string();
+      if (!left || !comma || !right || !cursor.take(']')) return no_pair();
+      SLIPWAY_TRY(add_merge(*left, *right));
+      continue;
     }
-  }
+    const auto text = cursor.string();
+    const std::size_t space = text ? text->find(' ') : std::string::npos;
+    if (space == std::string::npos) return no_pair();
+    SLIPWAY_TRY(add_merge(std::string_view(*text).substr(0, space), std::string_view(*text).substr(space + 1)));
+  } while (cursor.take(','));
+  if (!cursor.take(']') || !cursor.at_end()) return no_pair();
   return {};
 }
 

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "ml/io/tokenizer_file.h"
 #include "ml/io/vocabulary.h"
 #include "slipway/base/value.h"
 #include "slipway/ml/tokenizer.h"
@@ -22,8 +23,9 @@ struct Symbol {
 
 class Bpe {
  public:
-  // The `model` object. Errors: Corrupt (ids, merges that name no token), Unsupported (dropout, another model type).
-  [[nodiscard]] static Result<Bpe> parse(const Value& model);
+  // The `model` of the file. Errors: Corrupt (ids, merges that name no token), Unsupported (dropout, another model
+  // type).
+  [[nodiscard]] static Result<Bpe> parse(const TokenizerFile& file);
 
   // Appends the tokens of one word. O(n log n). A code point that is neither in the vocabulary nor covered by bytes or
   // an unknown token vanishes, as in HF.
@@ -38,8 +40,9 @@ class Bpe {
   };
   struct Node;
 
-  Result<void> read_vocabulary(const Value& model);
-  Result<void> read_merges(const Value& model);
+  Result<void> read_vocabulary(std::string_view vocab);
+  Result<void> read_special_tokens(const Value& model);
+  Result<void> read_merges(std::string_view merges);
   Result<void> add_merge(std::string_view left, std::string_view right);
   [[nodiscard]] std::vector<Node> symbols_of(std::string_view word) const;
   [[nodiscard]] bool add_bytes(std::string_view code_point, std::vector<Node>& nodes) const;

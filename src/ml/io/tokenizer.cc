@@ -162,15 +162,15 @@ void Tokenizer::Parts::encode_words(AlignedText text, Encoding& out) const {
 }
 
 Result<Tokenizer> Tokenizer::parse(std::string_view json) {
-  auto parsed = parse_json(json, {.bytes_max = kFileBytesMax});
-  if (!parsed) return Error{ErrorCode::Corrupt, parsed.error().message, parsed.error().help};
-  const Value& file = *parsed;
+  const auto split = split_tokenizer_file(json, kFileBytesMax);
+  if (!split) return split.error();
+  const Value& file = split->json;
   if (!member(file, "model").is_object())
     return Error{ErrorCode::Corrupt, "there is no `model` in it", "is it the tokenizer.json of a model folder?"};
   auto parts = std::make_shared<Parts>();
   SLIPWAY_TRY_ASSIGN(parts->normalizer, Normalizer::parse(member(file, "normalizer")));
   SLIPWAY_TRY_ASSIGN(parts->pre_tokenizer, PreTokenizer::parse(member(file, "pre_tokenizer")));
-  SLIPWAY_TRY_ASSIGN(parts->bpe, Bpe::parse(member(file, "model")));
+  SLIPWAY_TRY_ASSIGN(parts->bpe, Bpe::parse(*split));
   SLIPWAY_TRY_ASSIGN(parts->post, parse_post_processor(member(file, "post_processor")));
   SLIPWAY_TRY_ASSIGN(parts->decoder, TokenDecoder::parse(member(file, "decoder")));
   SLIPWAY_TRY_ASSIGN(parts->added, parse_added_tokens(member(file, "added_tokens"), parts->bpe.vocabulary()));

@@ -32,6 +32,15 @@ TEST(Tokenizer, MergesByRank) {
   EXPECT_EQ(tokenizer.token(-1), std::nullopt);
 }
 
+TEST(Tokenizer, ReadsEscapesAndAnyOrderOfMembers) {
+  const auto tokenizer = Tokenizer::parse(
+      R"({ "model" : {"merges":[ "a b" , ["\"" ,"\u00e9"]],"type":"BPE", "vocab" : { "a":0,"b" :1 , "ab": 2,
+      "\"":3,"\u00e9":4,"\"\u00e9":5,"]},{":6 } },"added_tokens":[]})");
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+  EXPECT_EQ(tokenizer->encode("ab\"\u00e9", SpecialTokens::Add), (Ids{2, 5}));
+  EXPECT_EQ(tokenizer->find("]},{"), 6);
+}
+
 TEST(Tokenizer, AddedTokensHonourTheirFlags) {
   const Tokenizer tokenizer = make(R"(,"added_tokens":[
     {"id":6,"content":"<x>","special":true},{"id":7,"content":"cab","single_word":true},
@@ -79,6 +88,19 @@ TEST(Tokenizer, RefusesWhatItDoesNotKnow) {
       {R"({"model":{"type":"WordPiece"}})", ErrorCode::Unsupported, "WordPiece"},
       {R"({"model":{"type":"BPE","vocab":{"a":0},"merges":["a b"]}})", ErrorCode::Corrupt, "names a token"},
       {R"({"model":{"type":"BPE","vocab":{"a":-1},"merges":[]}})", ErrorCode::Corrupt, "id -1"},
+      {R"({"model":{"type":"BPE","vocab":{"a":0,"a":1},"merges":[]}})", ErrorCode::Corrupt, "repeats `a`"},
+      {R"({"model":{"type":"BPE","vocab":{"a":"0"},"merges":[]}})", ErrorCode::Corrupt,
+       "no object of ids (its byte 5)"},
+      {R"({"model":{"type":"BPE","vocab":{"a":1.5},"merges":[]}})", ErrorCode::Corrupt, "no object of ids"},
+      {R"({"model":{"type":"BPE","vocab":{"a":1,},"merges":[]}})", ErrorCode::Corrupt, "no object of ids"},
+      {R"({"model":{"type":"BPE","vocab":["a"],"merges":[]}})", ErrorCode::Corrupt, "no object of ids"},
+      {R"({"model":{"type":"BPE","vocab":{"\ud800":0},"merges":[]}})", ErrorCode::Corrupt, "no object of ids"},
+      {R"({"model":{"type":"BPE","merges":[]}})", ErrorCode::Corrupt, "vocab is missing"},
+      {R"({"model":{"type":"BPE","vocab":{"a":0},"merges":{}}})", ErrorCode::Corrupt, "merges is no list"},
+      {R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[["a"]]}})", ErrorCode::Corrupt, "no pair"},
+      {R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[5]}})", ErrorCode::Corrupt, "no pair"},
+      {R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[]}} x)", ErrorCode::Corrupt, "not valid JSON"},
+      {R"({"model":5})", ErrorCode::Corrupt, "no `model`"},
       {R"({"model":{"type":"BPE","vocab":{"a":2000000000},"merges":[]}})", ErrorCode::Corrupt, "far beyond"},
       {R"({"model":{"type":"BPE","vocab":{"a":0},"merges":["ab"]}})", ErrorCode::Corrupt, "no pair"},
       {R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[],"unk_token":"u"}})", ErrorCode::Corrupt, "unk_token"},
