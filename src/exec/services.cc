@@ -54,16 +54,11 @@ std::optional<Fd> end_holder(const std::filesystem::path& lock) {
   return process;
 }
 
-// Waits for all of them together; true if all have ended.
-bool await_end(const std::vector<Fd>& processes, Duration timeout) {
-  const SystemClock clock;
-  const MonoInstant deadline = clock.monotonic() + timeout;
-  for (const Fd& process : processes) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock.monotonic()).count();
-    pollfd wait{process.get(), POLLIN, 0};
-    if (::poll(&wait, 1, static_cast<int>(std::max<std::int64_t>(left, 0))) != 1) return false;
-  }
-  return true;
+// True if it has ended by then.
+bool await_end(const Fd& process, MonoInstant deadline) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - SystemClock().monotonic()).count();
+  pollfd wait{process.get(), POLLIN, 0};
+  return ::poll(&wait, 1, static_cast<int>(std::max<std::int64_t>(left, 0))) == 1;
 }
 
 }  // namespace
@@ -81,12 +76,14 @@ Result<void> stop_service(const std::filesystem::path& home, const ServiceId& na
   const auto folder = services_folder(home) / name.str();
   const auto live = is_id(name.str()) ? read_live(folder) : std::nullopt;
   if (!live) return Error{ErrorCode::NotFound, "there is no service `" + name.str() + "`", {}};
-  std::vector<Fd> processes;
+  const MonoInstant deadline = SystemClock().monotonic() + timeout;
+  // The front last: it tells callers that the service is away.
   for (const auto& lock :
-       {folder / live->get_string("folder") / "lock", front_lock(folder, live->get_int("front_port"))})
-    if (auto process = end_holder(lock)) processes.push_back(std::move(*process));
-  if (!await_end(processes, timeout))
-    return Error{ErrorCode::TimedOut, "service `" + name.str() + "` was told to end and has not", {}};
+       {folder / live->get_string("folder") / "lock", front_lock(folder, live->get_int("front_port"))}) {
+    const auto process = end_holder(lock);
+    if (process && !await_end(*process, deadline))
+      return Error{ErrorCode::TimedOut, "service `" + name.str() + "` was told to end and has not", {}};
+  }
   std::error_code error;
   std::filesystem::remove(folder / "live", error);
   return error ? Result<void>(errno_error((folder / "live").string(), error.value())) : Result<void>();
