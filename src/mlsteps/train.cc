@@ -5,12 +5,14 @@
 #include <cmath>
 #include <ostream>
 
+#include "mlsteps/memory_plan.h"
 #include "mlsteps/progress.h"
 #include "mlsteps/run_folder.h"
 #include "mlsteps/train_record.h"
 #include "slipway/base/file.h"
 #include "slipway/ml/adapter_folder.h"
 #include "slipway/ml/loaded_model.h"
+#include "slipway/ml/memory.h"
 #include "slipway/ml/merge.h"
 
 namespace slipway::mlsteps {
@@ -38,6 +40,22 @@ std::optional<std::string> usage_problem(const TrainOptions& options) {
     return "--save-steps and --save-total-limit must be at least 0";
   if (options.rules.max_seq_length < 2) return "--max-seq-length must be at least 2";
   return std::nullopt;
+}
+
+// Of the largest forward pass that the samples can give.
+MemoryNeed memory_need(const ml::LoadedModel& model, const ml::Lora& lora, const ml::Dataset& dataset,
+                       const ml::TrainSettings& settings) {
+  constexpr std::size_t kBytesPerParameter = 4 * sizeof(float);  // value, gradient, two moments
+  std::size_t longest = 0;
+  for (const auto& sample : dataset.samples) longest = std::max(longest, sample.ids.size());
+  const std::size_t samples =
+      static_cast<std::size_t>(settings.batch_size) * static_cast<std::size_t>(settings.accumulation);
+  const std::size_t pass = std::max(longest, static_cast<std::size_t>(settings.tokens_per_pass));
+  const std::size_t layer = std::min(longest * samples, pass) * model.model.activation_bytes_per_token_layer();
+  return {.weights = model.tensors->byte_count(),
+          .adapter = static_cast<std::size_t>(lora.parameter_count()) * kBytesPerParameter,
+          .activations = layer * static_cast<std::size_t>(model.model.config().layers),
+          .activations_least = layer};
 }
 
 // One training, from files to files.
@@ -164,10 +182,15 @@ Result<ml::TrainSummary> Run::train() {
   SLIPWAY_TRY(folder_.write_config(training_record(options_, adapter, dataset, compute)));
   say(fmt::format("training {} parameters on {} threads, kernel {}", adapter.lora.parameter_count(), compute.threads(),
                   compute.kernel_id()));
+  SLIPWAY_TRY_ASSIGN(const MemoryPlan memory,
+                     plan_memory(memory_need(model, adapter.lora, dataset, options_.settings), ml::usable_memory()));
+  say(memory.summary);
+  ml::TrainSettings settings = options_.settings;
+  settings.activation_bytes_max = std::min(settings.activation_bytes_max, memory.activation_bytes_max);
   const ml::CheckpointSettings checkpoints{
       .folder = folder_.path(), .resume = options_.resume, .fingerprint = fingerprint, .config = adapter.config};
-  SLIPWAY_TRY_ASSIGN(const ml::TrainSummary summary, ml::train(model.model, compute, adapter.lora, dataset.samples,
-                                                               options_.settings, checkpoints, context()));
+  SLIPWAY_TRY_ASSIGN(const ml::TrainSummary summary,
+                     ml::train(model.model, compute, adapter.lora, dataset.samples, settings, checkpoints, context()));
   if (report_error_) return *report_error_;
   if (summary.end == ml::TrainEnd::Completed) SLIPWAY_TRY(publish(summary, adapter));
   return summary;

@@ -3,6 +3,9 @@
 namespace slipway::serve {
 namespace {
 
+// Far from the stride between the continuations of one request, so that no two sequences share their draws.
+constexpr std::uint64_t kRequestStride = 0xd1342543de82ef95ULL;
+
 // Collects the continuations of one request; the last one fulfils the promise.
 struct Collector {
   std::vector<ml::Generation> generations;
@@ -93,7 +96,7 @@ Result<GenerateResult> Engine::generate(GenerateCall call) {
     request.prompt = std::move(ids);
     request.params = call.params;
     request.lora = lora;
-    request.seed = options_.seed + 0x9e3779b97f4a7c15ULL * ++requests_;
+    request.seed = options_.seed + kRequestStride * ++requests_;
     request.finished = [collector](int index, ml::Generation generation) {
       collector->take(index, std::move(generation));
     };

@@ -1,5 +1,6 @@
 // Steps that need no training, and what they have in common.
 #include "mlsteps/json_lines.h"
+#include "mlsteps/memory_plan.h"
 #include "mlsteps/progress.h"
 #include "mlsteps/run_folder.h"
 #include "mlsteps/step_fixture.h"
@@ -43,6 +44,23 @@ TEST(Progress, ForPeople) {
 TEST(Progress, ForMachines) {
   EXPECT_EQ(progress_for_machines(report_of_step_12()),
             R"(progress {"step":12,"steps":50,"loss":1.2341,"eta_s":12.0})");
+}
+
+TEST(MemoryPlan, KeepsWhatFitsAndRefusesWhatCannot) {
+  constexpr std::size_t kMib = 1U << 20U;
+  const MemoryNeed need{
+      .weights = 1000 * kMib, .adapter = 100 * kMib, .activations = 800 * kMib, .activations_least = 50 * kMib};
+  const auto roomy = plan_memory(need, 4000 * kMib);
+  ASSERT_TRUE(roomy);
+  EXPECT_EQ(roomy->activation_bytes_max, 800 * kMib);
+  EXPECT_EQ(roomy->summary, "memory: weights 1000 MiB, adapter 100 MiB, activations 800 MiB");
+  const auto tight = plan_memory(need, 1428 * kMib);
+  ASSERT_TRUE(tight);
+  EXPECT_EQ(tight->activation_bytes_max, 200 * kMib);
+  EXPECT_NE(tight->summary.find("computed twice"), std::string::npos);
+  const auto none = plan_memory(need, 1277 * kMib);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().message, "this training needs 1278 MiB of memory and 1277 MiB are left");
 }
 
 TEST_F(StepsTest, FailureLeavesItsReason) {

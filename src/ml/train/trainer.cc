@@ -79,7 +79,7 @@ class Training {
   Result<std::optional<std::int64_t>> find_checkpoint(std::string& note) const;
   StepEnd take_step();
   bool accumulate(const std::vector<Sequence>& batch, std::int64_t labels, double& loss_sum);
-  StepEnd apply(double loss, double learning_rate);
+  StepEnd apply(double loss, std::int64_t labels);
   void report(double learning_rate);
   Result<void> save();
   [[nodiscard]] TrainSummary summary(TrainEnd end) const;
@@ -168,8 +168,7 @@ StepEnd Training::take_step() {
   }
   if (!accumulate(batch, labels, loss_sum)) return StepEnd::Stopped;
   meter_.add(tokens);
-  const double learning_rate = settings_.learning_rate * learning_rate_factor(settings_.schedule, k, plan_);
-  return apply(labels > 0 ? loss_sum / static_cast<double>(labels) : 0.0, learning_rate);
+  return apply(labels > 0 ? loss_sum / static_cast<double>(labels) : 0.0, labels);
 }
 
 bool Training::accumulate(const std::vector<Sequence>& batch, std::int64_t labels, double& loss_sum) {
@@ -182,14 +181,16 @@ bool Training::accumulate(const std::vector<Sequence>& batch, std::int64_t label
   return true;
 }
 
-StepEnd Training::apply(double loss, double learning_rate) {
+// A step without any label counts, and changes nothing.
+StepEnd Training::apply(double loss, std::int64_t labels) {
+  const double learning_rate = settings_.learning_rate * learning_rate_factor(settings_.schedule, state_.step, plan_);
   grad_norm_ = gradient_norm(slopes_);
   if (!std::isfinite(loss) || !std::isfinite(grad_norm_)) {
     state_.last_loss = loss;
     return StepEnd::NonFinite;
   }
   clip_gradients(slopes_, grad_norm_, settings_.max_grad_norm);
-  optimizer_.step(values_, slopes_, learning_rate);
+  if (labels > 0) optimizer_.step(values_, slopes_, learning_rate);
   ++state_.step;
   state_.last_loss = loss;
   state_.loss_since_report += loss;

@@ -273,6 +273,27 @@ TEST_F(TrainerTest, ANotANumberInTheAdapterFailsTheFirstStep) {
   EXPECT_TRUE(job.reports.empty());
 }
 
+TEST_F(TrainerTest, AStepWithoutLabelsChangesNothing) {
+  Job job;
+  prepare(job);
+  job.settings.shuffle = false;
+  job.settings.max_steps = 3;
+  job.settings.warmup_ratio = 0;
+  for (std::size_t i = 8; i < 12; ++i)
+    std::fill(job.samples[i].labels.begin(), job.samples[i].labels.end(), kIgnoreLabel);
+  ASSERT_TRUE(job.run());
+  const auto after_three = job.adapter_values();
+  EXPECT_EQ(job.reports[2].loss, 0);
+  EXPECT_EQ(job.reports[2].grad_norm, 0);
+
+  Job two;
+  prepare(two);
+  two.settings = job.settings;
+  two.stop_after_reports = 2;
+  ASSERT_TRUE(two.run());
+  EXPECT_EQ(two.adapter_values(), after_three);
+}
+
 TEST_F(TrainerTest, RotationKeepsTheNewest) {
   Job job;
   prepare(job);
