@@ -44,7 +44,8 @@ struct Excerpt {
 Excerpt excerpt(std::string_view line, const SourceSpan& span) {
   constexpr std::size_t kWidthMax = 120;
   const std::size_t begin = std::min(line.size(), static_cast<std::size_t>(std::max(span.column, 1) - 1));
-  std::size_t end = span.end_line == span.line ? static_cast<std::size_t>(std::max(span.end_column, 1) - 1) : line.size();
+  std::size_t end =
+      span.end_line == span.line ? static_cast<std::size_t>(std::max(span.end_column, 1) - 1) : line.size();
   end = std::clamp(end, begin, line.size());
   std::size_t from = begin > kWidthMax / 2 && line.size() > kWidthMax ? begin - kWidthMax / 2 : 0;
   while (continues(line, from)) ++from;

@@ -3,9 +3,9 @@
 #include <cerrno>
 #include <cstring>
 
-#include "slipway/base/assert.h"
 #include <cstdio>
 #include <cstdlib>
+#include "slipway/base/assert.h"
 
 namespace slipway {
 
@@ -14,9 +14,7 @@ void assert_failed(const char* expression, const char* file, int line) noexcept 
   std::abort();
 }
 
-Error Error::in(std::string_view where) const {
-  return Error{code, std::string(where) + ": " + message, help};
-}
+Error Error::in(std::string_view where) const { return Error{code, std::string(where) + ": " + message, help}; }
 
 Error errno_error(std::string_view what, int error_number) {
   char buffer[128];

@@ -11,8 +11,8 @@
 namespace slipway {
 namespace {
 
-constexpr std::array<spdlog::level::level_enum, 4> kLevels{spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
-                                                           spdlog::level::err};
+constexpr std::array<spdlog::level::level_enum, 4> kLevels{spdlog::level::debug, spdlog::level::info,
+                                                           spdlog::level::warn, spdlog::level::err};
 constexpr std::array<std::string_view, 4> kNames{"debug", "info", "warn", "error"};
 
 // Values with spaces or quotes are quoted, so that a line splits back into its fields.

@@ -11,7 +11,8 @@ namespace {
 Duration read(clockid_t id) {
   timespec spec{};
   SLIPWAY_ASSERT(clock_gettime(id, &spec) == 0);
-  return std::chrono::duration_cast<Duration>(std::chrono::seconds(spec.tv_sec) + std::chrono::nanoseconds(spec.tv_nsec));
+  return std::chrono::duration_cast<Duration>(std::chrono::seconds(spec.tv_sec) +
+                                              std::chrono::nanoseconds(spec.tv_nsec));
 }
 
 }  // namespace

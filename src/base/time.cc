@@ -12,8 +12,8 @@ struct Unit {
   std::int64_t micros;
 };
 // Falling order, which parse_duration demands.
-constexpr std::array<Unit, 6> kUnits{{{"d", 86'400'000'000}, {"h", 3'600'000'000}, {"m", 60'000'000},
-                                      {"s", 1'000'000}, {"ms", 1'000}, {"us", 1}}};
+constexpr std::array<Unit, 6> kUnits{
+    {{"d", 86'400'000'000}, {"h", 3'600'000'000}, {"m", 60'000'000}, {"s", 1'000'000}, {"ms", 1'000}, {"us", 1}}};
 
 Error bad(std::string_view what, std::string_view text, std::string_view help) {
   return {ErrorCode::InvalidArgument, "`" + std::string(text) + "` is no " + std::string(what), std::string(help)};
@@ -113,7 +113,8 @@ Result<Duration> parse_duration(std::string_view text) {
   while (!text.empty()) {
     double number = 0;
     std::size_t digits = 0;
-    for (; !text.empty() && std::isdigit(static_cast<unsigned char>(text.front())) != 0; text.remove_prefix(1), ++digits)
+    for (; !text.empty() && std::isdigit(static_cast<unsigned char>(text.front())) != 0;
+         text.remove_prefix(1), ++digits)
       number = number * 10 + (text.front() - '0');
     if (digits == 0 || digits > 12) return bad("duration", whole, kHelp);
     if (take(text, '.')) {

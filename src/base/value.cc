@@ -17,7 +17,8 @@ class Builder final : public Json::json_sax_t {
   bool boolean(bool b) override { return add(Value(b)); }
   bool number_integer(number_integer_t i) override { return add(Value(std::int64_t{i})); }
   bool number_unsigned(number_unsigned_t u) override {
-    return u > static_cast<number_unsigned_t>(INT64_MAX) ? add(Value(static_cast<double>(u))) : add(Value(std::uint64_t{u}));
+    return u > static_cast<number_unsigned_t>(INT64_MAX) ? add(Value(static_cast<double>(u)))
+                                                         : add(Value(std::uint64_t{u}));
   }
   bool number_float(number_float_t d, const string_t& text) override {
     return std::isfinite(d) ? add(Value(d)) : fail("number " + text + " is out of range");
@@ -167,8 +168,9 @@ bool operator==(const Value& a, const Value& b) {
 
 Result<Value> parse_json(std::string_view text, JsonLimits limits) {
   if (text.size() > limits.bytes_max)
-    return Error{ErrorCode::TooLarge, "JSON of " + std::to_string(text.size()) + " bytes, the limit is " +
-                                          std::to_string(limits.bytes_max), {}};
+    return Error{ErrorCode::TooLarge,
+                 "JSON of " + std::to_string(text.size()) + " bytes, the limit is " + std::to_string(limits.bytes_max),
+                 {}};
   Builder builder(limits);
   if (!Json::sax_parse(text, &builder) || !builder.problem().empty())
     return Error{ErrorCode::InvalidArgument, "not valid JSON " + builder.problem(), {}};

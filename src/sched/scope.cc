@@ -81,11 +81,13 @@ Value names_for(const run::Snapshot& snapshot, const run::ActiveRun& run,
     const Value* var = path[0] == "vars" ? snapshot.vars.find(path[1]) : nullptr;
     if (var != nullptr) vars.try_emplace(path[1], *var);
   }
-  return Value::Object{{"params", run.state.header.params},
-                       {"vars", std::move(vars)},
-                       {"run", run_names(run)},
-                       {"dag", Value::Object{{"id", run.dag->id.str()}, {"owner", run.dag->owner}, {"folder", folder_of(snapshot, run)}}},
-                       {"tasks", std::move(tasks)}};
+  return Value::Object{
+      {"params", run.state.header.params},
+      {"vars", std::move(vars)},
+      {"run", run_names(run)},
+      {"dag",
+       Value::Object{{"id", run.dag->id.str()}, {"owner", run.dag->owner}, {"folder", folder_of(snapshot, run)}}},
+      {"tasks", std::move(tasks)}};
 }
 
 }  // namespace slipway::sched

@@ -21,8 +21,8 @@ TEST(AttemptId, RoundTrips) {
 }
 
 TEST(AttemptId, HidesNoPath) {
-  for (const char* text : {"", "a", "a/b", "a/b/0", "a/b/01", "a/b/-1", "../b/1", "a/../1", "a/b/1/2", "a/b[]/1", "a/b[01]/1",
-                           "a/b[-1]/1", "a/[1]/1", "a/b[1/1", "a//1", "a/b/"})
+  for (const char* text : {"", "a", "a/b", "a/b/0", "a/b/01", "a/b/-1", "../b/1", "a/../1", "a/b/1/2", "a/b[]/1",
+                           "a/b[01]/1", "a/b[-1]/1", "a/[1]/1", "a/b[1/1", "a//1", "a/b/"})
     EXPECT_FALSE(AttemptId::parse(text)) << text;
 }
 

@@ -38,7 +38,8 @@ INSTANTIATE_TEST_SUITE_P(Rows, DurationTest,
                          testing::Values(DurationRow{"30s", 30'000'000, "30s"}, DurationRow{"0s", 0, "0s"},
                                          DurationRow{"1h30m", 5'400'000'000, "1h30m"},
                                          DurationRow{"1.5h", 5'400'000'000, "1h30m"},
-                                         DurationRow{"2d", 172'800'000'000, "2d"}, DurationRow{"500ms", 500'000, "500ms"},
+                                         DurationRow{"2d", 172'800'000'000, "2d"},
+                                         DurationRow{"500ms", 500'000, "500ms"},
                                          DurationRow{"90s", 90'000'000, "1m30s"}));
 
 TEST(ParseDuration, RefusesTheRest) {

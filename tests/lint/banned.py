@@ -23,7 +23,7 @@ RULES = [
     (r"\b(TODO|FIXME|XXX|HACK)\b", ALL, "an issue, or the thing itself", {"tests/lint/banned.py"}),
     (r"\bnot[ _-]implemented\b|\bunimplemented\b", ALL, "ErrorCode::Unsupported with what works instead", {"tests/lint/banned.py"}),
     (r"\bstatic\s+(?!const|constexpr|inline|cast|_)(std::)?[a-z_:<>]+\s+[a-z_]+\s*(=|;|\{)", SRC, "a member; there are no mutable globals", None),
-    (r"\busing namespace\b", SRC, "the name itself", set()),
+    (r"\busing namespace (?!std::\w*literals)", SRC, "the name itself", set()),
     (r"#pragma clang diagnostic|NOLINT", SRC, "code that the check accepts", None),
 ]
 # Places where a rule does not apply at all.

@@ -1,5 +1,6 @@
 // LoRA fine-tuning of a decoder: settings, the training loop and what it reports. Semantics are those of transformers
-// 4.46.1 + peft 0.13.2 + trl 0.11.4 where `compat` says hf; elsewhere their traps are fixed (docs/trainer.md lists both).
+// 4.46.1 + peft 0.13.2 + trl 0.11.4 where `compat` says hf; elsewhere their traps are fixed (docs/trainer.md lists
+// both).
 #pragma once
 
 #include <cstdint>
