@@ -100,6 +100,7 @@ Result<run::ActiveRun*> Core::active_or_loaded(const RunId& id) {
   if (entry == snapshot_.dags.end())
     return Error{ErrorCode::Conflict, "DAG `" + loaded.header.dag.str() + "` of the run is not loaded", {}};
   SLIPWAY_TRY_ASSIGN(auto dag, load_version(loaded.header.version));
+  loaded_.insert(id);
   auto& active = entry->second.active;
   active.insert(std::lower_bound(active.begin(), active.end(), id), id);
   return &(snapshot_.runs[id] = run::activate(std::move(loaded), std::move(dag)));
@@ -107,7 +108,6 @@ Result<run::ActiveRun*> Core::active_or_loaded(const RunId& id) {
 
 Result<Reply> Core::run_command(const RetryRun& command) {
   SLIPWAY_TRY_ASSIGN(run::ActiveRun * run, active_or_loaded(command.run));
-  changed_.insert(command.run);  // a loaded run that is refused leaves memory again at the end of the step
   if (run->state.state == RunState::Cancelling)
     return Error{ErrorCode::Conflict, "run " + command.run.str() + " is being cancelled",
                  "retry it once it is cancelled"};

@@ -104,9 +104,10 @@ void Core::save_cursors(const DagId& id) {
   changed_rows_.insert(id);
 }
 
-// Memory holds what is not over.
+// Memory holds what is not over; a loaded run whose retry was refused leaves it again.
 void Core::drop_finished() {
-  for (const RunId& id : changed_) {
+  loaded_.insert(changed_.begin(), changed_.end());
+  for (const RunId& id : std::exchange(loaded_, {})) {
     const auto found = snapshot_.runs.find(id);
     if (found == snapshot_.runs.end() || !run::is_terminal(found->second.state.state)) continue;
     auto& active = snapshot_.dags.at(found->second.state.header.dag).active;

@@ -120,6 +120,7 @@ class Core {
   std::optional<Duration> wall_offset_;  // wall minus monotonic time at the last step
   std::optional<Instant> wake_at_;
   store::Batch batch_;
+  std::set<RunId> loaded_;                               // brought back from the store in this step
   std::set<RunId> changed_;                              // runs with events in batch_
   std::set<DagId> changed_rows_;                         // rows to be written
   std::map<std::pair<DagId, std::string>, RunId> keys_;  // idempotency keys of this step

@@ -41,17 +41,19 @@ bool counts_time(const dag::Schedule& schedule) {
 
 }  // namespace
 
+// What is gone goes first, so that a DAG whose file was renamed is free for its new one.
 Result<Reply> Core::run_command(const DagFolder& command) {
   std::set<std::string> listed;
   for (const DagFile& file : command.files) {
-    listed.insert(file.file);
-    file.present ? take_file(file) : file_gone(file.file);
+    if (file.present) listed.insert(file.file);
+    if (!file.present) file_gone(file.file);
   }
-  if (!command.complete) return Reply{};
   std::vector<std::string> gone;
   for (const auto& [id, row] : rows_)
-    if (row.present && listed.count(row.file) == 0) gone.push_back(row.file);
+    if (command.complete && row.present && listed.count(row.file) == 0) gone.push_back(row.file);
   for (const std::string& file : gone) file_gone(file);
+  for (const DagFile& file : command.files)
+    if (file.present) take_file(file);
   return Reply{};
 }
 

@@ -81,7 +81,7 @@ void Core::settle_open_attempts() {
     for (const AttemptId& id : run.open_attempts) {
       const run::Attempt& attempt = run.state.attempts.at(id);
       const dag::Task& task = *run.task(id.key.task);
-      if (attempt.state == run::AttemptState::Intent) {
+      if (attempt.state == run::AttemptState::Intent && attempt.rendered.find("argv") != nullptr) {
         const RenderInput input{options_, snapshot_, run, task, id};
         auto secrets = render_secrets(input, secrets_);
         if (secrets) {

@@ -95,8 +95,11 @@ TEST_F(DagFolderTest, TwoFilesWithOneIdAreAMistake) {
 
 TEST_F(DagFolderTest, ARenamedFileIsTheSameDag) {
   put(kGood, "one.yaml");
-  folder({{"two.yaml", kGood, true}, {"one.yaml", "", false}});
   folder({{"two.yaml", kGood, true}});
+  EXPECT_TRUE(row().present);
+  EXPECT_EQ(row().file, "two.yaml");
+  folder({{"three.yaml", kGood, true}, {"two.yaml", "", false}}, false);
+  folder({{"two.yaml", kGood, true}, {"three.yaml", "", false}}, false);
   EXPECT_TRUE(row().present);
   EXPECT_EQ(row().file, "two.yaml");
   EXPECT_TRUE(row().error.empty());
