@@ -39,7 +39,7 @@ std::string answer_of(const std::string& generated, const std::vector<std::strin
 }
 
 Result<std::vector<Question>> read_questions(const EvaluateOptions& options) {
-  SLIPWAY_TRY_ASSIGN(const auto texts, ml::read_text_samples(options.data, {}));
+  SLIPWAY_TRY_ASSIGN(const auto texts, ml::read_text_samples(options.data, {}, options.model));
   std::vector<Question> questions;
   for (const auto& sample : texts) {
     std::size_t end = sample.learn_from;

@@ -10,7 +10,7 @@ Result<ml::Dataset> dataset_of(const InspectOptions& options, const ml::LoadedMo
   ml::DatasetRules rules = options.rules;
   rules.keep_unlabelled = true;  // one result per line
   rules.skip_ratio_max = 1;
-  SLIPWAY_TRY_ASSIGN(const auto texts, ml::read_text_samples(options.input, rules));
+  SLIPWAY_TRY_ASSIGN(const auto texts, ml::read_text_samples(options.input, rules, options.model));
   return ml::tokenize_samples(texts, model.tokenizer, model.text_end, rules);
 }
 

@@ -113,7 +113,7 @@ Result<ml::Adapter> Run::adapter(const ml::ModelConfig& model) const {
 }
 
 Result<ml::Dataset> Run::data(const ml::LoadedModel& model) {
-  SLIPWAY_TRY_ASSIGN(const auto texts, ml::read_text_samples(options_.data, options_.rules));
+  SLIPWAY_TRY_ASSIGN(const auto texts, ml::read_text_samples(options_.data, options_.rules, options_.model));
   SLIPWAY_TRY_ASSIGN(ml::Dataset dataset, ml::tokenize_samples(texts, model.tokenizer, model.text_end, options_.rules));
   samples_ = std::ssize(dataset.samples);
   without_labels_ = dataset.without_labels;
@@ -149,8 +149,10 @@ ml::TrainContext Run::context() {
 }
 
 Result<void> Run::publish(const ml::TrainSummary& summary, ml::Adapter& adapter) {
-  const fs::path adapter_folder = folder_.path() / "adapter";
   std::error_code failure;
+  // Absolute in the outputs: the next task may stand elsewhere.
+  const fs::path output = fs::absolute(folder_.path(), failure).lexically_normal();
+  const fs::path adapter_folder = output / "adapter";
   fs::create_directories(adapter_folder, failure);
   if (failure) return errno_error("making " + adapter_folder.string(), failure.value());
   SLIPWAY_TRY(ml::write_adapter(adapter_folder, adapter.config, adapter.lora));
@@ -165,7 +167,7 @@ Result<void> Run::publish(const ml::TrainSummary& summary, ml::Adapter& adapter)
                                 {"samples", samples_},
                                 {"samples_without_labels", without_labels_}};
   if (options_.merge) {
-    const fs::path merged = folder_.path() / "final_model";
+    const fs::path merged = output / "final_model";
     SLIPWAY_TRY_ASSIGN(const ml::MergeReport report, ml::merge_lora(options_.model, adapter.lora, merged));
     say(fmt::format("merged {} of {} tensors into {}", report.merged, report.tensors, merged.string()));
     outputs["model"] = merged.string();

@@ -36,8 +36,9 @@ struct TextSample {
   std::string text;
   // Byte offset in `text` of the first byte to learn; npos: the response template is nowhere, nothing to learn.
   std::size_t learn_from = 0;
-  bool eos = true;    // whether the end-of-sequence token follows
-  std::string where;  // "train.jsonl:12"
+  bool eos = true;                                    // whether the end-of-sequence token follows
+  SpecialTokens special_tokens = SpecialTokens::Add;  // whether the tokenizer puts its own around the text
+  std::string where;                                  // "train.jsonl:12"
 };
 
 struct DatasetRules {
@@ -57,10 +58,12 @@ struct Dataset {
 };
 
 // Reads a JSONL file, or all *.jsonl of a folder in name order. Each line is an object with one of: `text`;
-// `prompt` and `completion`; `instruction`, optional `input`, and `output`; or `prompt` alone (learned whole; under
-// hf compatibility followed by "\n" and the eos token, as its usual script does). Errors name file and line.
+// `prompt` and `completion`; `messages` (made a text by the chat template of `model_folder`); `instruction`, optional
+// `input`, and `output`; or `prompt` alone (learned whole; under hf compatibility followed by "\n" and the eos token,
+// as its usual script does). Errors name file and line.
 [[nodiscard]] Result<std::vector<TextSample>> read_text_samples(const std::filesystem::path& path,
-                                                                const DatasetRules& rules);
+                                                                const DatasetRules& rules,
+                                                                const std::filesystem::path& model_folder = {});
 
 // Tokenises and labels. Default: bos as the tokenizer's template gives it, eos at the end and learned, a token is
 // learned if it ends behind learn_from. Under hf compatibility: nothing added, every eos unlearned (pad = eos there),

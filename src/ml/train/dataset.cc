@@ -25,7 +25,7 @@ class Labeller {
 
   [[nodiscard]] Sample label(const TextSample& text, bool& truncated) const {
     const bool hf = rules_.compat == Compat::Hf;
-    Encoding encoding = tokenizer_.encode_with_spans(text.text, hf ? SpecialTokens::Omit : SpecialTokens::Add);
+    Encoding encoding = tokenizer_.encode_with_spans(text.text, hf ? SpecialTokens::Omit : text.special_tokens);
     drop_second_bos(encoding);
     if (text.eos && (encoding.ids.empty() || hf || encoding.ids.back() != eos_)) append_eos(encoding, text.text.size());
     truncated = std::cmp_greater(encoding.ids.size(), rules_.max_seq_length);

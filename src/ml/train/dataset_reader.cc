@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "ml/train/chat_sample.h"
 #include "slipway/base/value.h"
 #include "slipway/ml/dataset.h"
 
@@ -8,7 +9,8 @@ namespace slipway::ml {
 namespace {
 
 constexpr std::string_view kColumnsHelp =
-    "each line is a JSON object with `text`, `prompt` and `completion`, or `instruction`, `input` and `output`";
+    "each line is a JSON object with `text`, `prompt` and `completion`, `messages`, or `instruction`, `input` and "
+    "`output`";
 
 Error line_error(const std::string& where, std::string message) {
   return Error{ErrorCode::InvalidArgument, where + ": " + std::move(message), std::string(kColumnsHelp)};
@@ -78,12 +80,23 @@ Result<TextSample> sample_of(const Fields& fields, const std::string& where, Com
   return line_error(where, "none of the known fields is there");
 }
 
-Result<TextSample> parse_line(const std::string& line, const std::string& where, const DatasetRules& rules) {
+Result<TextSample> sample_of_object(const Value& object, const std::string& where, const DatasetRules& rules,
+                                    ChatReader& chat) {
+  if (const Value* messages = object.find("messages")) {
+    SLIPWAY_TRY_ASSIGN(TextSample sample, chat.sample(*messages, where));
+    if (rules.compat == Compat::Hf) sample.learn_from = 0;
+    return sample;
+  }
+  SLIPWAY_TRY_ASSIGN(const Fields fields, fields_of(object, where));
+  return sample_of(fields, where, rules.compat);
+}
+
+Result<TextSample> parse_line(const std::string& line, const std::string& where, const DatasetRules& rules,
+                              ChatReader& chat) {
   const Result<Value> value = parse_json(line);
   if (!value) return line_error(where, value.error().message);
   if (!value->is_object()) return line_error(where, "is " + std::string(value->type_name()) + ", not an object");
-  SLIPWAY_TRY_ASSIGN(const Fields fields, fields_of(*value, where));
-  SLIPWAY_TRY_ASSIGN(TextSample sample, sample_of(fields, where, rules.compat));
+  SLIPWAY_TRY_ASSIGN(TextSample sample, sample_of_object(*value, where, rules, chat));
   if (!rules.response_template.empty()) {
     const std::size_t at = sample.text.rfind(rules.response_template);
     sample.learn_from = at == std::string::npos ? at : at + rules.response_template.size();
@@ -105,7 +118,9 @@ Result<std::vector<std::filesystem::path>> files_of(const std::filesystem::path&
 
 }  // namespace
 
-Result<std::vector<TextSample>> read_text_samples(const std::filesystem::path& path, const DatasetRules& rules) {
+Result<std::vector<TextSample>> read_text_samples(const std::filesystem::path& path, const DatasetRules& rules,
+                                                  const std::filesystem::path& model_folder) {
+  ChatReader chat(model_folder);
   SLIPWAY_TRY_ASSIGN(const auto files, files_of(path));
   std::vector<TextSample> samples;
   for (const auto& file : files) {
@@ -115,7 +130,7 @@ Result<std::vector<TextSample>> read_text_samples(const std::filesystem::path& p
     for (std::int64_t number = 1; std::getline(in, line); ++number) {
       if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
       SLIPWAY_TRY_ASSIGN(TextSample sample,
-                         parse_line(line, file.filename().string() + ":" + std::to_string(number), rules));
+                         parse_line(line, file.filename().string() + ":" + std::to_string(number), rules, chat));
       samples.push_back(std::move(sample));
     }
     if (in.bad()) return errno_error("reading " + file.string(), errno);

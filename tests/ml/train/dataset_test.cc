@@ -19,7 +19,7 @@ class DatasetTest : public ::testing::Test {
  protected:
   Result<Dataset> load(const std::string& lines, const DatasetRules& rules = {}) {
     write_text(folder_.path() / "d.jsonl", lines);
-    SLIPWAY_TRY_ASSIGN(const auto texts, read_text_samples(folder_.path() / "d.jsonl", rules));
+    SLIPWAY_TRY_ASSIGN(const auto texts, read_text_samples(folder_.path() / "d.jsonl", rules, model_));
     return tokenize_samples(texts, tokenizer_, kEos, rules);
   }
   // The text of the tokens that are learned.
@@ -31,6 +31,7 @@ class DatasetTest : public ::testing::Test {
   }
 
   test::TempFolder folder_;
+  std::filesystem::path model_ = fixture("models/tiny-gemma2-fp32");
   Tokenizer tokenizer_ = Tokenizer::load(fixture("models/tiny-gemma2-fp32")).value();
 };
 
@@ -91,6 +92,27 @@ TEST_F(DatasetTest, InstructionGetsTheAlpacaPrompt) {
   const std::string first = tokenizer_.decode(dataset->samples.at(0).ids, true);
   EXPECT_NE(first.find("### Instruction:\nAdd\n\n### Input:\n1 2\n\n### Response:\n3"), std::string::npos) << first;
   EXPECT_EQ(tokenizer_.decode(dataset->samples.at(1).ids, true).find("### Input"), std::string::npos);
+}
+
+constexpr const char* kConversation =
+    R"({"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Yo"},)"
+    R"({"role":"user","content":"Well?"},{"role":"assistant","content":"Fine"}]})";
+
+TEST_F(DatasetTest, OfAConversationTheLastAnswerIsLearned) {
+  const auto dataset = load(kConversation);
+  ASSERT_TRUE(dataset) << dataset.error().message;
+  const Sample& sample = dataset->samples.at(0);
+  EXPECT_EQ(tokenizer_.decode(sample.ids, false),
+            "<bos><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\nYo<end_of_turn>\n"
+            "<start_of_turn>user\nWell?<end_of_turn>\n<start_of_turn>model\nFine<end_of_turn>\n");
+  EXPECT_EQ(learned(sample), "Fine<end_of_turn>\n");
+}
+
+TEST_F(DatasetTest, AConversationNeedsATemplate) {
+  model_ = folder_.path();
+  const auto dataset = load(kConversation);
+  ASSERT_FALSE(dataset);
+  EXPECT_EQ(dataset.error().code, ErrorCode::NotFound);
 }
 
 TEST_F(DatasetTest, LongSamplesLoseTheirTailAndAreCounted) {
@@ -158,6 +180,9 @@ INSTANTIATE_TEST_SUITE_P(Rows, BadLineTest,
                          ::testing::Values(BadLine{"{\"text\":", "byte"}, BadLine{"[1]", "array, not an object"},
                                            BadLine{"{\"txt\":\"a\"}", "none of the known fields"},
                                            BadLine{"{\"text\":5}", "`text` is integer, not text"},
+                                           BadLine{"{\"messages\":5}", "must be a list"},
+                                           BadLine{R"({"messages":[{"role":"user"}]})", "`role` and `content`"},
+                                           BadLine{R"({"messages":[{"role":"user","content":"a"}]})", "assistant"},
                                            BadLine{"{\"instruction\":\"a\"}", "`output` is missing"}));
 
 TEST_F(DatasetTest, EmptyAndMissingFilesAreErrors) {
