@@ -9,6 +9,7 @@ namespace slipway::api {
 [[nodiscard]] Result<http::Response> get_health(const Call& call);
 [[nodiscard]] Result<http::Response> get_version(const Call& call);
 [[nodiscard]] Result<http::Response> check_db(const Call& call);
+[[nodiscard]] Result<http::Response> backup_db(const Call& call);
 
 // dag_handlers.cc
 [[nodiscard]] Result<http::Response> list_dags(const Call& call);

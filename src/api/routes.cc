@@ -16,6 +16,7 @@ constexpr std::array kRoutes{
     Route{"GET", "/health", kAnyone, "whether the daemon serves and its store can be read", get_health},
     Route{"GET", "/version", kViewer, "the version of the daemon", get_version},
     Route{"GET", "/db/check", kViewer, "what is stored against its invariants; no findings: whole", check_db},
+    Route{"POST", "/db/backup", kAdmin, "copy the database to a new file in <home>/backups", backup_db},
 
     Route{"GET", "/dags", kViewer, "all DAGs of the folder", list_dags},
     Route{"GET", "/dags/{dag}", kViewer, "one DAG with its tasks, parameters and schedules", get_dag},

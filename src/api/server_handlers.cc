@@ -1,3 +1,8 @@
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <string>
+
 #include "api/handlers.h"
 
 namespace slipway::api {
@@ -26,6 +31,19 @@ Result<http::Response> check_db(const Call& call) {
   Value body;
   body["findings"] = std::move(list);
   return reply(body);
+}
+
+// The file is named by the daemon, so that no request chooses where it writes.
+Result<http::Response> backup_db(const Call& call) {
+  const std::string folder = call.backend.home + "/backups";
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return errno_error("cannot create " + folder, errno);
+  std::string moment = to_rfc3339(call.backend.clock.now());
+  std::erase_if(moment, [](char c) { return c == '-' || c == ':'; });
+  const std::string file = folder + "/" + moment + ".db";
+  SLIPWAY_TRY(call.backend.store.backup(file));
+  Value body;
+  body["file"] = file;
+  return reply(body, 201);
 }
 
 }  // namespace slipway::api

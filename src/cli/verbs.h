@@ -44,6 +44,8 @@ Handler setup_service_stop(CLI::App& app);
 Handler setup_config_list(CLI::App& app);
 Handler setup_config_get(CLI::App& app);
 Handler setup_db_check(CLI::App& app);
+Handler setup_db_backup(CLI::App& app);
+Handler setup_db_restore(CLI::App& app);
 Handler setup_doctor(CLI::App& app);
 Handler setup_version(CLI::App& app);
 Handler setup_completion(CLI::App& app);

@@ -84,8 +84,12 @@ Result<void> save(Connection& connection, const Batch& batch) {
 
 class SqliteStore final : public Store {
  public:
-  SqliteStore(std::unique_ptr<Connection> writer, std::shared_ptr<ReaderPool> readers, int checkpoint_pages)
-      : writer_(std::move(writer)), readers_(std::move(readers)), checkpoint_pages_(checkpoint_pages) {}
+  SqliteStore(std::string path, std::unique_ptr<Connection> writer, std::shared_ptr<ReaderPool> readers,
+              int checkpoint_pages)
+      : path_(std::move(path)),
+        writer_(std::move(writer)),
+        readers_(std::move(readers)),
+        checkpoint_pages_(checkpoint_pages) {}
 
   Result<void> commit(const Batch& batch) override {
     return write([&]() -> Result<void> { return save(*writer_, batch); });
@@ -131,6 +135,8 @@ class SqliteStore final : public Store {
       last = ids.back();
     }
   }
+
+  Result<void> backup(const std::string& file) const override { return backup_sqlite(path_, file); }
 
   Result<void> put_blob(const std::string& space, const std::string& name, const std::string& bytes) override {
     return write([&]() -> Result<void> { return save_blob(*writer_, space, name, bytes); });
@@ -205,6 +211,7 @@ class SqliteStore final : public Store {
     return {};
   }
 
+  const std::string path_;
   std::unique_ptr<Connection> writer_;
   std::shared_ptr<ReaderPool> readers_;
   int checkpoint_pages_;
@@ -218,7 +225,7 @@ Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, const Sqlite
   if (auto migrated = migrate(*writer, path, migrations()); !migrated) return migrated.error().in(path);
   auto readers = std::make_shared<ReaderPool>(ConnectionOptions{.path = path, .read_only = true, .vfs = options.vfs});
   return std::unique_ptr<Store>(
-      std::make_unique<SqliteStore>(std::move(writer), std::move(readers), options.checkpoint_pages));
+      std::make_unique<SqliteStore>(path, std::move(writer), std::move(readers), options.checkpoint_pages));
 }
 
 }  // namespace slipway::store

@@ -92,6 +92,16 @@ TEST_F(HandlersTest, TheCheckOfTheStoreListsItsFindings) {
             R"({"findings":[{"detail":"there is no DAG version gone","invariant":"every run has its DAG version"}]})");
 }
 
+TEST_F(HandlersTest, ABackupIsANewFileInTheHome) {
+  fill();
+  const auto response = send("POST", "/db/backup");
+  ASSERT_EQ(response.status, 201) << response.body;
+  const auto file = expect_ok(parse_json(response.body)).get_string("file");
+  EXPECT_EQ(file, (folder / "backups/20241101T120000.000001Z.db").string());
+  EXPECT_TRUE(expect_ok(store::open_sqlite(file))->load_run(run_id(2)));
+  EXPECT_EQ(send("POST", "/db/backup").status, 201);
+}
+
 TEST_F(HandlersTest, RunsAreNamedByUniquePrefixes) {
   fill();
   EXPECT_EQ(refused("GET", "/runs/01jb"), "409 several runs begin with 01jb");

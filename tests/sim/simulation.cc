@@ -47,6 +47,7 @@ class MortalStore final : public store::Store {
   Result<run::Run> load_run(const RunId& id) override { return inner_->load_run(id); }
   Result<std::unique_ptr<store::Reader>> read() const override { return inner_->read(); }
   Result<std::vector<store::Finding>> check() const override { return inner_->check(); }
+  Result<void> backup(const std::string& file) const override { return inner_->backup(file); }
   Result<void> put_blob(const std::string& space, const std::string& name, const std::string& bytes) override {
     return inner_->put_blob(space, name, bytes);
   }

@@ -43,6 +43,9 @@ class MemoryStore final : public store::Store {
   [[nodiscard]] Result<run::Run> load_run(const RunId& id) override;
   [[nodiscard]] Result<std::unique_ptr<store::Reader>> read() const override;
   [[nodiscard]] Result<std::vector<store::Finding>> check() const override;
+  [[nodiscard]] Result<void> backup(const std::string&) const override {
+    return Error{ErrorCode::Unsupported, "a store in memory keeps no file", {}};
+  }
   [[nodiscard]] Result<void> put_blob(const std::string& space, const std::string& name,
                                       const std::string& bytes) override;
   [[nodiscard]] Result<void> delete_blob(const std::string& space, const std::string& name) override;

@@ -132,6 +132,9 @@ class Store {
   [[nodiscard]] virtual Result<std::unique_ptr<Reader>> read() const = 0;
   // Checks the invariants that rows alone can show, over everything stored. Any thread.
   [[nodiscard]] virtual Result<std::vector<Finding>> check() const = 0;
+  // Copies everything to `file` (replaced atomically), as of one moment, on disk on return. Any thread. Unsupported:
+  // this store keeps no file.
+  [[nodiscard]] virtual Result<void> backup(const std::string& file) const = 0;
 
   // Small named blobs for the vault (sealed secrets, token hashes): namespace "secret", "token". Engine thread for
   // writes, any for reads.
