@@ -110,6 +110,7 @@ void Core::take_dag(const DagFile& file, VersionId version, dag::Dag dag) {
 // Cursors of schedules that are gone are kept: a schedule that comes back must not repeat a tick.
 void Core::activate_version(store::DagRow& row, std::shared_ptr<const dag::Dag> dag) {
   run::DagEntry& entry = snapshot_.dags[row.id];
+  if (!entry.dag) entry.cursors = row.cursors;
   for (const dag::Schedule& schedule : dag->schedules) {
     if (!counts_time(schedule)) continue;
     const auto cursor = entry.cursors.find(schedule.name);

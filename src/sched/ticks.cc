@@ -59,10 +59,12 @@ class SchedulePlanner {
   }
 
   void continuous() {
-    if (runs_of_schedule().empty() == false || (schedule_.end && now_ > *schedule_.end)) return;
+    if (!runs_of_schedule().empty() || (schedule_.end && now_ > *schedule_.end)) return;
     Instant earliest = schedule_.start.value_or(now_);
     const auto cursor = entry_.cursors.find(schedule_.name);
-    if (cursor != entry_.cursors.end()) earliest = std::max(earliest, cursor->second + kContinuousPause);
+    // A cursor ahead of now is one from before the clock was set back.
+    if (cursor != entry_.cursors.end() && cursor->second <= now_)
+      earliest = std::max(earliest, cursor->second + kContinuousPause);
     if (earliest > now_) return wake_by(plan_.wake_at, earliest);
     add_run(now_);
     plan_.cursors.push_back({id_, schedule_.name, now_, 0});

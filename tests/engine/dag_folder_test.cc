@@ -129,6 +129,20 @@ TEST_F(DagFolderTest, MissedAllBeginsAtItsStart) {
   EXPECT_EQ(disk->runs.size(), 3U);
 }
 
+TEST_F(DagFolderTest, TicksAreNotRepeatedWhenTheLastVersionWasUnreadable) {
+  const std::string text =
+      "dag: d\nmax_active_runs: 100\nschedule: {name: s, every: 1h, missed: all, start: 2023-11-14T20:00:00Z}\n"
+      "tasks:\n  a: {run: 'true'}\n";
+  put(text);
+  drive(clock.now() + 1s);
+  die();
+  for (auto& [version, row] : disk->versions) row.text = "dag: [";
+  boot();
+  put(text + "# readable again\n");
+  drive(clock.now() + 1s);
+  EXPECT_EQ(disk->runs.size(), 3U);
+}
+
 TEST_F(DagFolderTest, AnEditedScheduleGoesOnFromNow) {
   put("dag: d\nschedule: {name: s, every: 1h}\ntasks:\n  a: {run: 'true'}\n");
   ASSERT_TRUE(ask(PauseDag{DagId("d"), true}));

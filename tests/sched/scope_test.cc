@@ -34,7 +34,7 @@ TEST(NamesFor, HoldsExactlyTheNamesThatFilesMayUse) {
   std::set<std::string> given;
   for (const auto& [name, member] : value.find("run")->as_object()) given.insert(name);
   EXPECT_EQ(given, std::set<std::string>(dag::kRunNames.begin(), dag::kRunNames.end()));
-  EXPECT_EQ(value.find("dag")->dump(), R"({"id":"d","owner":""})");
+  EXPECT_EQ(value.find("dag")->dump(), R"({"folder":null,"id":"d","owner":""})");
 }
 
 TEST(NamesFor, CopiesOnlyWhatIsRead) {

@@ -215,6 +215,9 @@ TEST(Ticks, ContinuousFollowsItselfWithoutStorm) {
   world.carry_out(plan);
   EXPECT_TRUE(world.decide().empty());
   EXPECT_EQ(world.decide().wake_at, at("2024-01-01T11:00:01Z"));
+  World set_back = world;
+  set_back.now = at("2023-12-01T00:00:00Z");
+  EXPECT_EQ(ticks(set_back.decide()), "00:00 ") << "it does not wait for a month";
   world.create("d", "r1", "s");
   world.settle();
   world.now = at("2024-01-01T11:30:00Z");
