@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ostream>
 
+#include "mlsteps/answer.h"
 #include "mlsteps/subject.h"
 #include "slipway/ml/dataset.h"
 #include "slipway/ml/generator.h"
@@ -14,29 +15,6 @@ struct Question {
   std::string prompt;
   std::string answer;
 };
-
-std::string trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return std::string(text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1));
-}
-
-bool is_word_byte(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte >= 0x80 || std::isalnum(byte) != 0 || c == '_';
-}
-
-// The label that `text` begins with and that ends there as a word; "" if none.
-std::string leading_label(const std::string& text, const std::vector<std::string>& labels) {
-  for (const auto& label : labels)
-    if (text.starts_with(label) && (text.size() == label.size() || !is_word_byte(text[label.size()]))) return label;
-  return {};
-}
-
-std::string answer_of(const std::string& generated, const std::vector<std::string>& labels) {
-  const std::string text = trimmed(generated);
-  return labels.empty() ? trimmed(text.substr(0, text.find('\n'))) : leading_label(text, labels);
-}
 
 Result<std::vector<Question>> read_questions(const EvaluateOptions& options) {
   SLIPWAY_TRY_ASSIGN(const auto texts, ml::read_text_samples(options.data, {}, options.model));
