@@ -41,10 +41,12 @@ struct CancelRun {
   RunId run;
   bool now = false;
 };
-// Opens the next generation of the failed, upstream_failed and cancelled instances, and of what is downstream of them.
+// Opens the next generation of the failed, upstream_failed and cancelled instances, and of what ended downstream of
+// them. A run that is over queues again; one that is being cancelled is refused.
 struct RetryRun {
   RunId run;
 };
+// Stops ticks; runs that exist go on, and runs may be started. Ticks of the pause are missed ones when it ends.
 struct PauseDag {
   DagId dag;
   bool paused;
@@ -67,6 +69,7 @@ struct SetSecret {
   std::string name;
   std::optional<std::string> sealed;
 };  // sealed by vault; nullopt deletes
+// Forgets what is live. Whoever sends this has ended the processes.
 struct StopService {
   ServiceId name;
 };

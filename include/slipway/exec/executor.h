@@ -111,7 +111,8 @@ class Executor {
   virtual void stop(const AttemptId& id, bool now) = 0;
   // At start, before anything is launched: look at every attempt the store holds open with state Launched or later and
   // report what became of each (Running, Exited, Lost). Attempts with only an intent are launched again by the engine
-  // instead.
+  // instead, unless a stop was committed or their secrets are gone: they come here without identity, and one that left
+  // no trace is Lost with its end proved.
   virtual void adopt(const std::vector<OpenAttempt>& attempts) = 0;
   // A terminal result was committed: the executor may drop what it keeps for the attempt, except logs and artifacts.
   virtual void forget(const AttemptId& id) = 0;
