@@ -138,9 +138,13 @@ void Core::take_broken(const DagFile& file, const std::string& errors) {
     log_.warn("DAG file has errors; its last good version stays active", {{"dag", id.str()}, {"file", file.file}});
     return save(row);
   }
-  // Never valid so far: kept under the name of the file, so that the errors can be seen.
+  // Never valid so far: kept under the name of the file, so that the errors can be seen, unless the name is that of
+  // another file's DAG.
   const DagId id(std::filesystem::path(file.file).stem().string());
-  if (!is_id(id.str()) || (rows_.count(id) != 0 && rows_.at(id).present)) {
+  const auto known = rows_.find(id);
+  const bool taken = known != rows_.end() && known->second.file != file.file &&
+                     (known->second.present || !known->second.version.empty());
+  if (!is_id(id.str()) || taken) {
     log_.warn("DAG file has errors", {{"file", file.file}, {"errors", errors}});
     return;
   }

@@ -56,6 +56,19 @@ TEST_F(DagFolderTest, AFileThatWasNeverValidIsKeptUnderItsName) {
   EXPECT_TRUE(row("other").present);
 }
 
+TEST_F(DagFolderTest, ABrokenFileBringsBackOnlyTheDagItHeld) {
+  put("dag: d\nschedule: {every: 1h}\ntasks:\n  a: {run: 'true'}\n", "old.yaml");
+  folder({});
+  put(kBroken, "d.yaml");
+  EXPECT_FALSE(row().present) << "d.yaml is not the file that d came from";
+  put(kGood, "d.yaml");
+  folder({});
+  put(kBroken, "d.yaml");
+  EXPECT_TRUE(row().present) << "a file that was replaced by a broken one keeps its last good version";
+  EXPECT_FALSE(row().error.empty());
+  trigger();
+}
+
 TEST_F(DagFolderTest, FieldsOfLaterVersionsAreNotActivated) {
   put("dag: d\ntasks:\n  a: {run: 'true', for_each: '${{ [1, 2] }}'}\n");
   EXPECT_NE(row().error.find("not-supported-yet"), std::string::npos) << row().error;
