@@ -209,6 +209,7 @@ Value service_value(const store::Service& service) {
   value["run"] = service.revision.run.str();
   value["task"] = service.revision.key.str();
   value["attempt"] = service.revision.number;
+  value["revision"] = service.revision.str();
   value["url"] = service.url;
   value["logical_date"] = to_rfc3339(service.logical_date);
   value["deployed_at"] = to_rfc3339(service.deployed_at);

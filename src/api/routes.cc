@@ -15,7 +15,7 @@ constexpr auto kAdmin = vault::Role::Admin;
 constexpr std::array kRoutes{
     Route{"GET", "/health", kAnyone, "whether the daemon serves and its store can be read", get_health},
     Route{"GET", "/version", kViewer, "the version of the daemon", get_version},
-    Route{"GET", "/db/check", kViewer, "what is stored against its invariants; no findings: whole", check_db},
+    Route{"GET", "/db/check", kOperator, "what is stored against its invariants; no findings: whole", check_db},
     Route{"POST", "/db/backup", kAdmin, "copy the database to a new file in <home>/backups", backup_db},
 
     Route{"GET", "/dags", kViewer, "all DAGs of the folder", list_dags},

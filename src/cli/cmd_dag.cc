@@ -86,13 +86,6 @@ Handler setup_pause(CLI::App& app, bool paused) {
   };
 }
 
-void print_markdown(Session& session, const std::vector<dag::FieldDoc>& rows) {
-  session.out << "| field | type | default | for | status | meaning |\n|---|---|---|---|---|---|\n";
-  for (const auto& row : rows)
-    session.out << "| `" << row.path << "` | " << row.type << " | " << row.default_text << " | " << row.applies_to
-                << " | " << row.status << " | " << row.doc << " |\n";
-}
-
 }  // namespace
 
 Handler setup_dag_validate(CLI::App& app) {
@@ -138,16 +131,16 @@ Handler setup_dag_explain(CLI::App& app) {
   auto path = std::make_shared<std::string>();
   auto markdown = std::make_shared<bool>(false);
   app.add_option("field", *path, "a field, e.g. tasks.*.retry; default all");
-  app.add_flag("--markdown", *markdown, "as the table of docs/dag-format.md");
+  app.add_flag("--markdown", *markdown, "all of them, as the table of docs/dag-format.md");
   return [path, markdown](Session& session) {
+    if (*markdown) {
+      session.out << dag::explain_markdown();
+      return kOk;
+    }
     const auto rows = dag::explain(*path);
     if (rows.empty())
       return session.fail(
           {ErrorCode::NotFound, "the language has no field `" + *path + "`", "`slipway dag explain` lists all"});
-    if (*markdown) {
-      print_markdown(session, rows);
-      return kOk;
-    }
     Table table({"FIELD", "TYPE", "DEFAULT", "FOR", "STATUS", "MEANING"});
     for (const auto& row : rows) table.add({row.path, row.type, row.default_text, row.applies_to, row.status, row.doc});
     table.print(session.out);

@@ -74,7 +74,6 @@ int interrupted(Session& session, const std::string& run) {
   session.err << "stopping the demo\n";
   const auto cancelled = session.call("POST", "/runs/" + run + "/cancel", Value::Object{{"now", true}});
   if (cancelled) {
-    session.globals.quiet = true;
     session.globals.timeout = "30s";
     [[maybe_unused]] const int code = watch_run(session, run);
   }
@@ -165,6 +164,7 @@ int demo(const DemoOptions& options, Session& session) {
   const Value* header = made->find("run");
   const std::string run = header == nullptr ? "" : header->get_string("id");
   session.out << "run " << run << " of dags/demo/pipeline.yaml" << std::endl;
+  session.globals.quiet = true;  // Ctrl-C means something else here than in `run watch`
   const int code = watch_run(session, run);
   if (code == kInterrupted && !was_running) return interrupted(session, run);
   if (code == kInterrupted) {

@@ -1,5 +1,6 @@
 #include "cli/daemon.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -78,6 +79,14 @@ Result<void> ensure_token(const std::string& home, store::Store& store, Instant 
   SLIPWAY_TRY_ASSIGN(const auto issued, vault::ensure_local_token(home, records, now));
   if (issued) SLIPWAY_TRY(store.put_blob("token", issued->id, issued->record));
   return {};
+}
+
+// Every attempt that the executor watches takes one descriptor.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 engine::Command folder_command(std::vector<dagdir::File> files) {
@@ -206,7 +215,7 @@ struct Daemon::Parts {
                    log,
                    options.home,
                    kVersion,
-                   [this](const ServiceId& name) { return exec::stop_service(options.home, name, std::chrono::seconds(30)); }};
+                   [this](const ServiceId& name) { return exec::stop_service(options.home, name, std::chrono::seconds(60)); }};
     handler = api::make_handler(std::move(deps));
     serving.store(true, std::memory_order_release);
     const Value state = Value::Object{{"url", url},
@@ -224,6 +233,7 @@ Daemon::~Daemon() = default;
 
 Result<std::unique_ptr<Daemon>> Daemon::start(DaemonOptions options, Logger log) {
   auto parts = std::make_unique<Parts>(std::move(options), std::move(log));
+  raise_descriptor_limit();
   SLIPWAY_TRY(parts->open());
   if (parts->options.api) SLIPWAY_TRY(parts->bind());
   parts->start_engine();

@@ -5,9 +5,7 @@
 import argparse
 import json
 import os
-import re
 import shutil
-import socket
 import sys
 
 import harness
@@ -19,12 +17,7 @@ def active_training(slipway, run):
     if not any(line.startswith("progress ") for line in log.stdout.splitlines()):
         return None
     for pid in slipway.processes():
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                words = file.read().split(b"\0")
-        except OSError:
-            continue
-        if b"train" in words[1:2]:
+        if b"train" in harness.command_of(pid).split(b"\0")[1:2]:
             return pid
     return None
 
@@ -36,7 +29,7 @@ def main():
     options = parser.parse_args()
     with harness.Slipway(options.slipway, slots=2) as slipway:
         shutil.copytree(os.path.join(options.source, "dags/demo"), os.path.join(slipway.dags, "demo"))
-        use_free_port(os.path.join(slipway.dags, "demo/pipeline.yaml"))
+        harness.use_free_port(os.path.join(slipway.dags, "demo/pipeline.yaml"))
         slipway.start()
         run = slipway.cli("run", "start", "demo", "-o", "name").stdout.strip()
         pid = None
@@ -60,19 +53,6 @@ def main():
         assert tasks["finetune"]["attempt"] == 1, tasks["finetune"]
         print("adopted and green; accuracy", tasks["evaluate"]["outputs"]["accuracy"])
     return 0
-
-
-def use_free_port(path):
-    """The demo's own port may be in use on this machine."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
-    changed = re.sub(r"port: \d+", f"port: {port}", text)
-    assert changed != text
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(changed)
 
 
 sys.exit(main())

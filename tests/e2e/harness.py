@@ -5,6 +5,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 
@@ -99,3 +100,25 @@ class Slipway:
             except OSError:
                 continue
         return found
+
+
+def command_of(pid):
+    """Words of a process, each ended by a zero byte; empty if it is gone."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def use_free_port(path):
+    """The demo's own port may be in use on this machine."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    changed = re.sub(r"port: \d+", f"port: {port}", text)
+    assert changed != text
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(changed)
