@@ -51,7 +51,7 @@ int serve_until_stopped(const Settings& settings, Session& session, StepSurround
   surroundings.signals().wait();
   log.info("draining", {{"limit", settings.drain}});
   (*server)->drain(*limit);
-  return mlsteps::kStepOk;
+  return kStepOk;
 }
 
 }  // namespace

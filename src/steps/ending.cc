@@ -1,37 +1,16 @@
 #include "slipway/steps/ending.h"
 
-#include <fstream>
 #include <ostream>
+
+#include "slipway/base/step.h"
 
 namespace slipway::steps {
 namespace {
 
-int exit_code_of(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::InvalidArgument:
-    case ErrorCode::NotFound:
-    case ErrorCode::Conflict:
-    case ErrorCode::Unauthorized:
-    case ErrorCode::Forbidden:
-    case ErrorCode::TooLarge:
-    case ErrorCode::Corrupt:
-    case ErrorCode::Unsupported: return kStepInvalid;
-    case ErrorCode::Unavailable:
-    case ErrorCode::TimedOut:
-    case ErrorCode::Cancelled:
-    case ErrorCode::Io:
-    case ErrorCode::Internal: return kStepInternal;
-  }
-  return kStepInternal;
-}
-
-// In place: on Kubernetes the file is a mount, which no rename can replace.
 bool write_outputs(const Ending& ending, const Value& outputs) {
-  if (ending.output_file.empty()) return true;
-  std::ofstream file(ending.output_file, std::ios::trunc);
-  file << outputs.dump() << "\n" << std::flush;
-  if (!file) ending.err << "slipway: SLIPWAY_OUTPUT " << ending.output_file << " could not be written\n";
-  return static_cast<bool>(file);
+  const auto written = write_step_output(ending.output_file, outputs);
+  if (!written) ending.err << "slipway: " << written.error().message << "\n";
+  return static_cast<bool>(written);
 }
 
 }  // namespace
@@ -44,9 +23,8 @@ int end_step(const Ending& ending, const Result<Value>& outputs) {
   const Error& error = outputs.error();
   ending.err << "slipway: " << error.message << "\n";
   if (!error.help.empty()) ending.err << "help: " << error.help << "\n";
-  const Value reason = Value::Object{{"class", kErrorCodes.text(error.code)}, {"message", error.message}};
-  write_outputs(ending, Value::Object{{"_error", reason}});
-  return exit_code_of(error.code);
+  write_outputs(ending, step_failure(kErrorCodes.text(error.code), error.message));
+  return step_exit_code(error.code);
 }
 
 }  // namespace slipway::steps

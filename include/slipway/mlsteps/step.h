@@ -1,5 +1,5 @@
-// What every step of the model tower shares: its surroundings, its exit codes, and the result it leaves for the
-// orchestrator. A step is a function from options to an exit code; the command line only fills the options.
+// What every step of the model tower shares: its surroundings, and how it ends (exit codes: base/step.h). A step is a
+// function from options to an exit code; the command line only fills the options.
 #pragma once
 
 #include <functional>
@@ -9,19 +9,11 @@
 #include <string_view>
 
 #include "slipway/base/result.h"
+#include "slipway/base/step.h"
 #include "slipway/base/time.h"
 #include "slipway/base/value.h"
 
 namespace slipway::mlsteps {
-
-// Exit codes of the steps; 137 is never ours.
-inline constexpr int kStepOk = 0;
-inline constexpr int kStepFailed = 1;        // a check did not hold: the model is worse than asked for
-inline constexpr int kStepUsage = 2;         // options that make no sense
-inline constexpr int kStepInvalid = 3;       // data or model is wrong; repeating cannot help
-inline constexpr int kStepNonFinite = 65;    // a loss or gradient was no finite number
-inline constexpr int kStepInternal = 70;     // the machine refused: full disk, no memory
-inline constexpr int kStepInterrupted = 75;  // asked to stop; a checkpoint is there, the same command goes on from it
 
 struct StepIo {
   std::ostream& out;  // results

@@ -8,10 +8,6 @@
 
 namespace slipway::steps {
 
-inline constexpr int kStepOk = 0;
-inline constexpr int kStepInvalid = 3;    // options or data are wrong; repeating cannot help
-inline constexpr int kStepInternal = 70;  // the machine refused: full disk, no right to read
-
 struct Ending {
   std::ostream& out;
   std::ostream& err;
@@ -19,7 +15,7 @@ struct Ending {
 };
 
 // Outputs are printed as one line of JSON and written to the file; an error is printed with its cure and written as
-// {"_error": {"class", "message"}}. Gives the exit code.
+// {"_error": {"class", "message"}}. Gives the exit code (base/step.h).
 int end_step(const Ending& ending, const Result<Value>& outputs);
 
 }  // namespace slipway::steps
