@@ -4,6 +4,7 @@
 
 #include <sstream>
 
+#include "slipway/base/step.h"
 #include "support/files.h"
 #include "support/temp_folder.h"
 
