@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cctype>
+#include <cmath>
 #include <cstdio>
 
 namespace slipway {
@@ -132,7 +133,7 @@ Result<Duration> parse_duration(std::string_view text) {
     text.remove_prefix(length);
   }
   if (total > static_cast<double>(kMax)) return bad("duration of at most 100 years", whole, kHelp);
-  return Duration(static_cast<std::int64_t>(total + 0.5));
+  return Duration(std::llround(total));
 }
 
 std::string to_text(Duration duration) {
