@@ -144,8 +144,7 @@ int watch_run(Session& session, const std::string& reference) {
       return exit_code_of_run(*body);
     }
     if (signals.wait(kPoll)) {
-      if (!session.globals.quiet)
-        session.err << "the run goes on; stop it with `slipway run cancel " << id << "`\n";
+      if (!session.globals.quiet) session.err << "the run goes on; stop it with `slipway run cancel " << id << "`\n";
       return kInterrupted;
     }
     if (*limit && SystemClock().monotonic() > deadline) {
