@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "slipway/base/display_width.h"
+
 namespace slipway {
 namespace {
 
@@ -23,12 +25,6 @@ std::string printable(std::string_view text) {
   for (char& c : out)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
   return out;
-}
-
-// Columns as a terminal shows them: continuation bytes of UTF-8 take none.
-std::size_t display_width(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
 }
 
 bool continues(std::string_view text, std::size_t at) {

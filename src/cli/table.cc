@@ -29,11 +29,6 @@ void Table::print(std::ostream& out) const {
   }
 }
 
-std::size_t display_width(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
-}
-
 std::string cut(std::string_view text, std::size_t width, bool ascii) {
   if (display_width(text) <= width) return std::string(text);
   const std::string_view mark = ascii ? "..." : "…";

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "slipway/base/display_width.h"
+
 namespace slipway::cli {
 
 class Table {
@@ -19,8 +21,6 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-// Terminal columns of UTF-8 text, counting every code point as one.
-[[nodiscard]] std::size_t display_width(std::string_view text);
 // At most `width` columns, with "…" (or "..." in ASCII) where something was cut.
 [[nodiscard]] std::string cut(std::string_view text, std::size_t width, bool ascii);
 
