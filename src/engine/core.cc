@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "slipway/base/ulid.h"
 #include "slipway/dag/parse.h"
 
 namespace slipway::engine {
@@ -20,7 +21,7 @@ Core::Core(Options options, store::Store& store, exec::Executor& executor, Secre
       secrets_(secrets),
       clock_(clock),
       log_(std::move(log)),
-      run_ids_(rng) {
+      rng_(rng) {
   snapshot_.slots_total = options_.slots;
   snapshot_.vars = Value::Object{};
 }
@@ -84,7 +85,7 @@ void Core::emit(const RunId& id, run::EventBody body) {
 }
 
 RunId Core::create_run(run::DagEntry& entry, run::RunHeader header) {
-  header.id = run_ids_.next(now_);
+  header.id = last_run_id_ = make_run_id(std::max(now_, Instant{}), rng_, last_run_id_);
   header.dag = entry.dag->id;
   header.version = entry.version;
   header.created_at = now_;

@@ -9,7 +9,6 @@
 #include <map>
 #include <set>
 
-#include "engine/run_id.h"
 #include "slipway/engine/engine.h"
 #include "slipway/sched/planner.h"
 
@@ -109,7 +108,8 @@ class Core {
   Observer* observer_ = nullptr;
 
   run::Snapshot snapshot_;
-  RunIdMaker run_ids_;
+  Rng& rng_;
+  RunId last_run_id_;  // ids rise, also when the clock is set back
   std::map<DagId, store::DagRow> rows_;
   std::map<VersionId, std::weak_ptr<const dag::Dag>> versions_;  // parsed; alive while somebody uses them
   std::map<ServiceId, store::Service> services_;

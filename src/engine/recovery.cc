@@ -3,6 +3,7 @@
 
 #include "engine/core.h"
 #include "engine/render.h"
+#include "slipway/base/ulid.h"
 #include "slipway/dag/parse.h"
 
 namespace slipway::engine {
@@ -22,7 +23,7 @@ Result<void> Core::recover() {
   store::RunFilter newest;
   newest.limit = 1;
   SLIPWAY_TRY_ASSIGN(const auto last, reader->list_runs(newest));
-  if (!last.empty()) run_ids_.continue_after(last.front().header.id);
+  if (!last.empty() && is_run_id(last.front().header.id.str())) last_run_id_ = last.front().header.id;
   log_.info("state recovered", {{"runs", std::to_string(snapshot_.runs.size())},
                                 {"dags", std::to_string(snapshot_.dags.size())},
                                 {"epoch", std::to_string(recovered.boot_epoch)}});

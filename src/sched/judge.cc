@@ -84,7 +84,7 @@ std::string own_words(const Observation& seen) {
 }
 
 std::string reason_of(const dag::Task& task, const Observation& seen, FailureClass failure) {
-  const std::string words = own_words(seen);
+  std::string words = own_words(seen);
   std::string text;
   if (failure == FailureClass::Timeout) text = "ran longer than its timeout of " + to_text(task.timeout);
   if (failure == FailureClass::Oom) text = "killed for lack of memory";
