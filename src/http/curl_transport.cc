@@ -1,4 +1,9 @@
+#include <arpa/inet.h>
 #include <curl/curl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
 
 #include <memory>
 #include <mutex>
@@ -59,6 +64,24 @@ Error transport_error(CURLcode code, const Call& call, const char* detail) {
   return {ErrorCode::Unavailable, what, {}};
 }
 
+// Where clouds keep the credentials of a machine, among others.
+bool is_link_local(const curl_sockaddr& address) {
+  if (address.family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address.addr);
+    return (ntohl(v4.sin_addr.s_addr) & 0xffff0000U) == 0xa9fe0000U;
+  }
+  if (address.family != AF_INET6) return false;
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address.addr).sin6_addr;
+  if (IN6_IS_ADDR_V4MAPPED(&v6)) return v6.s6_addr[12] == 169 && v6.s6_addr[13] == 254;
+  constexpr unsigned char kMetadata[16] = {0xfd, 0x00, 0x0e, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54};
+  return IN6_IS_ADDR_LINKLOCAL(&v6) || std::equal(std::begin(kMetadata), std::end(kMetadata), v6.s6_addr);
+}
+
+curl_socket_t open_allowed(void*, curlsocktype, curl_sockaddr* address) {
+  if (is_link_local(*address)) return CURL_SOCKET_BAD;
+  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 void set_method(CURL* easy, const Call& call) {
   if (call.method == "GET") return;
   curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call.method.c_str());
@@ -101,6 +124,7 @@ class CurlTransport final : public Transport {
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, &collected);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, &collected);
+    if (call.refuse_link_local) curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_allowed);
     set_method(easy, call);
     const CURLcode code = curl_easy_perform(easy);
     if (code != CURLE_OK) return transport_error(code, call, detail);

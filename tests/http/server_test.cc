@@ -55,6 +55,16 @@ TEST_F(ServerTest, KeepsConnectionsForTheNextRequest) {
   EXPECT_EQ(first->body, second->body);
 }
 
+TEST_F(ServerTest, ClientRefusesLinkLocalAddressesWhenTold) {
+  serve(echo);
+  for (const char* address : {"http://169.254.169.254/", "http://[fe80::1]/", "http://[::ffff:169.254.169.254]/"}) {
+    const auto reply = client_->send({.url = address, .timeout = std::chrono::seconds(5), .refuse_link_local = true});
+    ASSERT_FALSE(reply) << address;
+    EXPECT_EQ(reply.error().code, ErrorCode::Unavailable) << reply.error().message;
+  }
+  EXPECT_TRUE(client_->send({.url = url("/"), .refuse_link_local = true}));
+}
+
 TEST_F(ServerTest, RefusesLargeBodies) {
   serve(echo, {.body_bytes_max = 10});
   const auto reply = send("POST", "/", std::string(11, 'x'));

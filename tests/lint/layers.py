@@ -15,6 +15,7 @@ EDGES = {
     "sched": ["run", "dag"],
     "http": [],
     "vault": [],
+    "notify": ["run", "http"],
     "exec": ["run", "dag"],
     "store": ["run", "dag"],
     "engine": ["sched", "run", "dag", "exec:interface", "store:interface"],

@@ -18,7 +18,8 @@ struct Call {
   std::string body;
   Duration timeout = std::chrono::seconds(30);
   std::size_t reply_bytes_max = 64U << 20U;
-  int redirects_max = 0;  // followed at most, and never from https to http
+  int redirects_max = 0;           // followed at most, and never from https to http
+  bool refuse_link_local = false;  // no connection to 169.254.0.0/16, fe80::/10 or fd00:ec2::254
 };
 
 struct Reply {
