@@ -89,7 +89,7 @@ RunId Core::create_run(run::DagEntry& entry, run::RunHeader header) {
   header.dag = entry.dag->id;
   header.version = entry.version;
   header.created_at = now_;
-  const RunId id = header.id;
+  RunId id = header.id;
   run::RunCreated created{std::move(header), {}};
   for (const dag::Task& task : entry.dag->tasks) created.tasks.push_back({task.id, TaskKey::kUnmapped});
   snapshot_.runs[id].dag = entry.dag;

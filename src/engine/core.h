@@ -71,7 +71,7 @@ class Core {
   // --- dag_folder.cc
   [[nodiscard]] std::string folder_of(const std::string& file) const;
   void take_file(const DagFile& file);
-  void take_dag(const DagFile& file, VersionId version, dag::Dag dag);
+  void take_dag(const DagFile& file, const VersionId& version, dag::Dag dag);
   void take_broken(const DagFile& file, const std::string& errors);
   void file_gone(const std::string& file);
   void activate_version(store::DagRow& row, std::shared_ptr<const dag::Dag> dag);

@@ -75,7 +75,7 @@ void Core::take_file(const DagFile& file) {
   take_dag(file, version, *std::move(parsed.value));
 }
 
-void Core::take_dag(const DagFile& file, VersionId version, dag::Dag dag) {
+void Core::take_dag(const DagFile& file, const VersionId& version, dag::Dag dag) {
   // A DAG whose file was renamed is the same DAG; two present files with one id are a mistake.
   const auto known = rows_.find(dag.id);
   if (known != rows_.end() && known->second.present && known->second.file != file.file &&
