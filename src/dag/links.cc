@@ -118,6 +118,7 @@ class Linker {
   void sort_topologically() {
     auto& downstream = draft_.dag.downstream;
     downstream.assign(draft_.tasks.size(), {});
+    draft_.dag.enclosed.assign(draft_.tasks.size(), {});
     missing_.assign(draft_.tasks.size(), 0);
     sorted_.assign(draft_.tasks.size(), false);
     for (std::size_t task = 0; task < links_.size(); ++task) {

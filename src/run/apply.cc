@@ -1,6 +1,7 @@
 // The one door through which state changes: check() says whether an event is legal, apply() carries it out.
 #include <algorithm>
 
+#include "slipway/dag/dag.h"
 #include "slipway/run/run.h"
 
 namespace slipway::run {
@@ -32,7 +33,11 @@ class Checker {
     if (event.header.id.empty() || event.header.dag.empty()) return illegal("run without id or dag");
     return {};
   }
-  Result<void> operator()(const RunMoved& event) const { return check_step(kRunStates, "run", run_.state, event.to); }
+  Result<void> operator()(const RunMoved& event) const {
+    if (run_.state == RunState::Cancelling && event.to == RunState::Cancelling && (run_.cancel_now || !event.now))
+      return illegal("a run that is cancelling is cancelled again to be cancelled now");
+    return check_step(kRunStates, "run", run_.state, event.to);
+  }
   Result<void> operator()(const RunReopened&) const {
     return is_terminal(run_.state) ? Result<void>() : illegal("a run that is not over cannot be reopened");
   }
@@ -47,14 +52,24 @@ class Checker {
     if (instance == nullptr) return no_task(event.key);
     if (!is_open_for_work(run_.state)) return illegal("tasks of a run that is over or cancelling cannot be reset");
     if (!is_terminal(instance->state)) return illegal(event.key.str() + " is reset before it ended");
-    return {};
+    return event.key.map_index == TaskKey::kUnmapped ? check_instances_over(event.key.task) : Result<void>();
+  }
+  Result<void> operator()(const TaskExpanded& event) const {
+    const TaskInstance* placeholder = find({event.task, TaskKey::kUnmapped});
+    if (placeholder == nullptr) return no_task({event.task, TaskKey::kUnmapped});
+    if (run_.state != RunState::Running) return illegal("a task expands in a run that is not running");
+    if (!event.items.is_array() || event.items.as_array().empty() || event.items.as_array().size() > dag::kInstancesMax)
+      return illegal("a task expands to a list that is not empty and not too long");
+    SLIPWAY_TRY(check_step(kTaskStates, event.task.str(), placeholder->state, TaskState::Removed));
+    return check_instances_over(event.task);
   }
   Result<void> operator()(const AttemptOpened& event) const {
     const TaskInstance* instance = find(event.id.key);
     if (instance == nullptr) return no_task(event.id.key);
     if (event.id.run != run_.header.id) return illegal("attempt of another run");
     if (event.id.number != instance->attempts + 1) return illegal("attempt numbers of a task have a gap");
-    if (run_.state != RunState::Running) return illegal("attempt opened in a run that is not running");
+    if (run_.state != RunState::Running && run_.state != RunState::Cancelling)
+      return illegal("attempt opened in a run that is not running");
     return check_step(kTaskStates, event.id.key.str(), instance->state, TaskState::Queued);
   }
   Result<void> operator()(const AttemptStarted& event) const {
@@ -92,6 +107,11 @@ class Checker {
     const auto found = run_.attempts.find(id);
     return found == run_.attempts.end() ? nullptr : &found->second;
   }
+  [[nodiscard]] Result<void> check_instances_over(const TaskId& task) const {
+    for (const auto& [key, instance] : run_.mapped(task))
+      if (!is_terminal(instance.state)) return illegal(task.str() + " is opened anew before " + key.str() + " ended");
+    return {};
+  }
   static Result<void> no_task(const TaskKey& key) { return illegal("run has no task " + key.str()); }
   static Result<void> no_attempt(const AttemptId& id) { return illegal("run has no attempt " + id.str()); }
 
@@ -110,7 +130,10 @@ class Applier {
   void operator()(const RunMoved& event) {
     run_.state = event.to;
     if (event.to == RunState::Running) run_.started_at = at_;
-    if (event.to == RunState::Cancelling) run_.cancel_cause = event.cause;
+    if (event.to == RunState::Cancelling) {
+      if (run_.cancel_cause == FailureClass::None) run_.cancel_cause = event.cause;
+      run_.cancel_now = event.now;
+    }
     if (!is_terminal(event.to)) return;
     run_.ended_at = at_;
     run_.failures = event.failures;
@@ -120,6 +143,7 @@ class Applier {
     run_.started_at = run_.ended_at = std::nullopt;
     run_.failures.clear();
     run_.cancel_cause = FailureClass::None;
+    run_.cancel_now = false;
   }
   void operator()(const TaskMoved& event) {
     TaskInstance& instance = run_.tasks.at(event.key);
@@ -132,11 +156,32 @@ class Applier {
   }
   void operator()(const TaskReset& event) {
     TaskInstance& instance = run_.tasks.at(event.key);
-    TaskInstance fresh;
-    fresh.key = instance.key;
-    fresh.generation = instance.generation + 1;
-    fresh.attempts = instance.attempts;
-    instance = std::move(fresh);
+    Value item = std::move(instance.item);
+    open_next_generation(instance);
+    instance.item = std::move(item);
+    if (event.key.map_index != TaskKey::kUnmapped) return;
+    for (const auto& [key, mapped] : run_.mapped(event.key.task))
+      remove(run_.tasks.at(key), "its task is decided on anew");
+  }
+  void operator()(const TaskExpanded& event) {
+    const Value::Array& items = event.items.as_array();
+    remove(run_.tasks.at({event.task, TaskKey::kUnmapped}),
+           "expanded to " + std::to_string(items.size()) + " instances");
+    auto next = run_.tasks.lower_bound({event.task, 0});
+    for (int i = 0; i < static_cast<int>(items.size()); ++i, ++next) {
+      const TaskKey key{event.task, i};
+      if (next == run_.tasks.end() || next->first != key) {
+        next = run_.tasks.emplace_hint(next, key, TaskInstance{});
+        next->second.key = key;
+      } else {
+        open_next_generation(next->second);
+      }
+      next->second.item = items[static_cast<std::size_t>(i)];
+      next->second.state = TaskState::Scheduled;
+      next->second.scheduled_at = at_;
+    }
+    for (; next != run_.tasks.end() && next->first.task == event.task; ++next)
+      next->second.reason = "no longer an element of the list";
   }
   void operator()(const AttemptOpened& event) {
     TaskInstance& instance = run_.tasks.at(event.id.key);
@@ -176,6 +221,7 @@ class Applier {
     Attempt& attempt = run_.attempts.at(event.id);
     attempt.state = AttemptState::Stopping;
     attempt.stop_cause = event.cause;
+    attempt.reason = event.reason;
     attempt.stop_at = at_;
     TaskInstance& instance = run_.tasks.at(event.id.key);
     if (attempt.generation == instance.generation) instance.state = TaskState::Stopping;
@@ -203,6 +249,21 @@ class Applier {
   }
 
  private:
+  static void open_next_generation(TaskInstance& instance) {
+    TaskInstance fresh;
+    fresh.key = instance.key;
+    fresh.generation = instance.generation + 1;
+    fresh.attempts = instance.attempts;
+    instance = std::move(fresh);
+  }
+  void remove(TaskInstance& instance, std::string reason) const {
+    instance.state = TaskState::Removed;
+    instance.reason = std::move(reason);
+    instance.failure = FailureClass::None;
+    instance.exit_code.reset();
+    instance.outputs = {};
+    instance.ended_at = at_;
+  }
   void charge(TaskInstance& instance, const AttemptEnded& event) const {
     instance.retry_at = event.retry_at;
     if (event.failure == FailureClass::Launch) {

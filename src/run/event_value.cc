@@ -154,6 +154,7 @@ void describe_header(Walker& walk, Header& header) {
   walk.optional("params", header.params);
   walk.required("created_at", header.created_at);
   walk.optional("idempotency_key", header.idempotency_key);
+  walk.optional("previous", header.previous);
 }
 
 // `Body` is one of the event structs, const for a Writer.
@@ -167,6 +168,10 @@ void describe(Walker& walk, Body& body) {
     walk.required("to", body.to);
     walk.optional("failures", body.failures);
     walk.optional("cause", body.cause);
+    walk.optional("now", body.now);
+  } else if constexpr (std::is_same_v<B, TaskExpanded>) {
+    walk.required("task", body.task);
+    walk.required("items", body.items);
   } else if constexpr (std::is_same_v<B, TaskMoved>) {
     walk.required("task", body.key);
     walk.required("to", body.to);
@@ -185,6 +190,7 @@ void describe(Walker& walk, Body& body) {
   } else if constexpr (std::is_same_v<B, AttemptStopping>) {
     walk.required("attempt", body.id);
     walk.required("cause", body.cause);
+    walk.optional("reason", body.reason);
   } else if constexpr (std::is_same_v<B, AttemptEnded>) {
     walk.required("attempt", body.id);
     walk.required("to", body.to);
@@ -218,7 +224,7 @@ bool decode(const Value& value, RunHeader& header) {
 // In the order of EventBody's alternatives.
 constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kKinds{
     "run_created",      "run_moved",     "task_moved", "attempt_opened", "attempt_started",
-    "attempt_stopping", "attempt_ended", "task_reset", "run_reopened"};
+    "attempt_stopping", "attempt_ended", "task_reset", "run_reopened",   "task_expanded"};
 
 template <std::size_t I = 0>
 Result<EventBody> read_as(std::size_t kind, const Value& value) {

@@ -20,10 +20,33 @@ void touch_all(ActiveRun& run) {
   for (const auto& [key, instance] : run.state.tasks) run.touched.insert(run.touched.end(), key);
 }
 
+// For max_parallel: it has an attempt, or another run works for it.
+bool is_active(const dag::Task& task, TaskState state) {
+  return state == TaskState::Queued || state == TaskState::Active || state == TaskState::Stopping ||
+         (state == TaskState::Waiting && task.kind == dag::TaskKind::Dag);
+}
+
+void count_active(ActiveRun& run, std::size_t index, int by) {
+  run.active[index] += by;
+  for (const int group : run.dag->tasks[index].groups) run.group_active[static_cast<std::size_t>(group)] += by;
+}
+
+void count_upstream(ActiveRun& run, std::size_t index, TaskState state, int by) {
+  for (const int below : run.dag->downstream_of(static_cast<int>(index)))
+    run.upstream[static_cast<std::size_t>(below)].add(state, by);
+}
+
 // Takes an instance out of the derived sets (by = -1) or puts it in (by = +1), as its state says.
 void count_instance(ActiveRun& run, const TaskInstance& instance, int by) {
   const std::size_t index = index_of(run, instance.key.task);
-  if (!is_terminal(instance.state)) run.unfinished += by;
+  const dag::Task& task = run.dag->tasks[index];
+  run.own[index].add(instance.state, by);
+  if (!is_terminal(instance.state)) {
+    run.unfinished += by;
+    if (task.role == dag::TaskRole::OnFailure || task.role == dag::TaskRole::OnSuccess) run.unfinished_last += by;
+  }
+  if (is_active(task, instance.state)) count_active(run, index, by);
+  if (instance.state == TaskState::None && instance.key.map_index != TaskKey::kUnmapped) run.undecided[index] += by;
   if (instance.state == TaskState::Scheduled) {
     const Ready ready{run.dag->tasks[index].priority, run.path[index], *instance.scheduled_at, instance.key};
     auto& set = holds_slot(run, instance.key.task) ? run.ready : run.ready_services;
@@ -36,11 +59,6 @@ void count_instance(ActiveRun& run, const TaskInstance& instance, int by) {
   }
 }
 
-void count_upstream(ActiveRun& run, const TaskId& task, TaskState state, int by) {
-  for (const int below : run.dag->downstream_of(static_cast<int>(index_of(run, task))))
-    run.upstream[static_cast<std::size_t>(below)].add(state, by);
-}
-
 void count_attempt(ActiveRun& run, const AttemptId& id, bool open) {
   const bool was_open = run.open_attempts.count(id) != 0;
   if (was_open == open) return;
@@ -51,19 +69,55 @@ void count_attempt(ActiveRun& run, const AttemptId& id, bool open) {
 // What the counts see of a state; downstream is touched only when this changes.
 int outcome(TaskState state) { return is_terminal(state) ? static_cast<int>(state) : -1; }
 
+// Whoever may be decided on once something about the task changed: its placeholder, and instances that were reset.
+// Every instance of a mapped task has a key that begins with its id.
+void touch_undecided(ActiveRun& run, int index) {
+  const TaskId& id = run.dag->tasks[static_cast<std::size_t>(index)].id;
+  const bool mapped = run.undecided[static_cast<std::size_t>(index)] > 0;
+  for (auto it = run.state.tasks.lower_bound(TaskKey{id, TaskKey::kUnmapped});
+       it != run.state.tasks.end() && it->first.task == id && (mapped || it->first.map_index == TaskKey::kUnmapped);
+       ++it)
+    run.touched.insert(it->first);
+}
+
+void touch_below(ActiveRun& run, std::size_t index) {
+  for (const int below : run.dag->downstream_of(static_cast<int>(index))) touch_undecided(run, below);
+  for (const int inside : run.dag->enclosed[index]) touch_undecided(run, inside);
+}
+
 // The instance changed; so did what is downstream of it, if it ended or was reset.
 void spread(ActiveRun& run, const TaskKey& key, TaskState before, TaskState after) {
   run.touched.insert(key);
   if (outcome(before) == outcome(after)) return;
-  count_upstream(run, key.task, before, -1);
-  count_upstream(run, key.task, after, +1);
-  for (const int below : run.dag->downstream_of(static_cast<int>(index_of(run, key.task)))) {
-    // Every instance of a mapped task has a key that begins with its id.
-    const TaskId& id = run.dag->tasks[static_cast<std::size_t>(below)].id;
-    for (auto it = run.state.tasks.lower_bound(TaskKey{id, TaskKey::kUnmapped});
-         it != run.state.tasks.end() && it->first.task == id; ++it)
+  const std::size_t index = index_of(run, key.task);
+  count_upstream(run, index, before, -1);
+  count_upstream(run, index, after, +1);
+  touch_below(run, index);
+}
+
+// Expansion, and the reset of what was expanded, change every instance of the task.
+void fold_whole_task(ActiveRun& run, const TaskId& task, const Event& event) {
+  const std::size_t index = index_of(run, task);
+  const auto count_all = [&](int by) {
+    for (auto it = run.state.tasks.lower_bound({task, TaskKey::kUnmapped});
+         it != run.state.tasks.end() && it->first.task == task; ++it) {
+      count_instance(run, it->second, by);
+      count_upstream(run, index, it->second.state, by);
       run.touched.insert(it->first);
-  }
+    }
+  };
+  count_all(-1);
+  apply(run.state, event);
+  count_all(+1);
+  touch_below(run, index);
+}
+
+std::optional<TaskId> whole_task_of(const Run& run, const EventBody& body) {
+  if (const auto* expanded = std::get_if<TaskExpanded>(&body)) return expanded->task;
+  const auto* reset = std::get_if<TaskReset>(&body);
+  if (reset == nullptr || reset->key.map_index != TaskKey::kUnmapped || run.mapped(reset->key.task).empty())
+    return std::nullopt;
+  return reset->key.task;
 }
 
 struct Affected {
@@ -130,6 +184,7 @@ const dag::Task* ActiveRun::task(const TaskId& id) const {
 }
 
 void fold(ActiveRun& run, const Event& event) {
+  if (const auto task = whole_task_of(run.state, event.body)) return fold_whole_task(run, *task, event);
   const Affected affected = affected_by(event.body);
   if (!affected.key) {
     apply(run.state, event);
@@ -153,10 +208,15 @@ ActiveRun activate(Run state, std::shared_ptr<const dag::Dag> dag) {
   run.state = std::move(state);
   run.dag = std::move(dag);
   run.path = longest_paths(*run.dag);
-  run.upstream.resize(run.dag->tasks.size());
+  const std::size_t tasks = run.dag->tasks.size();
+  run.upstream.resize(tasks);
+  run.own.resize(tasks);
+  run.active.resize(tasks);
+  run.undecided.resize(tasks);
+  run.group_active.resize(run.dag->groups.size());
   for (const auto& [key, instance] : run.state.tasks) {
     count_instance(run, instance, +1);
-    count_upstream(run, key.task, instance.state, +1);
+    count_upstream(run, index_of(run, key.task), instance.state, +1);
   }
   for (const auto& [id, attempt] : run.state.attempts) count_attempt(run, id, !is_terminal(attempt.state));
   touch_all(run);

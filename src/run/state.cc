@@ -37,6 +37,7 @@ constexpr Step<T> kTaskSteps[] = {
     {T::Waiting, T::Cancelled},
     // Ready, until an attempt is opened or turns out not to be wanted or not to be renderable.
     {T::Scheduled, T::Queued},
+    {T::Scheduled, T::Waiting},
     {T::Scheduled, T::Failed},
     {T::Scheduled, T::Skipped},
     {T::Scheduled, T::Cancelled},
@@ -66,8 +67,9 @@ constexpr Step<T> kTaskSteps[] = {
 
 using R = RunState;
 constexpr Step<R> kRunSteps[] = {
-    {R::Queued, R::Running},     {R::Queued, R::Cancelling},    {R::Running, R::Success},   {R::Running, R::Failed},
-    {R::Running, R::Cancelling}, {R::Cancelling, R::Cancelled}, {R::Cancelling, R::Failed},
+    {R::Queued, R::Running},    {R::Queued, R::Cancelling},     {R::Running, R::Success},
+    {R::Running, R::Failed},    {R::Running, R::Cancelling},    {R::Cancelling, R::Cancelled},
+    {R::Cancelling, R::Failed}, {R::Cancelling, R::Cancelling},  // once more, now
 };
 
 template <class State>

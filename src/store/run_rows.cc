@@ -19,24 +19,27 @@ using run::TaskInstance;
 
 constexpr std::string_view kInsertRun = R"(
   INSERT INTO run (id, dag, version, trigger_kind, schedule, logical_date, interval_start, interval_end, params,
-                   created_at, idempotency_key, state, started_at, ended_at, failures, cancel_cause, last_seq)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))";
+                   created_at, idempotency_key, state, started_at, ended_at, failures, cancel_cause, last_seq,
+                   previous, cancel_now)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))";
 
 constexpr std::string_view kUpdateRun = R"(
-  UPDATE run SET state = ?2, started_at = ?3, ended_at = ?4, failures = ?5, cancel_cause = ?6, last_seq = ?7
+  UPDATE run SET state = ?2, started_at = ?3, ended_at = ?4, failures = ?5, cancel_cause = ?6, last_seq = ?7,
+                 cancel_now = ?8
   WHERE id = ?1)";
 
 constexpr std::string_view kSaveInstance = R"(
   INSERT INTO task_instance (run, task, map_index, state, generation, attempts, retries_used, infra_used, failure,
                              reason, exit_code, outputs, scheduled_at, queued_at, started_at, ended_at, retry_at,
-                             launch_since)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                             launch_since, item)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (run, task, map_index) DO UPDATE SET
     state = excluded.state, generation = excluded.generation, attempts = excluded.attempts,
     retries_used = excluded.retries_used, infra_used = excluded.infra_used, failure = excluded.failure,
     reason = excluded.reason, exit_code = excluded.exit_code, outputs = excluded.outputs,
     scheduled_at = excluded.scheduled_at, queued_at = excluded.queued_at, started_at = excluded.started_at,
-    ended_at = excluded.ended_at, retry_at = excluded.retry_at, launch_since = excluded.launch_since)";
+    ended_at = excluded.ended_at, retry_at = excluded.retry_at, launch_since = excluded.launch_since,
+    item = excluded.item)";
 
 constexpr std::string_view kSaveAttempt = R"(
   INSERT INTO attempt (run, task, map_index, number, generation, state, executor, identity, rendered, intent_at,
@@ -54,7 +57,7 @@ constexpr std::string_view kEventsAfter = R"(
 
 constexpr std::string_view kInstancesOfRun = R"(
   SELECT task, map_index, state, generation, attempts, retries_used, infra_used, failure, reason, exit_code, outputs,
-         scheduled_at, queued_at, started_at, ended_at, retry_at, launch_since
+         item, scheduled_at, queued_at, started_at, ended_at, retry_at, launch_since
   FROM task_instance WHERE run = ? ORDER BY task, map_index)";
 
 constexpr std::string_view kAttemptsOfRun = R"(
@@ -72,7 +75,7 @@ constexpr std::string_view kRunsAfter = "SELECT id FROM run WHERE id > ? ORDER B
 
 constexpr std::string_view kSelectRun = R"(
   SELECT id, dag, version, trigger_kind, schedule, logical_date, interval_start, interval_end, params, created_at,
-         idempotency_key, state, started_at, ended_at, failures, cancel_cause, last_seq
+         idempotency_key, state, started_at, ended_at, failures, cancel_cause, last_seq, previous, cancel_now
   FROM run )";
 // Bounds of the primary key make both the keyset cursor and the prefix; each form has an index in that order.
 constexpr std::string_view kPage = "id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
@@ -124,6 +127,8 @@ Run run_from(Row& row) {
   run.failures = texts_from(row);
   run.cancel_cause = row.word(kFailureClasses);
   run.last_seq = static_cast<std::uint64_t>(row.integer());
+  run.header.previous = row.id<RunId>();
+  run.cancel_now = row.integer() != 0;
   return run;
 }
 
@@ -138,6 +143,7 @@ TaskInstance instance_from(Row& row) {
                       .reason = row.text(),
                       .exit_code = row.maybe_integer(),
                       .outputs = row.json(),
+                      .item = row.json(),
                       .scheduled_at = row.maybe_instant(),
                       .queued_at = row.maybe_instant(),
                       .started_at = row.maybe_instant(),
@@ -193,14 +199,14 @@ Result<void> insert_run(Connection& connection, const Run& run) {
       .bind(header.id, header.dag, header.version, kTriggerKinds.text(header.trigger), header.schedule,
             header.logical_date, header.interval_start, header.interval_end, header.params, header.created_at,
             header.idempotency_key, kRunStates.text(run.state), run.started_at, run.ended_at, to_json(run.failures),
-            kFailureClasses.text(run.cancel_cause), run.last_seq)
+            kFailureClasses.text(run.cancel_cause), run.last_seq, header.previous, run.cancel_now)
       .run();
 }
 
 Result<void> update_run(Connection& connection, const Run& run) {
   return connection.query(kUpdateRun)
       .bind(run.header.id, kRunStates.text(run.state), run.started_at, run.ended_at, to_json(run.failures),
-            kFailureClasses.text(run.cancel_cause), run.last_seq)
+            kFailureClasses.text(run.cancel_cause), run.last_seq, run.cancel_now)
       .run();
 }
 
@@ -209,7 +215,7 @@ Result<void> save_instance(Connection& connection, const RunId& run, const TaskI
       .bind(run, instance.key.task, instance.key.map_index, kTaskStates.text(instance.state), instance.generation,
             instance.attempts, instance.retries_used, instance.infra_used, kFailureClasses.text(instance.failure),
             instance.reason, instance.exit_code, instance.outputs, instance.scheduled_at, instance.queued_at,
-            instance.started_at, instance.ended_at, instance.retry_at, instance.launch_since)
+            instance.started_at, instance.ended_at, instance.retry_at, instance.launch_since, instance.item)
       .run();
 }
 

@@ -22,6 +22,7 @@ struct Overloaded : Visitors... {
 struct Touched {
   bool created = false;
   std::set<TaskKey> instances;
+  std::set<TaskId> whole_tasks;  // every instance of
   std::set<AttemptId> attempts;
 
   void add(const run::EventBody& body) {
@@ -35,7 +36,11 @@ struct Touched {
                           },
                           [](const run::RunMoved&) {}, [](const run::RunReopened&) {},
                           [this](const run::TaskMoved& event) { instances.insert(event.key); },
-                          [this](const run::TaskReset& event) { instances.insert(event.key); },
+                          [this](const run::TaskReset& event) {
+                            instances.insert(event.key);
+                            if (event.key.map_index == TaskKey::kUnmapped) whole_tasks.insert(event.key.task);
+                          },
+                          [this](const run::TaskExpanded& event) { whole_tasks.insert(event.task); },
                           [&](const run::AttemptOpened& event) { attempt(event); },
                           [&](const run::AttemptStarted& event) { attempt(event); },
                           [&](const run::AttemptStopping& event) { attempt(event); },
@@ -44,7 +49,11 @@ struct Touched {
   }
 };
 
-Result<void> save_run(Connection& connection, const run::Run& run, const Touched& touched) {
+Result<void> save_run(Connection& connection, const run::Run& run, Touched& touched) {
+  for (const TaskId& task : touched.whole_tasks)
+    for (auto it = run.tasks.lower_bound({task, TaskKey::kUnmapped}); it != run.tasks.end() && it->first.task == task;
+         ++it)
+      touched.instances.insert(it->first);
   SLIPWAY_TRY(touched.created ? insert_run(connection, run) : update_run(connection, run));
   for (const TaskKey& key : touched.instances) {
     const auto instance = run.tasks.find(key);
@@ -64,7 +73,7 @@ Result<void> save_runs(Connection& connection, const Batch& batch) {
   for (const auto& event : batch.events) touched[event.run].add(event.body);
   SLIPWAY_ASSERT(touched.size() == batch.runs.size());
   for (const run::Run* run : batch.runs) {
-    const auto found = touched.find(run->header.id);
+    auto found = touched.find(run->header.id);
     SLIPWAY_ASSERT(found != touched.end());
     SLIPWAY_TRY(save_run(connection, *run, found->second));
   }

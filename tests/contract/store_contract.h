@@ -48,7 +48,8 @@ class Story {
   // From scheduled to success.
   Story& finish(const std::string& task) {
     const AttemptId id{run.header.id, key_of(task), run.tasks.at(key_of(task)).attempts + 1};
-    tell(run::TaskMoved{key_of(task), run::TaskState::Scheduled});
+    if (run.tasks.at(key_of(task)).state == run::TaskState::None)
+      tell(run::TaskMoved{key_of(task), run::TaskState::Scheduled});
     tell(run::AttemptOpened{id, "fake", Value::Object{{"argv", Value::Array{"true"}}}});
     tell(run::AttemptStarted{id, run::AttemptState::Running, "7:1", at_second(99)});
     run::AttemptEnded ended{id, run::AttemptState::Succeeded};
@@ -120,6 +121,35 @@ TEST_P(StoreContract, ACommittedRunIsThereAfterARestart) {
   ASSERT_EQ(recovered_.runs.size(), 1U);
   EXPECT_EQ(recovered_.runs[0], story.run);
   expect_sound();
+}
+
+TEST_P(StoreContract, KeepsEveryInstanceOfAnExpansion) {
+  Story story("r1");
+  story.tell(run::RunMoved{run::RunState::Running});
+  commit(story);
+  story.tell(run::TaskExpanded{TaskId("a"), Value::Array{1, "x", Value::Object{{"k", 2}}}});
+  story.finish("a[0]").finish("a[1]").finish("a[2]");
+  commit(story);
+  story.tell(run::TaskReset{key_of("a")});
+  story.tell(run::TaskExpanded{TaskId("a"), Value::Array{Value(), 3}});
+  commit(story);
+  const auto loaded = store_->load_run(RunId("r1"));
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(*loaded, story.run);
+  reopen();
+  ASSERT_EQ(recovered_.runs.size(), 1U);
+  EXPECT_EQ(recovered_.runs[0], story.run);
+  expect_sound();
+}
+
+TEST_P(StoreContract, KeepsHowARunWasCancelled) {
+  Story story("r1");
+  story.tell(run::RunMoved{run::RunState::Cancelling, {}, run::FailureClass::External, true});
+  commit(story);
+  const auto loaded = store_->load_run(RunId("r1"));
+  ASSERT_TRUE(loaded);
+  EXPECT_TRUE(loaded->cancel_now);
+  EXPECT_EQ(*loaded, story.run);
 }
 
 TEST_P(StoreContract, WhatWasNotCommittedIsNot) {

@@ -112,6 +112,76 @@ TEST(Apply, ReopeningQueuesTheRunAgain) {
   EXPECT_FALSE(run.ended_at.has_value());
 }
 
+TEST(Apply, ExpandsThePlaceholderIntoInstances) {
+  RunBuilder builder(make_dag({{"a"}}));
+  builder.start().at(at_second(4)).expand("a", {"x", 7});
+  const auto& tasks = builder.run().state.tasks;
+  ASSERT_EQ(tasks.size(), 3U);
+  EXPECT_EQ(builder.state("a"), TaskState::Removed);
+  EXPECT_EQ(tasks.at(key_of("a")).reason, "expanded to 2 instances");
+  EXPECT_EQ(builder.state("a[0]"), TaskState::Scheduled);
+  EXPECT_EQ(tasks.at(key_of("a[0]")).scheduled_at, at_second(4));
+  EXPECT_EQ(tasks.at(key_of("a[0]")).item, Value("x"));
+  EXPECT_EQ(tasks.at(key_of("a[1]")).item, Value(7));
+  EXPECT_EQ(tasks.at(key_of("a[1]")).generation, 1);
+}
+
+TEST(Apply, AResetOfOneInstanceKeepsItsElement) {
+  RunBuilder builder(make_dag({{"a"}}));
+  builder.start().expand("a", {"x", "y"}).finish("a[1]", TaskState::Failed).emit(TaskReset{key_of("a[1]")});
+  EXPECT_EQ(builder.state("a[1]"), TaskState::None);
+  EXPECT_EQ(builder.run().state.tasks.at(key_of("a[1]")).item, Value("y"));
+  EXPECT_EQ(builder.run().state.tasks.at(key_of("a[1]")).generation, 2);
+  EXPECT_EQ(builder.state("a[0]"), TaskState::Scheduled);
+}
+
+TEST(Apply, ASecondExpansionMatchesByPosition) {
+  RunBuilder builder(make_dag({{"a"}}));
+  builder.start().expand("a", {1, 2, 3});
+  for (const char* task : {"a[0]", "a[1]", "a[2]"}) builder.finish(task, TaskState::Success, Value::Object{{"n", 1}});
+  builder.emit(TaskReset{key_of("a")});
+  EXPECT_EQ(builder.state("a"), TaskState::None);
+  EXPECT_EQ(builder.state("a[0]"), TaskState::Removed);
+  EXPECT_TRUE(builder.run().state.tasks.at(key_of("a[0]")).outputs.is_null());
+  builder.expand("a", {5, 6});
+  const auto& tasks = builder.run().state.tasks;
+  EXPECT_EQ(tasks.at(key_of("a")).generation, 2);
+  EXPECT_EQ(tasks.at(key_of("a[0]")).generation, 2);
+  EXPECT_EQ(tasks.at(key_of("a[0]")).attempts, 1);
+  EXPECT_EQ(tasks.at(key_of("a[0]")).item, Value(5));
+  EXPECT_EQ(tasks.at(key_of("a[2]")).state, TaskState::Removed);
+  EXPECT_EQ(tasks.at(key_of("a[2]")).reason, "no longer an element of the list");
+  builder.open("a[1]");
+  EXPECT_EQ(builder.last("a[1]").number, 2);
+}
+
+TEST(Apply, ASecondCancelMayOnlyHurry) {
+  RunBuilder builder(make_dag({{"a"}}));
+  builder.start().emit(RunMoved{RunState::Cancelling, {}, FailureClass::Timeout});
+  EXPECT_EQ(refusal(builder, RunMoved{RunState::Cancelling, {}, FailureClass::External}),
+            "a run that is cancelling is cancelled again to be cancelled now");
+  builder.emit(RunMoved{RunState::Cancelling, {}, FailureClass::External, true});
+  EXPECT_TRUE(builder.run().state.cancel_now);
+  EXPECT_EQ(builder.run().state.cancel_cause, FailureClass::Timeout);
+  EXPECT_NE(refusal(builder, RunMoved{RunState::Cancelling, {}, FailureClass::External, true}), "");
+}
+
+TEST(Check, RefusesExpansionsThatCannotBe) {
+  RunBuilder builder(make_dag({{"a"}}));
+  EXPECT_EQ(refusal(builder, TaskExpanded{TaskId("a"), Value::Array{1}}),
+            "a task expands in a run that is not running");
+  builder.start();
+  const std::string bad_list = "a task expands to a list that is not empty and not too long";
+  EXPECT_EQ(refusal(builder, TaskExpanded{TaskId("b"), Value::Array{1}}), "run has no task b");
+  EXPECT_EQ(refusal(builder, TaskExpanded{TaskId("a"), Value::Array{}}), bad_list);
+  EXPECT_EQ(refusal(builder, TaskExpanded{TaskId("a"), Value("x")}), bad_list);
+  EXPECT_EQ(refusal(builder, TaskExpanded{TaskId("a"), Value::Array(dag::kInstancesMax + 1)}), bad_list);
+  EXPECT_EQ(refusal(builder, TaskExpanded{TaskId("a"), Value::Array(dag::kInstancesMax)}), "");
+  builder.expand("a", {1, 2});
+  EXPECT_EQ(refusal(builder, TaskExpanded{TaskId("a"), Value::Array{1}}), "a cannot move from removed to removed");
+  EXPECT_EQ(refusal(builder, TaskReset{key_of("a")}), "a is opened anew before a[0] ended");
+}
+
 TEST(Check, RefusesWhatWouldBreakTheState) {
   RunBuilder builder(make_dag({{"a"}, {"b", {"a"}}}));
   const AttemptId first{builder.id(), key_of("a"), 1};

@@ -25,6 +25,7 @@ RunHeader header() {
   h.interval_start = at_second(-86'400);
   h.params = Value::Object{{"limit", 3}};
   h.idempotency_key = "k";
+  h.previous = RunId("r0");
   return h;
 }
 
@@ -46,9 +47,11 @@ std::vector<Row> rows() {
        R"({"kind":"run_created","run":{"created_at":"2023-11-14T22:13:20.000000Z","dag":"nightly","id":"r1",)"
        R"("idempotency_key":"k","interval_end":"2023-11-14T22:13:20.000000Z",)"
        R"("interval_start":"2023-11-13T22:13:20.000000Z","logical_date":"2023-11-14T22:13:20.000000Z",)"
-       R"("params":{"limit":3},"schedule":"daily","trigger":"schedule","version":"ab12"},"tasks":["a","b[0]"]})"},
+       R"("params":{"limit":3},"previous":"r0","schedule":"daily","trigger":"schedule","version":"ab12"},"tasks":["a","b[0]"]})"},
       {RunMoved{RunState::Failed, {"a: exit code 1 (user)"}, FailureClass::Timeout},
        R"x({"cause":"timeout","failures":["a: exit code 1 (user)"],"kind":"run_moved","to":"failed"})x"},
+      {RunMoved{RunState::Cancelling, {}, FailureClass::External, true},
+       R"({"cause":"external","kind":"run_moved","now":true,"to":"cancelling"})"},
       {RunMoved{RunState::Running}, R"({"kind":"run_moved","to":"running"})"},
       {TaskMoved{key_of("a"), TaskState::Failed, "null-value: x", FailureClass::Render},
        R"({"failure":"render","kind":"task_moved","reason":"null-value: x","task":"a","to":"failed"})"},
@@ -59,11 +62,15 @@ std::vector<Row> rows() {
        R"("identity":"7:9","kind":"attempt_started","to":"running"})"},
       {AttemptStopping{id, FailureClass::External},
        R"({"attempt":"r1/a/1","cause":"external","kind":"attempt_stopping"})"},
+      {AttemptStopping{id, FailureClass::External, "`a[3]` failed"},
+       R"({"attempt":"r1/a/1","cause":"external","kind":"attempt_stopping","reason":"`a[3]` failed"})"},
       {ended(), R"({"at":"2023-11-14T22:13:19.000000Z","attempt":"r1/a[3]/2","exit_code":137,"failure":"infra_lost",)"
                 R"("infra_budget":true,"kind":"attempt_ended","outputs":{"loss":0.5},"reason":"node gone",)"
                 R"("retry_at":"2023-11-14T22:13:50.000000Z","task_to":"up_for_retry","to":"failed"})"},
       {TaskReset{key_of("a")}, R"({"kind":"task_reset","task":"a"})"},
       {RunReopened{}, R"({"kind":"run_reopened"})"},
+      {TaskExpanded{TaskId("a"), Value::Array{1, "x", Value()}},
+       R"({"items":[1,"x",null],"kind":"task_expanded","task":"a"})"},
   };
 }
 

@@ -60,6 +60,54 @@ TEST(Fold, ServiceAttemptsHoldNoSlot) {
   EXPECT_EQ(slots_used(snapshot), 1);
 }
 
+TEST(Fold, AnExpansionCountsEachInstance) {
+  dag::Dag dag = make_dag({{"a"}, {"b", {"a"}}});
+  dag.groups = {{"g", {0}, 2, {}}};
+  dag.tasks[0].groups = {0};
+  RunBuilder builder(dag);
+  builder.start().run().touched.clear();
+  builder.expand("a", {1, 2, 3});
+  EXPECT_EQ(builder.run().upstream[1], (UpstreamCounts{.pending = 3}));
+  EXPECT_EQ(builder.run().own[0], (UpstreamCounts{.pending = 3}));
+  EXPECT_EQ(builder.run().ready.size(), 3U);
+  EXPECT_EQ(builder.run().unfinished, 4);
+  EXPECT_EQ(builder.run().touched, keys({"a", "a[0]", "a[1]", "a[2]", "b"}));
+  builder.finish("a[1]", TaskState::Failed).open("a[2]");
+  EXPECT_EQ(builder.run().upstream[1], (UpstreamCounts{.failed = 1, .pending = 2}));
+  EXPECT_EQ(builder.run().active[0], 1);
+  EXPECT_EQ(builder.run().group_active[0], 1);
+}
+
+TEST(Fold, InstancesOfAPlaceholderThatWasResetCountNoMore) {
+  RunBuilder builder(make_dag({{"a"}, {"b", {"a"}}}));
+  builder.start().expand("a", {1, 2}).finish("a[0]", TaskState::Success).finish("a[1]", TaskState::Success);
+  EXPECT_EQ(builder.run().upstream[1], (UpstreamCounts{.success = 2}));
+  builder.emit(TaskReset{key_of("a")});
+  EXPECT_EQ(builder.run().upstream[1], (UpstreamCounts{.pending = 1}));
+}
+
+TEST(Fold, AnEndTouchesOnlyWhatIsUndecidedBelow) {
+  RunBuilder builder(make_dag({{"a"}, {"b", {"a"}}}));
+  builder.start().finish("a", TaskState::Success).expand("b", {1, 2, 3}).finish("b[1]", TaskState::Failed);
+  builder.run().touched.clear();
+  builder.emit(TaskReset{key_of("a")});
+  EXPECT_EQ(builder.run().touched, keys({"a", "b"}));
+  builder.emit(TaskReset{key_of("b[1]")});
+  builder.run().touched.clear();
+  builder.finish("a", TaskState::Success);
+  EXPECT_EQ(builder.run().touched.count(key_of("b[1]")), 1U);
+}
+
+TEST(Fold, TouchesWhatASetupEncloses) {
+  dag::Dag dag = make_dag({{"setup"}, {"a", {"setup"}}, {"b", {"a"}}});
+  dag.tasks[2].enclosing_setups = {TaskId("setup")};
+  test::link(dag);
+  RunBuilder builder(dag);
+  builder.start().run().touched.clear();
+  builder.finish("setup", TaskState::Success);
+  EXPECT_EQ(builder.run().touched, keys({"setup", "a", "b"}));
+}
+
 TEST(UpstreamCounts, EveryStateIsCountedOnce) {
   for (const auto& row : kTaskStates.rows()) {
     UpstreamCounts counts;
@@ -101,16 +149,22 @@ dag::Dag random_dag(Rng& rng) {
     dag.tasks.push_back(test::run_task(sketch));
     dag.tasks.back().priority = static_cast<int>(rng.below(3));
     if (rng.chance(0.2)) dag.tasks.back().kind = dag::TaskKind::Service;
+    if (rng.chance(0.1)) dag.tasks.back().role = dag::TaskRole::OnFailure;
+    if (rng.chance(0.3)) dag.tasks.back().groups = {0};
   }
+  dag.groups = {{"g", {}, 2, {}}};
   test::link(dag);
   return dag;
 }
 
 // Any event on any object, most of them illegal: the ones that check() lets through make a random legal history.
 EventBody random_event(Rng& rng, RunBuilder& builder) {
-  const std::string task = "t" + std::to_string(rng.below(builder.run().dag->tasks.size()));
+  std::string task = "t" + std::to_string(rng.below(builder.run().dag->tasks.size()));
+  if (const std::string instance = task + "[" + std::to_string(rng.below(4)) + "]";
+      builder.run().state.tasks.count(key_of(instance)) != 0 && rng.chance(0.7))
+    task = instance;
   const auto pick = [&](const auto& table) { return table.rows()[rng.below(table.size())].value; };
-  switch (rng.below(9)) {
+  switch (rng.below(10)) {
     case 0: return RunMoved{pick(kRunStates), {}, FailureClass::External};
     case 1:
     case 2: return TaskMoved{key_of(task), rng.chance(0.7) ? TaskState::Scheduled : pick(kTaskStates)};
@@ -119,6 +173,7 @@ EventBody random_event(Rng& rng, RunBuilder& builder) {
     case 5: return AttemptStopping{builder.last(task), FailureClass::Timeout};
     case 6: return TaskReset{key_of(task)};
     case 7: return RunReopened{};
+    case 8: return TaskExpanded{key_of(task).task, Value::Array(1 + rng.below(4))};
     default: break;
   }
   AttemptEnded ended{builder.last(task), pick(kAttemptStates), pick(kFailureClasses)};
@@ -150,6 +205,11 @@ TEST(Fold, DerivesWhatActivateDerives) {
       ASSERT_EQ(run.open_attempts, fresh.open_attempts) << "seed " << seed;
       ASSERT_EQ(run.slots_used, fresh.slots_used) << "seed " << seed;
       ASSERT_EQ(run.unfinished, fresh.unfinished) << "seed " << seed;
+      ASSERT_EQ(run.unfinished_last, fresh.unfinished_last) << "seed " << seed;
+      ASSERT_EQ(run.own, fresh.own) << "seed " << seed;
+      ASSERT_EQ(run.active, fresh.active) << "seed " << seed;
+      ASSERT_EQ(run.group_active, fresh.group_active) << "seed " << seed;
+      ASSERT_EQ(run.undecided, fresh.undecided) << "seed " << seed;
     }
   }
   EXPECT_GT(applied, 10'000);

@@ -33,7 +33,7 @@ TEST(StateMachines, AttemptMoves) {
 TEST(StateMachines, TaskMoves) {
   EXPECT_EQ(matrix(kTaskStates),
             ".xx....xxxxxx none\n"
-            "...x....xx..x scheduled\n"
+            "..xx....xx..x scheduled\n"
             ".x.....xxx..x waiting\n"
             "....xxxxxx..x queued\n"
             ".....xxxxx..x active\n"
@@ -51,7 +51,7 @@ TEST(StateMachines, RunMoves) {
   EXPECT_EQ(matrix(kRunStates),
             ".xx... queued\n"
             "..xxx. running\n"
-            "....xx cancelling\n"
+            "..x.xx cancelling\n"
             "...... success\n"
             "...... failed\n"
             "...... cancelled\n");

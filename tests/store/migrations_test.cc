@@ -51,9 +51,17 @@ TEST(Migrations, AppliedTwiceChangeNothing) {
   EXPECT_EQ(setting(*connection, "schema_version"), before);
 }
 
-constexpr Migration kSecond{"0002_more", "CREATE TABLE more (a INTEGER NOT NULL) STRICT"};
-constexpr Migration kBroken{"0002_broken",
+constexpr Migration kNext{"9999_more", "CREATE TABLE more (a INTEGER NOT NULL) STRICT"};
+constexpr Migration kBroken{"9999_broken",
                             "CREATE TABLE more (a INTEGER NOT NULL) STRICT; INSERT INTO nowhere VALUES (1)"};
+
+// The schema of today, and one more.
+std::vector<Migration> and_then(const Migration& next) {
+  const auto known = migrations();
+  std::vector<Migration> steps(known.begin(), known.end());
+  steps.push_back(next);
+  return steps;
+}
 
 class UpgradeTest : public ::testing::Test {
  protected:
@@ -61,38 +69,40 @@ class UpgradeTest : public ::testing::Test {
 
   TempFolder folder;
   std::string path = folder / "slipway.db";
-  std::string backup = path + ".schema-1.backup";
+  int schema = static_cast<int>(migrations().size());
+  std::string backup = path + ".schema-" + std::to_string(schema) + ".backup";
 };
 
 TEST_F(UpgradeTest, CopiesTheOlderDatabaseFirst) {
-  const std::array steps{migrations()[0], kSecond};
+  const auto steps = and_then(kNext);
   const auto connection = open(path);
   expect_ok(migrate(*connection, path, steps));
   EXPECT_THAT(schema_of(*connection), HasSubstr("CREATE TABLE more"));
-  EXPECT_EQ(expect_ok(schema_version(*connection)), 2);
+  EXPECT_EQ(expect_ok(schema_version(*connection)), schema + 1);
   const auto old = expect_ok(open_sqlite(backup));
   EXPECT_EQ(expect_ok(old->blobs("token")).at("kept"), "bytes");
 }
 
 TEST_F(UpgradeTest, AFailedStepLeavesTheSchemaBeforeIt) {
-  const std::array steps{migrations()[0], kBroken};
+  const auto steps = and_then(kBroken);
   {
     const auto connection = open(path);
     const auto failed = migrate(*connection, path, steps);
     ASSERT_FALSE(failed);
-    EXPECT_THAT(failed.error().message, HasSubstr("migration 0002_broken: database: no such table: nowhere"));
+    EXPECT_THAT(failed.error().message, HasSubstr("migration 9999_broken: database: no such table: nowhere"));
     EXPECT_EQ(schema_of(*connection).find("CREATE TABLE more"), std::string::npos);
   }
   EXPECT_EQ(expect_ok(expect_ok(open_sqlite(path))->blobs("token")).at("kept"), "bytes");
 }
 
 TEST_F(UpgradeTest, RefusesANewerSchema) {
-  const std::array steps{migrations()[0], kSecond};
+  const auto steps = and_then(kNext);
   expect_ok(migrate(*open(path), path, steps));
   const auto refused = open_sqlite(path);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::Unsupported);
-  EXPECT_THAT(refused.error().message, HasSubstr("the database has schema 2, this slipway knows schemas up to 1"));
+  EXPECT_THAT(refused.error().message, HasSubstr("the database has schema " + std::to_string(schema + 1) +
+                                                 ", this slipway knows schemas up to " + std::to_string(schema)));
 }
 
 TEST(OpenSqlite, RefusesADatabaseOfAnotherProgram) {

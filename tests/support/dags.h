@@ -33,11 +33,14 @@ inline void link(dag::Dag& dag) {
   dag.index.clear();
   dag.order.clear();
   dag.downstream.assign(dag.tasks.size(), {});
+  dag.enclosed.assign(dag.tasks.size(), {});
   for (std::size_t i = 0; i < dag.tasks.size(); ++i) {
     for (const TaskId& need : dag.tasks[i].needs) {
       SLIPWAY_ASSERT(dag.index.count(need) != 0);
       dag.downstream[static_cast<std::size_t>(dag.index.at(need))].push_back(static_cast<int>(i));
     }
+    for (const TaskId& setup : dag.tasks[i].enclosing_setups)
+      dag.enclosed[static_cast<std::size_t>(dag.index.at(setup))].push_back(static_cast<int>(i));
     dag.index[dag.tasks[i].id] = static_cast<int>(i);
     dag.order.push_back(static_cast<int>(i));
   }

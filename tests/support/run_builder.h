@@ -11,7 +11,12 @@ namespace slipway::test {
 
 inline Instant at_second(std::int64_t second) { return Instant(std::chrono::seconds(1'700'000'000 + second)); }
 
-inline TaskKey key_of(const std::string& task) { return TaskKey{TaskId(task), TaskKey::kUnmapped}; }
+// "a", or "a[3]".
+inline TaskKey key_of(const std::string& task) {
+  const auto bracket = task.find('[');
+  if (bracket == std::string::npos) return TaskKey{TaskId(task), TaskKey::kUnmapped};
+  return TaskKey{TaskId(task.substr(0, bracket)), std::stoi(task.substr(bracket + 1))};
+}
 
 class RunBuilder {
  public:
@@ -39,8 +44,11 @@ class RunBuilder {
   RunBuilder& schedule(const std::string& task) {
     return emit(run::TaskMoved{key_of(task), run::TaskState::Scheduled});
   }
+  RunBuilder& expand(const std::string& task, Value::Array items) {
+    return emit(run::TaskExpanded{TaskId(task), std::move(items)});
+  }
   RunBuilder& open(const std::string& task) {
-    schedule(task);
+    if (state(task) != run::TaskState::Scheduled) schedule(task);
     return emit(run::AttemptOpened{next(task), "fake", {}});
   }
   RunBuilder& running(const std::string& task, std::optional<Instant> deadline = {}) {

@@ -49,7 +49,8 @@ inline constexpr EnumTable<TriggerRule, 13> kTriggerRules{{{
     {TriggerRule::AllSkipped, "all_skipped", "every upstream task was skipped"},
     {TriggerRule::AllDoneMinOneSuccess, "all_done_min_one_success",
      "every upstream task ended, at least one succeeded"},
-    {TriggerRule::AllDoneSetupSuccess, "all_done_setup_success", "implied by teardown_for; cannot be written"},
+    {TriggerRule::AllDoneSetupSuccess, "all_done_setup_success",
+     "every upstream task ended, at least one of its setups succeeded; implied by teardown_for, cannot be written"},
 }}};
 
 enum class RunResultRule : unsigned char { Strict, Leaves };
@@ -95,9 +96,10 @@ struct Retry {
   Duration delay = std::chrono::seconds(30);
   double backoff = 2.0;
   Duration max_delay = std::chrono::minutes(10);
-  std::optional<int> infra_limit;      // default by class: docs/engine.md, "Retries"
-  bool timeouts = false;               // whether a timed-out attempt may be retried
-  std::optional<Duration> lost_after;  // replace a lost attempt after this long, proof or not
+  std::optional<int> infra_limit;  // default by class: docs/engine.md, "Retries"
+  bool timeouts = false;           // whether a timed-out attempt may be retried
+  // Replace a lost attempt after this long, proof or not. A task that says `idempotent: true` has 5 minutes by default.
+  std::optional<Duration> lost_after;
 };
 
 struct ExitCodes {
@@ -146,15 +148,58 @@ inline constexpr EnumTable<TaskKind, 8> kTaskKinds{{{
     {TaskKind::Noop, "noop", "does nothing; for order only"},
 }}};
 
+// What a failed instance of a fan-out does to the others: let them be, or cancel what has not started and stop what
+// has.
+enum class InstanceFailure : unsigned char { Continue, Stop };
+inline constexpr EnumTable<InstanceFailure, 2> kInstanceFailures{{{
+    {InstanceFailure::Continue, "continue", "the others go on"},
+    {InstanceFailure::Stop, "stop", "the others are cancelled"},
+}}};
+
+inline constexpr std::size_t kInstancesMax = 10'000;  // of one fan-out
+
+// One instance of the task per element of a list.
+struct ForEach {
+  std::optional<Template> list;  // one expression that gives a list, or:
+  Value items;                   // a list as written; strings inside may hold expressions
+  int max_parallel = 0;          // instances active at once; 0 = no limit of its own
+  InstanceFailure on_failure = InstanceFailure::Continue;
+};
+
+// What a task is there for. Only bodies decide the result of a run.
+enum class TaskRole : unsigned char { Body, Teardown, OnFailure, OnSuccess };
+inline constexpr EnumTable<TaskRole, 4> kTaskRoles{{{
+    {TaskRole::Body, "body", "does the DAG's work"},
+    {TaskRole::Teardown, "teardown", "cleans up after its setups, also when a run fails or is cancelled"},
+    {TaskRole::OnFailure, "on_failure", "runs last, if the run is going to fail"},
+    {TaskRole::OnSuccess, "on_success", "runs last, if the run is going to succeed"},
+}}};
+
+// A name for several tasks.
+struct Group {
+  std::string id;
+  std::vector<int> tasks;  // indexes into Dag::tasks, ascending
+  int max_parallel = 0;    // instances of its tasks active at once, in each run; 0 = no limit
+  SourceSpan span;         // of the id
+};
+
 // Defaults are merged in already; a task is read without looking at its DAG.
 struct Task {
-  TaskId id;
+  TaskId id;  // on_failure, on_success where that is its role
   TaskKind kind = TaskKind::Noop;
+  TaskRole role = TaskRole::Body;
   Command run;                     // kind Run
   std::optional<Service> service;  // kind Service
-  std::vector<TaskId> needs;       // direct upstream tasks, in file order, no duplicates
+  std::vector<TaskId> needs;  // direct upstream tasks, in file order, no duplicates; of a teardown also what it implies
   TriggerRule trigger_rule = TriggerRule::AllSuccess;
   std::optional<Template> when;  // one whole expression
+  std::optional<ForEach> for_each;
+  std::vector<TaskId> setups;  // of a teardown: what it cleans up after; all of them are in `needs`
+  // Setups further up whose teardown comes later: this task waits for them and runs only if they succeeded, whatever
+  // its rule says.
+  std::vector<TaskId> enclosing_setups;
+  std::vector<int> groups;       // indexes into Dag::groups, of those that limit it
+  bool depends_on_past = false;  // waits for its own success in the schedule's run before
   bool continue_on_error = false;
   Duration timeout{0};                        // per attempt; 0 = none
   Duration grace = std::chrono::seconds(30);  // between TERM and KILL
@@ -183,7 +228,8 @@ struct Dag {
   std::vector<Schedule> schedules;
   std::vector<Param> params;  // in file order
   std::vector<Task> tasks;    // in file order; `order` gives a topological one
-  std::vector<int> order;     // indexes into tasks, upstream first, ties in file order
+  std::vector<int> order;     // indexes into tasks, upstream first, ties in file order; on_failure, on_success last
+  std::vector<Group> groups;  // in file order
   RunResultRule run_result = RunResultRule::Strict;
   int max_active_runs = 1;
   int max_active_tasks = 0;  // 0 = no limit of its own
@@ -198,6 +244,7 @@ struct Dag {
   }
 
   std::vector<std::vector<int>> downstream;  // by task index, in file order
+  std::vector<std::vector<int>> enclosed;    // by task index: the tasks that have it in `enclosing_setups`
   std::map<TaskId, int> index;
 };
 

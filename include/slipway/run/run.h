@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <variant>
 #include <vector>
@@ -32,13 +34,19 @@ struct Attempt {
   std::optional<Instant> stop_at;   // when a stop was committed
   std::optional<int> exit_code;     // 128 + n for signal n
   FailureClass failure = FailureClass::None;
-  std::string reason;                            // for people; empty on success
+  std::string reason;                            // for people; empty on success; while Stopping: why, if that was told
   FailureClass stop_cause = FailureClass::None;  // Timeout or External once a stop was committed
 
   bool operator==(const Attempt&) const = default;
 };
 
 // A node of the run: a task, or one element of a mapped task.
+//
+// A task with `for_each` begins as one unmapped instance, its placeholder, which is decided on like any other: rule,
+// `when`, then the list. TaskExpanded moves it to Removed and makes an instance per element, ready to start; an empty
+// list makes it Skipped instead. A reset of the placeholder (clear) takes its instances out of the run, as Removed,
+// until it expands again: then they match the new elements by position and go on in their next generation. A reset of
+// one instance (retry) opens that one again, with the element it has.
 struct TaskInstance {
   TaskKey key;
   TaskState state = TaskState::None;
@@ -50,6 +58,7 @@ struct TaskInstance {
   std::string reason;  // why it failed, was skipped or waits; for people
   std::optional<int> exit_code;
   Value outputs;  // object on success, else null
+  Value item;     // its element, rendered; null for what is not mapped
   std::optional<Instant> scheduled_at, queued_at, started_at, ended_at;
   std::optional<Instant> retry_at;      // state UpForRetry
   std::optional<Instant> launch_since;  // first launch failure in a row; budget of class launch is time
@@ -69,6 +78,7 @@ struct RunHeader {
   Value params;  // complete, checked object
   Instant created_at;
   std::string idempotency_key;  // empty = none
+  RunId previous;               // the run before of the same schedule, for depends_on_past; empty = none, or not asked
 
   bool operator==(const RunHeader&) const = default;
 };
@@ -80,12 +90,18 @@ struct Run {
   std::optional<Instant> ended_at;
   std::vector<std::string> failures;               // why it failed: "finetune: exit code 65 (user)"
   FailureClass cancel_cause = FailureClass::None;  // External (somebody) or Timeout, once cancelling
+  bool cancel_now = false;                         // while cancelling: no grace, no teardowns
   std::map<TaskKey, TaskInstance> tasks;
   std::map<AttemptId, Attempt> attempts;  // all attempts of all tasks
   std::uint64_t last_seq = 0;             // of the last event applied; events count from 1 without gaps
 
   bool operator==(const Run&) const = default;
 
+  // The mapped instances of a task, by element; not its placeholder.
+  [[nodiscard]] auto mapped(const TaskId& task) const {
+    return std::ranges::subrange(tasks.lower_bound({task, 0}),
+                                 tasks.upper_bound({task, std::numeric_limits<int>::max()}));
+  }
   // The newest attempt of a task instance, or nullptr.
   [[nodiscard]] const Attempt* last_attempt(const TaskKey& key) const;
 };
@@ -96,10 +112,12 @@ struct RunCreated {
   RunHeader header;
   std::vector<TaskKey> tasks;
 };
+// A run that is cancelling moves to Cancelling once more to be cancelled `now`; its first cause stays.
 struct RunMoved {
   RunState to;
   std::vector<std::string> failures = {};
   FailureClass cause = FailureClass::None;  // of a move to Cancelling
+  bool now = false;                         // of a move to Cancelling: no grace, no teardowns
 };
 // A task instance changes state without an attempt ending: scheduled, skipped, upstream_failed, retry due, cancelled
 // before a start.
@@ -109,7 +127,13 @@ struct TaskMoved {
   std::string reason = {};
   FailureClass failure = FailureClass::None;  // of a move to Failed
 };
-// The intent of an attempt. Moves the task instance to Queued.
+// A placeholder becomes an instance per element, Scheduled at once, in the order of the list. The elements are part of
+// the event: a fold never evaluates.
+struct TaskExpanded {
+  TaskId task;
+  Value items;  // an array, not empty, of at most dag::kInstancesMax elements
+};
+// The intent of an attempt. Moves the task instance to Queued. In a run that is cancelling, teardowns only.
 struct AttemptOpened {
   AttemptId id;
   std::string executor;
@@ -127,7 +151,8 @@ struct AttemptStarted {
 // A stop is committed; the executor is asked after the commit. Moves the instance to Stopping.
 struct AttemptStopping {
   AttemptId id;
-  FailureClass cause;  // Timeout or External
+  FailureClass cause;       // Timeout or External
+  std::string reason = {};  // for people, where it is not plain from the cause
 };
 // The attempt's end, or Lost. `task_to` is what becomes of the instance (judged by sched::judge): Success, Failed,
 // Cancelled, Skipped (exit code map) or UpForRetry; ignored if the attempt's generation is not the instance's.
@@ -143,7 +168,8 @@ struct AttemptEnded {
   bool infra_budget = false;       // the retry is charged to infra_limit
   std::optional<Instant> at = {};  // when the process ended, if not the event's instant
 };
-// Opens the next generation of an instance (retry, clear): state None, budgets fresh.
+// Opens the next generation of an instance (retry, clear): state None, budgets fresh. Of a placeholder: see
+// TaskInstance; all its instances have ended.
 struct TaskReset {
   TaskKey key;
 };
@@ -151,7 +177,7 @@ struct TaskReset {
 struct RunReopened {};
 
 using EventBody = std::variant<RunCreated, RunMoved, TaskMoved, AttemptOpened, AttemptStarted, AttemptStopping,
-                               AttemptEnded, TaskReset, RunReopened>;
+                               AttemptEnded, TaskReset, RunReopened, TaskExpanded>;
 
 struct Event {
   RunId run;

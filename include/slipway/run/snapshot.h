@@ -13,8 +13,8 @@
 
 namespace slipway::run {
 
-// Direct upstream instances of a task by outcome. `cancelled` is counted in failed; `removed` is left out; everything
-// not terminal (waiting, up_for_retry, stopping, an attempt that is lost) is pending.
+// Instances by outcome: those directly upstream of a task, or its own. `cancelled` is counted in failed; `removed` is
+// left out; everything not terminal (waiting, up_for_retry, stopping, an attempt that is lost) is pending.
 struct UpstreamCounts {
   int success = 0;
   int failed = 0;
@@ -50,14 +50,23 @@ struct ActiveRun {
   // After activate() and after every move of the run itself all instances are in it.
   std::set<TaskKey> touched;
 
-  std::vector<UpstreamCounts> upstream;            // by index into dag->tasks
-  std::vector<int> path;                           // Ready::path by index into dag->tasks
-  std::set<Ready> ready;                           // state Scheduled, needs a slot
-  std::set<Ready> ready_services;                  // state Scheduled, needs none
+  std::vector<UpstreamCounts> upstream;  // by index into dag->tasks
+  std::vector<UpstreamCounts> own;       // by index into dag->tasks: its own instances
+  std::vector<int> active;               // by index into dag->tasks: its instances that count for max_parallel
+  std::vector<int> group_active;         // the same by index into dag->groups
+  std::vector<int> path;                 // Ready::path by index into dag->tasks
+  std::set<Ready> ready;                 // state Scheduled, needs a slot
+  std::set<Ready> ready_services;        // state Scheduled, needs none
   std::map<Instant, std::set<TaskKey>> retry_due;  // state UpForRetry, by retry_at
   std::set<AttemptId> open_attempts;               // not terminal
   int slots_used = 0;                              // open attempts that hold a slot; a service attempt holds none
   int unfinished = 0;                              // instances not in a terminal state
+  int unfinished_last = 0;                         // of them: those of on_failure and on_success
+  std::vector<int> undecided;                      // by index into dag->tasks: its mapped instances in state None
+
+  // How the tasks that depend on the past ended in the run before, once that run is no longer in memory. Not derived:
+  // the engine sets it.
+  std::map<TaskId, UpstreamCounts> past;
 
   // The task of an instance, or nullptr if this version of the DAG has none of that name.
   [[nodiscard]] const dag::Task* task(const TaskId& id) const;

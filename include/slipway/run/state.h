@@ -106,7 +106,8 @@ struct Step {
 };
 
 // Every legal move within one generation. Opening the next generation (retry failed, clear) takes a task from any
-// terminal state to None and is made by TaskReset only; RunReopened alone takes a terminal run to Queued.
+// terminal state to None and is made by TaskReset only; TaskExpanded opens that of the instances it finds again.
+// RunReopened alone takes a terminal run to Queued.
 [[nodiscard]] std::span<const Step<AttemptState>> attempt_steps();
 [[nodiscard]] std::span<const Step<TaskState>> task_steps();
 [[nodiscard]] std::span<const Step<RunState>> run_steps();

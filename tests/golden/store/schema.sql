@@ -78,7 +78,7 @@ CREATE TABLE run (
   failures        TEXT NOT NULL,
   cancel_cause    TEXT NOT NULL,
   last_seq        INTEGER NOT NULL
-) STRICT;
+, previous TEXT NOT NULL DEFAULT '', cancel_now INTEGER NOT NULL DEFAULT 0 CHECK (cancel_now IN (0, 1))) STRICT;
 
 CREATE TABLE service (
   name         TEXT NOT NULL PRIMARY KEY,
@@ -107,7 +107,7 @@ CREATE TABLE task_instance (
   started_at   INTEGER,
   ended_at     INTEGER,
   retry_at     INTEGER,
-  launch_since INTEGER,
+  launch_since INTEGER, item TEXT NOT NULL DEFAULT 'null',
   PRIMARY KEY (run, task, map_index)
 ) STRICT, WITHOUT ROWID;
 
