@@ -1,6 +1,7 @@
 #include "store/reader.h"
 
 #include "store/dag_rows.h"
+#include "store/prune_rows.h"
 #include "store/run_rows.h"
 
 namespace slipway::store {
@@ -44,5 +45,9 @@ Result<std::vector<DagRow>> SqliteReader::list_dags() { return load_dags(*connec
 Result<DagVersion> SqliteReader::get_version(const VersionId& id) { return load_version(*connection_, id); }
 Result<Value> SqliteReader::vars() { return load_vars(*connection_); }
 Result<std::vector<Service>> SqliteReader::services() { return load_services(*connection_); }
+Result<std::vector<RunId>> SqliteReader::prunable(const PruneRule& rule, int limit) {
+  return prunable_runs(*connection_, rule, limit);
+}
+Result<std::vector<RunId>> SqliteReader::condemned() { return condemned_runs(*connection_); }
 
 }  // namespace slipway::store

@@ -38,6 +38,8 @@ class SqliteReader final : public Reader {
   Result<DagVersion> get_version(const VersionId& id) override;
   Result<Value> vars() override;
   Result<std::vector<Service>> services() override;
+  Result<std::vector<RunId>> prunable(const PruneRule& rule, int limit) override;
+  Result<std::vector<RunId>> condemned() override;
 
   [[nodiscard]] Connection& connection() { return *connection_; }
 

@@ -26,6 +26,8 @@ namespace slipway::store {
                                                           std::uint64_t after_seq, int limit);
 // From events; Corrupt, naming the event, if they do not follow from each other.
 [[nodiscard]] Result<run::Run> fold_run(Connection& connection, const RunId& id);
+// From rows where they and the numbers of the events agree, else from events: what a start goes on with.
+[[nodiscard]] Result<run::Run> restore_run(Connection& connection, const RunId& id);
 
 [[nodiscard]] Result<std::optional<RunId>> find_by_key(Connection& connection, const DagId& dag,
                                                        const std::string& key);

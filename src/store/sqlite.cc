@@ -130,6 +130,8 @@ Result<void> Connection::checkpoint(Checkpoint mode) {
   return {};
 }
 
+std::int64_t Connection::changed_rows() const { return sqlite3_changes64(db_); }
+
 Result<void> Connection::copy_to(const std::string& path) {
   const std::string unfinished = path + ".tmp";
   std::remove(unfinished.c_str());

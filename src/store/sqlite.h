@@ -48,6 +48,9 @@ class Connection final {
   // Pages in the write-ahead log after the last commit of this connection.
   [[nodiscard]] int log_pages() const { return log_pages_; }
 
+  // Rows that the last statement inserted, updated or deleted.
+  [[nodiscard]] std::int64_t changed_rows() const;
+
   // A consistent copy of the whole database as of now, on disk when this returns; `path` is replaced atomically.
   Result<void> copy_to(const std::string& path);
 

@@ -58,6 +58,11 @@ class Story {
     ended.task_to = run::TaskState::Success;
     return tell(std::move(ended));
   }
+  // Over, cancelled before anything started.
+  Story& end() {
+    tell(run::RunMoved{run::RunState::Cancelling, {}, run::FailureClass::External});
+    return tell(run::RunMoved{run::RunState::Cancelled});
+  }
   // What was told since the last call; the first time with the version of the DAG, as an engine would.
   [[nodiscard]] store::Batch batch() {
     store::Batch batch;
@@ -297,6 +302,58 @@ TEST_P(StoreContract, WhatIsNotThereIsNotFound) {
   const auto reader = store_->read();
   EXPECT_EQ((*reader)->get_run(RunId("r9")).error().code, ErrorCode::NotFound);
   EXPECT_EQ((*reader)->get_version(VersionId("v9")).error().code, ErrorCode::NotFound);
+}
+
+TEST_P(StoreContract, PrunesByCountAndByAge) {
+  for (const char* id : {"r1", "r2", "r3", "r4"}) {
+    Story story(id);
+    commit(id == std::string("r3") ? story : story.end());
+  }
+  const auto prunable = [&](const store::PruneRule& rule, int limit = 10) {
+    return *(*store_->read())->prunable(rule, limit);
+  };
+  const DagId dag("d");
+  EXPECT_EQ(prunable({dag, {}, 1}), (std::vector{RunId("r1"), RunId("r2")})) << "r3 is not over, r4 the newest that is";
+  EXPECT_EQ(prunable({dag, {}, 0}), (std::vector{RunId("r1"), RunId("r2"), RunId("r4")}));
+  EXPECT_EQ(prunable({dag, {}, 0}, 2), (std::vector{RunId("r1"), RunId("r2")}));
+  EXPECT_TRUE(prunable({dag, {}, 3}).empty());
+  EXPECT_TRUE(prunable({dag, {}, {}}).empty());
+  EXPECT_TRUE(prunable({DagId("e"), {}, 0}).empty());
+  EXPECT_EQ(prunable({dag, at_second(99), 3}).size(), 3U);
+  EXPECT_TRUE(prunable({dag, at_second(1), 3}).empty());
+}
+
+TEST_P(StoreContract, ACondemnedRunIsGoneForEverybody) {
+  Story over("r1", "key"), tick("r2", {}, at_second(5)), open("r3");
+  commit(over.end());
+  commit(tick.end());
+  commit(open);
+  ASSERT_TRUE(store_->condemn({RunId("r1"), RunId("r2"), RunId("r3"), RunId("r9")}));
+  for (const char* id : {"r1", "r2"}) {
+    EXPECT_EQ(store_->load_run(RunId(id)).error().code, ErrorCode::NotFound);
+    EXPECT_EQ((*store_->read())->get_run(RunId(id)).error().code, ErrorCode::NotFound);
+  }
+  ASSERT_EQ((*store_->read())->list_runs({})->size(), 1U);
+  EXPECT_EQ((*store_->read())->list_runs({})->at(0).header.id, RunId("r3"));
+  EXPECT_TRUE((*store_->read())->prunable({DagId("d"), {}, 0}, 10)->empty());
+  Story same_key("r4", "key"), same_tick("r5", {}, at_second(5));
+  EXPECT_EQ(*store_->find_idempotent(DagId("d"), "key"), std::nullopt);
+  commit(same_key);
+  commit(same_tick);
+  expect_sound();
+  reopen();
+  EXPECT_EQ(recovered_.runs.size(), 3U);
+}
+
+TEST_P(StoreContract, ARunWhoseServiceIsLiveStays) {
+  Story story("r1");
+  store::Batch batch = story.end().batch();
+  batch.services.push_back(
+      {ServiceId("web"), DagId("d"), {RunId("r1"), key_of("a"), 2}, "http://x", at_second(1), at_second(2)});
+  ASSERT_TRUE(store_->commit(batch));
+  EXPECT_TRUE((*store_->read())->prunable({DagId("d"), {}, 0}, 10)->empty());
+  ASSERT_TRUE(store_->condemn({RunId("r1")}));
+  EXPECT_TRUE(store_->load_run(RunId("r1")));
 }
 
 TEST_P(StoreContract, KeepsBlobsBySpace) {

@@ -46,6 +46,8 @@ class MortalStore final : public store::Store {
   }
   Result<run::Run> load_run(const RunId& id) override { return inner_->load_run(id); }
   Result<std::unique_ptr<store::Reader>> read() const override { return inner_->read(); }
+  Result<void> condemn(const std::vector<RunId>& runs) override { return inner_->condemn(runs); }
+  Result<bool> erase(const RunId& run) override { return inner_->erase(run); }
   Result<std::vector<store::Finding>> check() const override { return inner_->check(); }
   Result<void> backup(const std::string& file) const override { return inner_->backup(file); }
   Result<void> put_blob(const std::string& space, const std::string& name, const std::string& bytes) override {

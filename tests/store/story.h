@@ -47,9 +47,10 @@ inline run::RunHeader header(int n) {
 
 class Story {
  public:
-  explicit Story(run::RunHeader head) : id(head.id) {
-    tell(run::RunCreated{std::move(head), {prepare(), TaskKey{TaskId("train"), 0}, TaskKey{TaskId("train"), 1}}});
+  explicit Story(run::RunHeader head)
+      : Story(run::RunCreated{std::move(head), {prepare(), TaskKey{TaskId("train"), 0}, TaskKey{TaskId("train"), 1}}}) {
   }
+  explicit Story(run::RunCreated created) : id(created.header.id) { tell(std::move(created)); }
 
   static TaskKey prepare() { return {TaskId("prepare")}; }
   [[nodiscard]] AttemptId attempt(int number = 1) const { return {id, prepare(), number}; }

@@ -77,6 +77,11 @@ class Writer {
   decltype(MemoryDisk::keys) keys_;
 };
 
+bool serves(const MemoryDisk& disk, const RunId& run) {
+  return std::any_of(disk.services.begin(), disk.services.end(),
+                     [&](const auto& service) { return service.second.revision.run == run; });
+}
+
 class MemoryReader final : public store::Reader {
  public:
   explicit MemoryReader(MemoryDisk disk) : disk_(std::move(disk)) {}
@@ -121,6 +126,19 @@ class MemoryReader final : public store::Reader {
     for (const auto& [name, service] : disk_.services) rows.push_back(service);
     return rows;
   }
+  Result<std::vector<RunId>> prunable(const store::PruneRule& rule, int limit) override {
+    std::vector<RunId> over;
+    std::vector<RunId> found;
+    for (const auto& [id, run] : disk_.runs)
+      if (run.header.dag == rule.dag && run::is_terminal(run.state)) over.push_back(id);
+    for (std::size_t i = 0; i < over.size() && static_cast<int>(found.size()) < limit; ++i) {
+      const bool is_surplus = rule.keep && i + static_cast<std::size_t>(*rule.keep) < over.size();
+      const bool is_old = rule.ended_before && *disk_.runs.at(over[i]).ended_at < *rule.ended_before;
+      if ((is_surplus || is_old) && !serves(disk_, over[i])) found.push_back(over[i]);
+    }
+    return found;
+  }
+  Result<std::vector<RunId>> condemned() override { return std::vector<RunId>(); }
 
  private:
   const MemoryDisk disk_;
@@ -188,6 +206,23 @@ Result<std::vector<store::Finding>> MemoryStore::check() const {
   }
   return findings;
 }
+
+// There are no files and no slices: what is condemned is gone.
+Result<void> MemoryStore::condemn(const std::vector<RunId>& runs) {
+  for (const RunId& id : runs) {
+    const auto found = disk_->runs.find(id);
+    if (found == disk_->runs.end() || !run::is_terminal(found->second.state) || serves(*disk_, id)) continue;
+    std::erase_if(disk_->keys, [&](const auto& key) { return key.second == id; });
+    const run::RunHeader& header = found->second.header;
+    if (header.trigger == run::TriggerKind::Schedule)
+      disk_->ticks.erase({header.dag, header.schedule, header.logical_date});
+    disk_->events.erase(id);
+    disk_->runs.erase(found);
+  }
+  return {};
+}
+
+Result<bool> MemoryStore::erase(const RunId&) { return false; }
 
 Result<void> MemoryStore::put_blob(const std::string& space, const std::string& name, const std::string& bytes) {
   disk_->blobs[{space, name}] = bytes;

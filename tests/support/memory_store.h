@@ -42,6 +42,8 @@ class MemoryStore final : public store::Store {
   [[nodiscard]] Result<std::optional<RunId>> find_idempotent(const DagId& dag, const std::string& key) override;
   [[nodiscard]] Result<run::Run> load_run(const RunId& id) override;
   [[nodiscard]] Result<std::unique_ptr<store::Reader>> read() const override;
+  [[nodiscard]] Result<void> condemn(const std::vector<RunId>& runs) override;
+  [[nodiscard]] Result<bool> erase(const RunId& run) override;
   [[nodiscard]] Result<std::vector<store::Finding>> check() const override;
   [[nodiscard]] Result<void> backup(const std::string&) const override {
     return Error{ErrorCode::Unsupported, "a store in memory keeps no file", {}};

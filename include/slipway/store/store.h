@@ -95,6 +95,14 @@ struct RunSummary {
   std::vector<std::string> failures;
 };
 
+// Runs of one DAG that are over and may go: those that ended before `ended_before`, and those that are not among the
+// newest `keep`. What is not given removes nothing.
+struct PruneRule {
+  DagId dag;
+  std::optional<Instant> ended_before;
+  std::optional<int> keep;
+};
+
 // A consistent view of the moment it was made; keep it shorter than a second. One thread at a time.
 class Reader {
  public:
@@ -107,6 +115,10 @@ class Reader {
   [[nodiscard]] virtual Result<DagVersion> get_version(const VersionId& id) = 0;
   [[nodiscard]] virtual Result<Value> vars() = 0;
   [[nodiscard]] virtual Result<std::vector<Service>> services() = 0;
+  // What the rule removes, oldest first; a run whose service is live stays.
+  [[nodiscard]] virtual Result<std::vector<RunId>> prunable(const PruneRule& rule, int limit) = 0;
+  // Runs that are being removed, oldest first: condemned and not erased yet.
+  [[nodiscard]] virtual Result<std::vector<RunId>> condemned() = 0;
 };
 
 // One finding of `db check`.
@@ -142,6 +154,13 @@ class Store {
                                               const std::string& bytes) = 0;
   [[nodiscard]] virtual Result<void> delete_blob(const std::string& space, const std::string& name) = 0;
   [[nodiscard]] virtual Result<std::map<std::string, std::string>> blobs(const std::string& space) const = 0;
+
+  // Takes runs out of sight of everything else for good; their ticks and idempotency keys are free. Those that are not
+  // over, and those whose service is live, are left as they are. Engine thread.
+  [[nodiscard]] virtual Result<void> condemn(const std::vector<RunId>& runs) = 0;
+  // Deletes some rows of a condemned run, for at most a few milliseconds; with the last of them a DAG version that
+  // nothing else names. True: rows are left. Engine thread.
+  [[nodiscard]] virtual Result<bool> erase(const RunId& run) = 0;
 
   // Housekeeping while there is nothing to do (shortens the log); may take some milliseconds. Engine thread.
   [[nodiscard]] virtual Result<void> idle() { return {}; }

@@ -60,6 +60,10 @@ CREATE TABLE meta (
   value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE pruning (
+  run TEXT NOT NULL PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE run (
   id              TEXT NOT NULL PRIMARY KEY,
   dag             TEXT NOT NULL,
@@ -121,6 +125,8 @@ CREATE INDEX run_by_dag ON run (dag, id);
 CREATE INDEX run_by_dag_and_state ON run (dag, state, id);
 
 CREATE INDEX run_by_state ON run (state, id);
+
+CREATE INDEX run_by_version ON run (version);
 
 CREATE UNIQUE INDEX run_idempotency ON run (dag, idempotency_key) WHERE idempotency_key <> '';
 
