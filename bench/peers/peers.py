@@ -55,7 +55,7 @@ class Slipway:
         from datetime import datetime
         lines = "".join(f"  {task}: {{run: [/bin/true]{', needs: [' + ', '.join(needs) + ']' if needs else ''}}}\n" for task, needs in tasks)
         self.home.write_dag(name + ".yaml", f"dag: {name}\ntasks:\n{lines}")
-        measure.wait_for(lambda: self.home.cli("dag", "get", name, check=False).returncode == 0, 20)
+        measure.wait_for(lambda: name in [dag["id"] for dag in self.home.json("dag", "list")["dags"]], 20)
         begin = time.perf_counter()
         run = self.home.cli("run", "start", name, "-o", "name").stdout.strip()
         self.home.cli("run", "watch", run, timeout=LIMIT)
