@@ -16,6 +16,7 @@ constexpr KindSet kNoop = kind_bit(TaskKind::Noop);
 constexpr KindSet kJob = kRun | kImage;        // a process that ends
 constexpr KindSet kProcess = kJob | kService;  // anything with a command
 constexpr KindSet kPod = kProcess | kApply;    // anything with a namespace
+constexpr KindSet kPooled = kJob | kApply;     // anything that holds slots while it takes time
 constexpr KindSet kActive = 0xff & ~kNoop;     // anything that takes time
 constexpr KindSet kEvery = 0xff;
 constexpr KindSet kNone = 0;  // not a task's field
@@ -59,9 +60,9 @@ constexpr std::array kTop{
     FieldRow{"max_active_runs", "integer 1..10000", "1", kNone, Now, "how many runs may be active at once"},
     FieldRow{"max_active_tasks", "integer 1..10000", "no limit", kNone, Now,
              "how many tasks of it may be active at once, over all runs"},
-    FieldRow{"pool", "id", "", kNone, Later, "pool of the tasks that name none"},
-    FieldRow{"priority_class", "one of high, normal, low", "normal", kNone, Later, "which DAGs' tasks start first"},
-    FieldRow{"weight", "number 0.01..1000", "1", kNone, Later, "share of a pool against other DAGs"},
+    FieldRow{"pool", "id", "default", kNone, Now, "pool of the tasks that name none"},
+    FieldRow{"priority_class", "one of <priority_class>", "normal", kNone, Now, "which DAGs' tasks start first"},
+    FieldRow{"weight", "number 0.01..1000", "1", kNone, Now, "share of a pool against other DAGs of its class"},
     FieldRow{"timeout", "duration", "none", kNone, Now, "longest time of a run; then it is cancelled and fails"},
     FieldRow{"retention", "map", "", kNone, Later, "how long finished runs are kept"},
     FieldRow{"retention.runs", "integer 1..1000000", "", kNone, Later, "the last so many"},
@@ -170,8 +171,8 @@ constexpr std::array kTask{
     FieldRow{"pod", "object", "", kProcess, Kube, "fragment of a pod spec, merged over ours"},
     FieldRow{"security", "one of restricted, baseline", "restricted", kProcess, Kube, "baseline: the image needs root"},
     FieldRow{"service_account", "id", "", kProcess, Kube, "of the pod; without one it gets no token"},
-    FieldRow{"pool", "id", "default", kActive, Later, "named slots it takes from"},
-    FieldRow{"slots", "integer 1..10000", "1", kActive, Later, "how many"},
+    FieldRow{"pool", "id", "the DAG's", kPooled, Now, "named slots it takes from"},
+    FieldRow{"slots", "integer 1..10000", "1", kPooled, Now, "how many"},
     FieldRow{"priority", "integer -1000000..1000000", "0", kEvery, Now, "higher starts first within the DAG"},
     FieldRow{"run_as", "text", "the daemon's", kProcess, Later, "user of the process, where the daemon is root"},
 

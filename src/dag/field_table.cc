@@ -19,6 +19,7 @@ std::vector<std::string> words_of(const EnumTable<E, N>& table) {
 // The words of a `one of <name>`, which come from an enum's own table.
 std::vector<std::string> vocabulary(std::string_view name) {
   if (name == "run_result") return words_of(kRunResultRules);
+  if (name == "priority_class") return words_of(kPriorityClasses);
   if (name == "missed") return words_of(kMissed);
   if (name == "overlap") return words_of(kOverlaps);
   if (name == "type") return words_of(kValueTypes);

@@ -107,6 +107,8 @@ class TaskReader {
     assign(task.timeout, read_duration(node.find("timeout")));
     assign(task.grace, read_duration(node.find("grace")));
     assign(task.priority, read_int(node.find("priority")));
+    task.pool = pool_of(node);
+    assign(task.slots, read_int(node.find("slots")));
     task.workdir = read_template(node.find("workdir"));
     if (task.kind == TaskKind::Run) task.run = read_command(node.find("run"));
     if (task.kind == TaskKind::Service) read_service(node.find("service"), task);
@@ -119,6 +121,11 @@ class TaskReader {
     read_environment(node, task);
     read_outputs(node, task);
     check_image(node.find("image"));
+  }
+
+  [[nodiscard]] PoolId pool_of(const Node& node) const {
+    const auto own = read_text(node.find("pool"));
+    return PoolId(own ? *own : read_text(draft_.root.find("pool")).value_or(std::string(kDefaultPool)));
   }
 
   void check_image(const Node* node) {

@@ -14,6 +14,8 @@ void read_top_level(Draft& draft) {
   assign(dag.run_result, read_word(root.find("run_result"), kRunResultRules));
   assign(dag.max_active_runs, read_int(root.find("max_active_runs")));
   assign(dag.max_active_tasks, read_int(root.find("max_active_tasks")));
+  assign(dag.priority_class, read_word(root.find("priority_class"), kPriorityClasses));
+  assign(dag.weight, read_number(root.find("weight")));
   assign(dag.timeout, read_duration(root.find("timeout")));
   assign(dag.paused_on_create, read_bool(root.find("paused_on_create")));
 }

@@ -101,9 +101,7 @@ Result<run::ActiveRun*> Core::active_or_loaded(const RunId& id) {
     return Error{ErrorCode::Conflict, "DAG `" + loaded.header.dag.str() + "` of the run is not loaded", {}};
   SLIPWAY_TRY_ASSIGN(auto dag, load_version(loaded.header.version));
   loaded_.insert(id);
-  auto& active = entry->second.active;
-  active.insert(std::lower_bound(active.begin(), active.end(), id), id);
-  return &(snapshot_.runs[id] = run::activate(std::move(loaded), std::move(dag)));
+  return &run::insert_run(snapshot_, run::activate(std::move(loaded), std::move(dag)), now_);
 }
 
 Result<Reply> Core::run_command(const RetryRun& command) {
@@ -131,10 +129,10 @@ Result<Reply> Core::run_command(const PauseDag& command) {
       if (const auto cursor = entry->second.cursors.find(schedule.name);
           schedule.missed == dag::Missed::None && cursor != entry->second.cursors.end())
         cursor->second = std::max(cursor->second, now_);
-    run::index_ticks(entry->second);
     save_cursors(command.dag);
   }
   entry->second.paused = command.paused;
+  run::dag_changed(snapshot_, command.dag, now_);
   return Reply{};
 }
 

@@ -39,7 +39,7 @@ void Core::handle(const Command& command, Completion done) {
 void Core::settle() {
   int rounds = 0;
   for (sched::Plan plan = sched::decide(snapshot_, now_);; plan = sched::decide(snapshot_, now_)) {
-    for (auto& [id, run] : snapshot_.runs) run.touched.clear();
+    run::clear_touched(snapshot_);
     wake_at_ = plan.wake_at;
     if (plan.empty()) return;
     SLIPWAY_ASSERT(++rounds < kRoundsMax);
@@ -78,9 +78,10 @@ std::string Core::why(const RunId& run, const TaskKey& key) const {
 
 // The event is part of the state at once and of the batch that is committed at the end of the step.
 void Core::emit(const RunId& id, run::EventBody body) {
-  run::ActiveRun& run = snapshot_.runs.at(id);
-  batch_.events.push_back({id, run.state.last_seq + 1, now_, std::move(body)});
-  run::fold(run, batch_.events.back());
+  const auto run = snapshot_.runs.find(id);
+  const std::uint64_t last_seq = run == snapshot_.runs.end() ? 0 : run->second.state.last_seq;
+  batch_.events.push_back({id, last_seq + 1, now_, std::move(body)});
+  run::fold(snapshot_, batch_.events.back());
   changed_.insert(id);
 }
 
@@ -92,8 +93,6 @@ RunId Core::create_run(run::DagEntry& entry, run::RunHeader header) {
   RunId id = header.id;
   run::RunCreated created{std::move(header), {}};
   for (const dag::Task& task : entry.dag->tasks) created.tasks.push_back({task.id, TaskKey::kUnmapped});
-  snapshot_.runs[id].dag = entry.dag;
-  entry.active.push_back(id);
   emit(id, std::move(created));
   return id;
 }
@@ -111,9 +110,7 @@ void Core::drop_finished() {
   for (const RunId& id : std::exchange(loaded_, {})) {
     const auto found = snapshot_.runs.find(id);
     if (found == snapshot_.runs.end() || !run::is_terminal(found->second.state.state)) continue;
-    auto& active = snapshot_.dags.at(found->second.state.header.dag).active;
-    active.erase(std::remove(active.begin(), active.end(), id), active.end());
-    snapshot_.runs.erase(found);
+    run::erase_run(snapshot_, id);
     stop_now_.erase(id);
   }
 }

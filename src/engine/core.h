@@ -74,6 +74,7 @@ class Core {
   void take_dag(const DagFile& file, const VersionId& version, dag::Dag dag);
   void take_broken(const DagFile& file, const std::string& errors);
   void file_gone(const std::string& file);
+  void set_present(const DagId& id, bool present);
   void activate_version(store::DagRow& row, std::shared_ptr<const dag::Dag> dag);
 
   // --- plan.cc

@@ -125,7 +125,7 @@ void Core::activate_version(store::DagRow& row, std::shared_ptr<const dag::Dag> 
   entry.folder = folder_of(row.file);
   entry.paused = row.paused;
   entry.present = row.present;
-  run::index_ticks(entry);
+  run::dag_changed(snapshot_, row.id, now_);
   row.cursors = entry.cursors;
   save(row);
 }
@@ -153,8 +153,15 @@ void Core::take_broken(const DagFile& file, const std::string& errors) {
   row.file = file.file;
   row.present = true;
   row.error = errors;
-  if (snapshot_.dags.count(id) != 0) snapshot_.dags.at(id).present = true;
+  set_present(id, true);
   save(row);
+}
+
+void Core::set_present(const DagId& id, bool present) {
+  const auto entry = snapshot_.dags.find(id);
+  if (entry == snapshot_.dags.end()) return;
+  entry->second.present = present;
+  run::dag_changed(snapshot_, id, now_);
 }
 
 // Runs that exist go on with the version they have.
@@ -163,8 +170,7 @@ void Core::file_gone(const std::string& file) {
     if (row.file != file || !row.present) continue;
     row.present = false;
     row.error.clear();
-    const auto entry = snapshot_.dags.find(id);
-    if (entry != snapshot_.dags.end()) entry->second.present = false;
+    set_present(id, false);
     log_.info("DAG gone", {{"dag", id.str()}, {"file", file}});
     save(row);
   }

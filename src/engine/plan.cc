@@ -13,7 +13,7 @@ void Core::apply(const sched::Plan& plan) {
   for (const sched::CursorMove& move : plan.cursors) {
     run::DagEntry& entry = snapshot_.dags.at(move.dag);
     entry.cursors[move.schedule] = move.to;
-    run::index_ticks(entry);
+    run::dag_changed(snapshot_, move.dag, now_);
     save_cursors(move.dag);
     if (move.missed > 0)
       log_.info("ticks did not fire", {{"dag", move.dag.str()},

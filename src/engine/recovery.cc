@@ -47,7 +47,7 @@ void Core::restore_dag(const store::DagRow& row, const std::map<VersionId, store
   entry.paused = row.paused;
   entry.present = row.present;
   entry.cursors = row.cursors;
-  run::index_ticks(entry);
+  run::dag_changed(snapshot_, row.id, now_);
   versions_[row.version] = entry.dag;
 }
 
@@ -69,8 +69,7 @@ void Core::restore_run(run::Run run, const std::map<VersionId, store::DagVersion
     return;
   }
   versions_[run.header.version] = dag;
-  entry->second.active.push_back(id);
-  snapshot_.runs[id] = run::activate(std::move(run), std::move(dag));
+  run::insert_run(snapshot_, run::activate(std::move(run), std::move(dag)), now_);
 }
 
 // An attempt of which only the intent is known is launched again, with what was recorded then: the executor knows

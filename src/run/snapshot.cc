@@ -1,7 +1,8 @@
 #include "slipway/run/snapshot.h"
 
 #include <algorithm>
-#include <tuple>
+
+#include "run/affected.h"
 
 namespace slipway::run {
 namespace {
@@ -10,10 +11,6 @@ std::size_t index_of(const ActiveRun& run, const TaskId& id) {
   const auto found = run.dag->index.find(id);
   SLIPWAY_ASSERT(found != run.dag->index.end());
   return static_cast<std::size_t>(found->second);
-}
-
-bool holds_slot(const ActiveRun& run, const TaskId& task) {
-  return run.dag->tasks[index_of(run, task)].kind != dag::TaskKind::Service;
 }
 
 void touch_all(ActiveRun& run) {
@@ -47,11 +44,6 @@ void count_instance(ActiveRun& run, const TaskInstance& instance, int by) {
   }
   if (is_active(task, instance.state)) count_active(run, index, by);
   if (instance.state == TaskState::None && instance.key.map_index != TaskKey::kUnmapped) run.undecided[index] += by;
-  if (instance.state == TaskState::Scheduled) {
-    const Ready ready{run.dag->tasks[index].priority, run.path[index], *instance.scheduled_at, instance.key};
-    auto& set = holds_slot(run, instance.key.task) ? run.ready : run.ready_services;
-    by > 0 ? void(set.insert(ready)) : void(set.erase(ready));
-  }
   if (instance.state == TaskState::UpForRetry) {
     auto& due = run.retry_due[*instance.retry_at];
     by > 0 ? void(due.insert(instance.key)) : void(due.erase(instance.key));
@@ -59,11 +51,22 @@ void count_instance(ActiveRun& run, const TaskInstance& instance, int by) {
   }
 }
 
-void count_attempt(ActiveRun& run, const AttemptId& id, bool open) {
-  const bool was_open = run.open_attempts.count(id) != 0;
-  if (was_open == open) return;
-  open ? void(run.open_attempts.insert(id)) : void(run.open_attempts.erase(id));
-  if (holds_slot(run, id.key.task)) run.slots_used += open ? 1 : -1;
+// When time alone makes something of the attempt: a running one times out, a lost one is given up. An open attempt has
+// an end only while nothing is known of it, also if it was asked to stop since.
+std::optional<Instant> due_of(const ActiveRun& run, const Attempt& attempt) {
+  if (is_terminal(attempt.state)) return std::nullopt;
+  if (const auto& lost_after = run.task(attempt.id.key.task)->retry.lost_after; attempt.ended_at && lost_after)
+    return *attempt.ended_at + *lost_after;
+  return attempt.state == AttemptState::Running ? attempt.deadline : std::nullopt;
+}
+
+// Takes an attempt out of the derived sets (by = -1) or puts it in (by = +1), as its state says.
+void count_attempt(ActiveRun& run, const AttemptId& id, int by) {
+  const auto found = run.state.attempts.find(id);
+  if (found == run.state.attempts.end() || is_terminal(found->second.state)) return;
+  by > 0 ? void(run.open_attempts.insert(id)) : void(run.open_attempts.erase(id));
+  if (const auto due = due_of(run, found->second))
+    by > 0 ? void(run.attempt_due.insert({*due, id})) : void(run.attempt_due.erase({*due, id}));
 }
 
 // What the counts see of a state; downstream is touched only when this changes.
@@ -112,39 +115,6 @@ void fold_whole_task(ActiveRun& run, const TaskId& task, const Event& event) {
   touch_below(run, index);
 }
 
-std::optional<TaskId> whole_task_of(const Run& run, const EventBody& body) {
-  if (const auto* expanded = std::get_if<TaskExpanded>(&body)) return expanded->task;
-  const auto* reset = std::get_if<TaskReset>(&body);
-  if (reset == nullptr || reset->key.map_index != TaskKey::kUnmapped || run.mapped(reset->key.task).empty())
-    return std::nullopt;
-  return reset->key.task;
-}
-
-struct Affected {
-  std::optional<TaskKey> key;
-  std::optional<AttemptId> attempt;
-};
-
-template <class T>
-concept HasAttempt = requires(const T& event) {
-  event.id.key;
-};
-template <class T>
-concept HasKey = requires(const T& event) {
-  event.key;
-};
-
-Affected affected_by(const EventBody& body) {
-  return std::visit(
-      [](const auto& event) -> Affected {
-        using Body = std::decay_t<decltype(event)>;
-        if constexpr (HasAttempt<Body>) return {event.id.key, event.id};
-        if constexpr (HasKey<Body>) return {event.key, std::nullopt};
-        return {};
-      },
-      body);
-}
-
 std::vector<int> longest_paths(const dag::Dag& dag) {
   std::vector<int> path(dag.tasks.size(), 1);
   for (auto it = dag.order.rbegin(); it != dag.order.rend(); ++it)
@@ -174,10 +144,6 @@ void UpstreamCounts::add(TaskState state, int by) {
   }
 }
 
-bool Ready::operator<(const Ready& other) const {
-  return std::tie(other.priority, other.path, since, key) < std::tie(priority, path, other.since, other.key);
-}
-
 const dag::Task* ActiveRun::task(const TaskId& id) const {
   const auto found = dag->index.find(id);
   return found == dag->index.end() ? nullptr : &dag->tasks[static_cast<std::size_t>(found->second)];
@@ -196,10 +162,10 @@ void fold(ActiveRun& run, const Event& event) {
   const TaskInstance& instance = run.state.tasks.at(*affected.key);
   const TaskState before = instance.state;
   count_instance(run, instance, -1);
+  if (affected.attempt) count_attempt(run, *affected.attempt, -1);
   apply(run.state, event);
   count_instance(run, instance, +1);
-  if (affected.attempt)
-    count_attempt(run, *affected.attempt, !is_terminal(run.state.attempts.at(*affected.attempt).state));
+  if (affected.attempt) count_attempt(run, *affected.attempt, +1);
   spread(run, *affected.key, before, instance.state);
 }
 
@@ -218,24 +184,20 @@ ActiveRun activate(Run state, std::shared_ptr<const dag::Dag> dag) {
     count_instance(run, instance, +1);
     count_upstream(run, index_of(run, key.task), instance.state, +1);
   }
-  for (const auto& [id, attempt] : run.state.attempts) count_attempt(run, id, !is_terminal(attempt.state));
+  for (const auto& [id, attempt] : run.state.attempts) count_attempt(run, id, +1);
   touch_all(run);
   return run;
 }
 
-void index_ticks(DagEntry& entry) {
-  entry.next_ticks.clear();
-  for (const dag::Schedule& schedule : entry.dag->schedules) {
-    const auto cursor = entry.cursors.find(schedule.name);
-    if (cursor == entry.cursors.end()) continue;
-    if (const auto next = dag::next_tick(schedule, cursor->second)) entry.next_ticks[schedule.name] = *next;
-  }
-}
-
-int slots_used(const Snapshot& snapshot) {
-  int used = 0;
-  for (const auto& [id, run] : snapshot.runs) used += run.slots_used;
-  return used;
+std::optional<Instant> next_due(const ActiveRun& run) {
+  std::optional<Instant> due;
+  const auto by = [&](Instant instant) { due = due ? std::min(*due, instant) : instant; };
+  const bool runs = run.state.state == RunState::Running;
+  if (!runs && run.state.state != RunState::Cancelling) return due;
+  if (!run.attempt_due.empty()) by(run.attempt_due.begin()->first);
+  if (runs && !run.retry_due.empty()) by(run.retry_due.begin()->first);
+  if (runs && run.dag->timeout != Duration(0)) by(*run.state.started_at + run.dag->timeout);
+  return due;
 }
 
 }  // namespace slipway::run

@@ -1,8 +1,6 @@
 #include "slipway/sched/planner.h"
 
-#include <limits>
-#include <queue>
-
+#include "sched/launcher.h"
 #include "sched/run_result.h"
 #include "sched/ticks.h"
 #include "sched/wake.h"
@@ -57,7 +55,7 @@ class RunPlanner {
       }
       for (const TaskKey& key : keys) move(key, TaskState::Scheduled, {});
     }
-    for (const AttemptId& id : run_.open_attempts) watch(run_.state.attempts.at(id));
+    watch_attempts();
     if (run_.unfinished == 0) plan_.run_moves.push_back(conclude(run_));
   }
 
@@ -69,10 +67,9 @@ class RunPlanner {
       if (run::is_legal(state, TaskState::Cancelled) && !has_open_attempt(state))
         move(key, TaskState::Cancelled, reason);
     }
-    for (const AttemptId& id : run_.open_attempts) {
-      const run::Attempt& attempt = run_.state.attempts.at(id);
-      attempt.stop_cause == FailureClass::None ? void(plan_.stops.push_back({id, cause})) : watch_lost(attempt);
-    }
+    for (const AttemptId& id : run_.open_attempts)
+      if (run_.state.attempts.at(id).stop_cause == FailureClass::None) plan_.stops.push_back({id, cause});
+    watch_attempts();
     if (run_.unfinished == 0) plan_.run_moves.push_back(conclude(run_));
   }
 
@@ -124,20 +121,19 @@ class RunPlanner {
     return false;
   }
 
-  void watch(const run::Attempt& attempt) {
-    watch_lost(attempt);
-    if (attempt.state != AttemptState::Running || !attempt.deadline) return;
-    if (*attempt.deadline > now_) return wake_by(plan_.wake_at, *attempt.deadline);
-    plan_.stops.push_back({attempt.id, FailureClass::Timeout});
+  // Time-outs, and lost attempts to give up. What a cancelled run has yet to stop is stopped first.
+  void watch_attempts() {
+    for (const auto& [due, id] : run_.attempt_due) {
+      if (due > now_) return wake_by(plan_.wake_at, due);
+      const run::Attempt& attempt = run_.state.attempts.at(id);
+      if (run_.state.state == RunState::Cancelling && attempt.stop_cause == FailureClass::None) continue;
+      attempt.ended_at ? fence(attempt) : void(plan_.stops.push_back({id, FailureClass::Timeout}));
+    }
   }
 
-  void watch_lost(const run::Attempt& attempt) {
-    // An open attempt has an end only while nothing is known of it, also if it was asked to stop since.
-    const auto& lost_after = run_.task(attempt.id.key.task)->retry.lost_after;
-    if (!attempt.ended_at || !lost_after) return;
-    const Instant fence_at = *attempt.ended_at + *lost_after;
-    if (fence_at > now_) return wake_by(plan_.wake_at, fence_at);
-    plan_.fences.push_back({attempt.id, "lost for " + to_text(*lost_after) + ": " + attempt.reason});
+  void fence(const run::Attempt& attempt) {
+    const Duration lost_after = *run_.task(attempt.id.key.task)->retry.lost_after;
+    plan_.fences.push_back({attempt.id, "lost for " + to_text(lost_after) + ": " + attempt.reason});
   }
 
   void move(const TaskKey& key, TaskState to, std::string reason) {
@@ -152,72 +148,30 @@ class RunPlanner {
 
 // Oldest first, while the DAG has fewer runs under way than it may.
 void start_queued(const run::Snapshot& snapshot, const std::set<RunId>& moved, Plan& plan) {
-  for (const auto& [id, entry] : snapshot.dags) {
-    int under_way = 0;
-    for (const RunId& run : entry.active) {
-      const RunState state = snapshot.runs.at(run).state.state;
-      under_way += state == RunState::Running || state == RunState::Cancelling ? 1 : 0;
-    }
-    for (const RunId& run : entry.active) {
+  for (const DagId& id : snapshot.startable) {
+    const run::DagEntry& entry = snapshot.dags.at(id);
+    int under_way = entry.under_way;
+    for (const RunId& run : entry.queued) {
       if (under_way >= entry.dag->max_active_runs) break;
-      if (snapshot.runs.at(run).state.state != RunState::Queued || moved.count(run) != 0) continue;
+      if (moved.count(run) != 0) continue;
       plan.run_moves.push_back({run, RunState::Running, {}});
       ++under_way;
     }
   }
 }
 
-// --- launches
-// ---------------------------------------------------------------------------------------------------------
-
-// Merges the ready sets of all runs, best first, without looking at more than is launched.
-class Launcher {
- public:
-  Launcher(const run::Snapshot& snapshot, const std::set<RunId>& moved, Plan& plan)
-      : snapshot_(snapshot), moved_(moved), plan_(plan) {}
-
-  void launch(std::set<run::Ready> ActiveRun::*ready, int slots) {
-    std::priority_queue<Head, std::vector<Head>, Later> heads;
-    for (const auto& [id, run] : snapshot_.runs)
-      if (run.state.state == RunState::Running && moved_.count(id) == 0 && !(run.*ready).empty())
-        heads.push({(run.*ready).begin(), (run.*ready).end(), &run});
-    while (!heads.empty() && slots > 0) {
-      Head head = heads.top();
-      heads.pop();
-      if (!dag_has_room(*head.run)) continue;
-      plan_.launches.push_back({head.run->state.header.id, head.next->key});
-      ++launched_[head.run->dag->id];
-      --slots;
-      if (++head.next != head.end) heads.push(head);
+// Runs that changed, and those that time alone moves now.
+std::set<RunId> to_look_at(const run::Snapshot& snapshot, Instant now, Plan& plan) {
+  std::set<RunId> runs = snapshot.touched;
+  for (const auto& [due, id] : snapshot.run_due) {
+    if (due > now) {
+      wake_by(plan.wake_at, due);
+      break;
     }
+    runs.insert(id);
   }
-
- private:
-  struct Head {
-    std::set<run::Ready>::const_iterator next, end;
-    const ActiveRun* run;
-  };
-  struct Later {
-    bool operator()(const Head& a, const Head& b) const {
-      if (*a.next < *b.next) return false;
-      return *b.next < *a.next || b.run->state.header.id < a.run->state.header.id;
-    }
-  };
-
-  [[nodiscard]] bool dag_has_room(const ActiveRun& run) {
-    if (run.dag->max_active_tasks == 0) return true;
-    const auto entry = snapshot_.dags.find(run.dag->id);
-    std::size_t open = static_cast<std::size_t>(launched_[run.dag->id]);
-    if (entry == snapshot_.dags.end()) return true;
-    for (const RunId& id : entry->second.active) open += snapshot_.runs.at(id).open_attempts.size();
-    return open < static_cast<std::size_t>(run.dag->max_active_tasks);
-  }
-
-  const run::Snapshot& snapshot_;
-  const std::set<RunId>& moved_;
-  Plan& plan_;
-  std::map<DagId, int> launched_;
-};
+  return runs;
+}
 
 }  // namespace
 
@@ -231,16 +185,15 @@ Plan decide(const run::Snapshot& snapshot, Instant now) {
   plan_ticks(snapshot, now, plan);
   note_moves();
   start_queued(snapshot, moved, plan);
-  for (const auto& [id, run] : snapshot.runs) {
+  for (const RunId& id : to_look_at(snapshot, now, plan)) {
     if (moved.count(id) != 0) continue;
+    const ActiveRun& run = snapshot.runs.at(id);
     RunPlanner planner(snapshot, run, now, plan);
     if (run.state.state == RunState::Running) planner.plan_running();
     if (run.state.state == RunState::Cancelling) planner.plan_cancelling();
   }
   note_moves();
-  Launcher launcher(snapshot, moved, plan);
-  launcher.launch(&ActiveRun::ready, snapshot.slots_total - run::slots_used(snapshot));
-  launcher.launch(&ActiveRun::ready_services, std::numeric_limits<int>::max());
+  plan_launches(snapshot, moved, now, plan);
   return plan;
 }
 

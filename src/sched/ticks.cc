@@ -190,8 +190,16 @@ class SchedulePlanner {
 }  // namespace
 
 void plan_ticks(const run::Snapshot& snapshot, Instant now, Plan& plan) {
-  for (const auto& [id, entry] : snapshot.dags) {
-    if (entry.paused || !entry.present) continue;
+  std::set<DagId> due;
+  for (const auto& [instant, id] : snapshot.tick_due) {
+    if (instant > now) {
+      wake_by(plan.wake_at, instant);
+      break;
+    }
+    due.insert(id);
+  }
+  for (const DagId& id : due) {
+    const run::DagEntry& entry = snapshot.dags.at(id);
     for (const Schedule& schedule : entry.dag->schedules)
       SchedulePlanner(snapshot, id, entry, schedule, now, plan).run();
   }

@@ -92,7 +92,7 @@ class Explainer {
     for (const auto& [id, run] : snapshot_.runs) {
       if (run.dag->id == run_.dag->id) open += run.open_attempts.size();
       for (const AttemptId& attempt : run.open_attempts)
-        if (run.task(attempt.key.task)->kind != dag::TaskKind::Service) users.add(attempt.str());
+        if (run::slots_of(*run.task(attempt.key.task)) > 0) users.add(attempt.str());
     }
     const int used = run::slots_used(snapshot_);
     const int limit = run_.dag->max_active_tasks;

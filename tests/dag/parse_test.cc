@@ -313,18 +313,51 @@ TEST(Params, ReadThroughTheEnvironmentAreUsed) {
   EXPECT_EQ(codes("dag: d\nparams: {n: {default: 1}}\ntasks: {a: {run: 'echo'}}\n"), "unused-param");
 }
 
+TEST(Pools, TasksNameOneOrHaveTheDags) {
+  const Dag dag = parse_ok(R"(
+dag: d
+pool: gpu
+priority_class: low
+weight: 2.5
+defaults: {slots: 2}
+tasks:
+  a: {run: x}
+  b: {run: x, pool: default, slots: 3}
+  web: {service: {name: w, run: [serve], port: 8000}}
+)");
+  EXPECT_EQ(dag.priority_class, PriorityClass::Low);
+  EXPECT_EQ(dag.weight, 2.5);
+  EXPECT_EQ(dag.tasks[0].pool, PoolId("gpu"));
+  EXPECT_EQ(dag.tasks[0].slots, 2);
+  EXPECT_EQ(dag.tasks[1].pool, PoolId("default"));
+  EXPECT_EQ(dag.tasks[1].slots, 3);
+  EXPECT_EQ(dag.tasks[2].slots, 1) << "a service holds none, so the default does not reach it";
+  const Dag plain = parse_ok("dag: d\ntasks: {a: {run: x}}\n");
+  EXPECT_EQ(plain.tasks[0].pool, PoolId("default"));
+  EXPECT_EQ(plain.priority_class, PriorityClass::Normal);
+  EXPECT_EQ(plain.weight, 1);
+}
+
+TEST(Pools, BadValuesAreRefused) {
+  EXPECT_EQ(codes("dag: d\nweight: 0\ntasks: {a: {run: x}}\n"), "bad-value");
+  EXPECT_EQ(codes("dag: d\npriority_class: urgent\ntasks: {a: {run: x}}\n"), "bad-value");
+  EXPECT_EQ(codes("dag: d\ntasks: {a: {run: x, pool: A b}}\n"), "bad-value");
+  EXPECT_EQ(codes("dag: d\ntasks: {a: {run: x, slots: 0}}\n"), "bad-value");
+  EXPECT_EQ(codes("dag: d\ntasks: {a: {service: {name: w, run: [s], port: 80}, pool: gpu}}\n"), "wrong-kind");
+}
+
 TEST(Planned, FieldsAreListedAndKubernetesFieldsAreNot) {
   const Dag dag = parse_ok(R"(
 dag: d
 namespace: ml
-weight: 2
+retention: {runs: 3}
 tasks:
-  a: {run: x, image: "a:1", resources: {cpu: 2, gpu: {count: 1, type: nvidia-l4}}, pod: {nodeSelector: {a: b}}, pool: gpu}
+  a: {run: x, image: "a:1", resources: {cpu: 2, gpu: {count: 1, type: nvidia-l4}}, pod: {nodeSelector: {a: b}}, run_as: me}
   b: {run: x, executor: local, env_from: [{secret: s}], start_timeout: 10m}
 )");
   ASSERT_EQ(dag.planned.size(), 2U);
-  EXPECT_EQ(dag.planned[0].field, "weight");
-  EXPECT_EQ(dag.planned[1].field, "tasks.a.pool");
+  EXPECT_EQ(dag.planned[0].field, "retention");
+  EXPECT_EQ(dag.planned[1].field, "tasks.a.run_as");
   const auto refusal = check_activation(dag);
   ASSERT_EQ(refusal.size(), 2U);
   EXPECT_EQ(refusal.items()[0].code, "not-supported-yet");

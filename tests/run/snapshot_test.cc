@@ -38,13 +38,17 @@ TEST(Fold, AMoveOfTheRunTouchesEverything) {
   EXPECT_EQ(builder.run().touched, keys({"a", "b"}));
 }
 
-TEST(Fold, KeepsReadyInLaunchOrder) {
+TEST(Fold, KeepsWhatWaitsInLaunchOrder) {
   dag::Dag dag = make_dag({{"short"}, {"long"}, {"urgent"}, {"tail", {"long"}}});
   dag.tasks[2].priority = 5;
   RunBuilder builder(dag);
   builder.start().schedule("short").at(at_second(1)).schedule("long").at(at_second(2)).schedule("urgent");
+  Snapshot snapshot;
+  snapshot.dags[DagId("d")].dag = builder.run().dag;
+  insert_run(snapshot, builder.run(), at_second(3));
   std::string order;
-  for (const Ready& ready : builder.run().ready) order += ready.key.str() + " ";
+  for (const Waiting& waiting : snapshot.queues.at(PoolId("default")).lanes.at(DagId("d")).waiting)
+    order += waiting.key.str() + " ";
   EXPECT_EQ(order, "urgent long short ");
 }
 
@@ -54,9 +58,9 @@ TEST(Fold, ServiceAttemptsHoldNoSlot) {
   RunBuilder builder(dag);
   builder.start().open("job").open("web");
   EXPECT_EQ(builder.run().open_attempts.size(), 2U);
-  EXPECT_EQ(builder.run().slots_used, 1);
   Snapshot snapshot;
-  snapshot.runs[builder.id()] = builder.run();
+  snapshot.dags[DagId("d")].dag = builder.run().dag;
+  insert_run(snapshot, builder.run(), at_second(0));
   EXPECT_EQ(slots_used(snapshot), 1);
 }
 
@@ -69,7 +73,10 @@ TEST(Fold, AnExpansionCountsEachInstance) {
   builder.expand("a", {1, 2, 3});
   EXPECT_EQ(builder.run().upstream[1], (UpstreamCounts{.pending = 3}));
   EXPECT_EQ(builder.run().own[0], (UpstreamCounts{.pending = 3}));
-  EXPECT_EQ(builder.run().ready.size(), 3U);
+  Snapshot snapshot;
+  snapshot.dags[DagId("d")].dag = builder.run().dag;
+  insert_run(snapshot, builder.run(), at_second(0));
+  EXPECT_EQ(snapshot.queues.at(PoolId("default")).lanes.at(DagId("d")).waiting.size(), 3U);
   EXPECT_EQ(builder.run().unfinished, 4);
   EXPECT_EQ(builder.run().touched, keys({"a", "a[0]", "a[1]", "a[2]", "b"}));
   builder.finish("a[1]", TaskState::Failed).open("a[2]");
@@ -199,11 +206,9 @@ TEST(Fold, DerivesWhatActivateDerives) {
       const ActiveRun fresh = activate(run.state, run.dag);
       ASSERT_EQ(run.upstream, fresh.upstream) << "seed " << seed;
       ASSERT_EQ(run.path, fresh.path);
-      ASSERT_EQ(run.ready, fresh.ready) << "seed " << seed;
-      ASSERT_EQ(run.ready_services, fresh.ready_services) << "seed " << seed;
       ASSERT_EQ(run.retry_due, fresh.retry_due) << "seed " << seed;
       ASSERT_EQ(run.open_attempts, fresh.open_attempts) << "seed " << seed;
-      ASSERT_EQ(run.slots_used, fresh.slots_used) << "seed " << seed;
+      ASSERT_EQ(run.attempt_due, fresh.attempt_due) << "seed " << seed;
       ASSERT_EQ(run.unfinished, fresh.unfinished) << "seed " << seed;
       ASSERT_EQ(run.unfinished_last, fresh.unfinished_last) << "seed " << seed;
       ASSERT_EQ(run.own, fresh.own) << "seed " << seed;

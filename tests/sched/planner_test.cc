@@ -301,7 +301,9 @@ TEST(Decide, AFreshSnapshotHasNoMoreToDoThanASettledOne) {
     copy.start("r1", "a");
     copy.finish("r1", "a", end);
     copy.settle();
-    for (auto& [id, run] : copy.snapshot.runs) run = run::activate(run.state, run.dag);
+    const run::ActiveRun fresh = run::activate(copy.run("r1"), copy.snapshot.runs.at(RunId("r1")).dag);
+    copy.snapshot.runs.at(RunId("r1")).touched = fresh.touched;
+    copy.snapshot.touched.insert(RunId("r1"));
     EXPECT_TRUE(copy.decide().empty());
   }
 }

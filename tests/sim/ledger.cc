@@ -203,9 +203,8 @@ void Ledger::compare(const run::Snapshot& snapshot) {
 
 void Ledger::compare_sets(const run::ActiveRun& run) {
   const run::ActiveRun fresh = run::activate(run.state, run.dag);
-  if (fresh.ready != run.ready || fresh.ready_services != run.ready_services || fresh.upstream != run.upstream ||
-      fresh.open_attempts != run.open_attempts || fresh.retry_due != run.retry_due ||
-      fresh.unfinished != run.unfinished || fresh.slots_used != run.slots_used)
+  if (fresh.upstream != run.upstream || fresh.open_attempts != run.open_attempts || fresh.retry_due != run.retry_due ||
+      fresh.attempt_due != run.attempt_due || fresh.unfinished != run.unfinished)
     accuse("the planner's sets are not those of the state: " + run.state.header.id.str());
 }
 

@@ -20,7 +20,7 @@ class World {
     run::DagEntry& entry = snapshot.dags[dag.id];
     entry.dag = std::make_shared<const dag::Dag>(std::move(dag));
     for (const auto& schedule : entry.dag->schedules) entry.cursors.try_emplace(schedule.name, now);
-    run::index_ticks(entry);
+    run::dag_changed(snapshot, entry.dag->id, now);
     return entry;
   }
   // A queued run of a DAG that was added.
@@ -34,17 +34,19 @@ class World {
     created.header.created_at = now;
     created.header.params = Value::Object{};
     for (const auto& task : entry.dag->tasks) created.tasks.push_back(key_of(task.id.str()));
-    run::ActiveRun& run = snapshot.runs[RunId(id)];
-    run.dag = entry.dag;
-    entry.active.push_back(RunId(id));
     emit(RunId(id), std::move(created));
-    return run;
+    return snapshot.runs.at(RunId(id));
   }
   void emit(const RunId& id, run::EventBody body) {
-    run::ActiveRun& run = snapshot.runs.at(id);
-    run::fold(run, {id, run.state.last_seq + 1, now, std::move(body)});
+    const auto run = snapshot.runs.find(id);
+    const std::uint64_t last_seq = run == snapshot.runs.end() ? 0 : run->second.state.last_seq;
+    run::fold(snapshot, {id, last_seq + 1, now, std::move(body)});
   }
-  [[nodiscard]] sched::Plan decide() const { return sched::decide(snapshot, now); }
+  // Tests change entries as they like.
+  [[nodiscard]] sched::Plan decide() {
+    for (const auto& [id, entry] : snapshot.dags) run::dag_changed(snapshot, id, now);
+    return sched::decide(snapshot, now);
+  }
 
   // Carries out everything but new runs; returns how many rounds had something to do.
   int settle() {
@@ -54,11 +56,8 @@ class World {
     return rounds;
   }
   void carry_out(const sched::Plan& plan) {
-    for (auto& [id, run] : snapshot.runs) run.touched.clear();
-    for (const auto& move : plan.cursors) {
-      snapshot.dags.at(move.dag).cursors[move.schedule] = move.to;
-      run::index_ticks(snapshot.dags.at(move.dag));
-    }
+    run::clear_touched(snapshot);
+    for (const auto& move : plan.cursors) snapshot.dags.at(move.dag).cursors[move.schedule] = move.to;
     for (const auto& move : plan.run_moves) emit(move.run, run::RunMoved{move.to, move.failures, move.cause});
     for (const auto& move : plan.moves) emit(move.run, run::TaskMoved{move.key, move.to, move.reason, move.failure});
     for (const auto& launch : plan.launches) {

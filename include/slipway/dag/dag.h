@@ -59,6 +59,17 @@ inline constexpr EnumTable<RunResultRule, 2> kRunResultRules{{{
     {RunResultRule::Leaves, "leaves", "only tasks without downstream decide, as in Airflow"},
 }}};
 
+// Strict: what waits in a higher class starts first; low is guaranteed one start in twenty.
+enum class PriorityClass : unsigned char { High, Normal, Low };
+inline constexpr EnumTable<PriorityClass, 3> kPriorityClasses{{{
+    {PriorityClass::High, "high", "its tasks start before those of all others"},
+    {PriorityClass::Normal, "normal", "its tasks start when none of class high waits"},
+    {PriorityClass::Low, "low", "its tasks start when no other waits, and at least every 20th time"},
+}}};
+
+// Tasks that name no pool take from this one. It always exists: its size is the number of local slots.
+inline constexpr std::string_view kDefaultPool = "default";
+
 enum class ValueType : unsigned char { Any, Boolean, Integer, Number, String, Array, Object };
 inline constexpr EnumTable<ValueType, 7> kValueTypes{{{
     {ValueType::Any, "any", "any JSON value"},
@@ -210,6 +221,8 @@ struct Task {
   std::map<std::string, OutputDecl> outputs;
   std::vector<Check> checks;
   std::optional<Template> workdir;
+  PoolId pool{std::string(kDefaultPool)};  // where the DAG's pool is merged in
+  int slots = 1;                           // of the pool, held by each open attempt; see run::slots_of
   int priority = 0;
   std::string description;
   SourceSpan span;  // of the id
@@ -233,7 +246,9 @@ struct Dag {
   RunResultRule run_result = RunResultRule::Strict;
   int max_active_runs = 1;
   int max_active_tasks = 0;  // 0 = no limit of its own
-  Duration timeout{0};       // of a run; 0 = none
+  PriorityClass priority_class = PriorityClass::Normal;
+  double weight = 1;    // share of a pool against other DAGs of the same class
+  Duration timeout{0};  // of a run; 0 = none
   bool paused_on_create = false;
   std::vector<PlannedUse> planned;
 

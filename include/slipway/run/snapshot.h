@@ -1,4 +1,4 @@
-// What the planner sees: the state of everything that is not over, by pointer, plus what changed since it last looked.
+// What the planner sees: the state of everything that is not over, and what changed since it last looked.
 #pragma once
 
 #include <map>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "slipway/dag/dag.h"
+#include "slipway/run/queues.h"
 #include "slipway/run/run.h"
 
 namespace slipway::run {
@@ -30,17 +31,6 @@ struct UpstreamCounts {
   bool operator==(const UpstreamCounts&) const = default;
 };
 
-// A Scheduled instance in launch order: higher priority first, then the longest path still ahead of it, then age.
-struct Ready {
-  int priority = 0;
-  int path = 0;   // tasks on the longest way to the end of the DAG, itself included
-  Instant since;  // when it was scheduled
-  TaskKey key;
-
-  bool operator==(const Ready&) const = default;
-  [[nodiscard]] bool operator<(const Ready& other) const;
-};
-
 // A DAG version with the run that uses it. Versions are shared and immutable. The members below `touched` are derived
 // from `state` and kept by fold(), so that a decision costs what changed and not what exists.
 struct ActiveRun {
@@ -54,15 +44,14 @@ struct ActiveRun {
   std::vector<UpstreamCounts> own;       // by index into dag->tasks: its own instances
   std::vector<int> active;               // by index into dag->tasks: its instances that count for max_parallel
   std::vector<int> group_active;         // the same by index into dag->groups
-  std::vector<int> path;                 // Ready::path by index into dag->tasks
-  std::set<Ready> ready;                 // state Scheduled, needs a slot
-  std::set<Ready> ready_services;        // state Scheduled, needs none
-  std::map<Instant, std::set<TaskKey>> retry_due;  // state UpForRetry, by retry_at
-  std::set<AttemptId> open_attempts;               // not terminal
-  int slots_used = 0;                              // open attempts that hold a slot; a service attempt holds none
-  int unfinished = 0;                              // instances not in a terminal state
-  int unfinished_last = 0;                         // of them: those of on_failure and on_success
-  std::vector<int> undecided;                      // by index into dag->tasks: its mapped instances in state None
+  std::vector<int> path;                 // Waiting::path by index into dag->tasks
+  std::map<Instant, std::set<TaskKey>> retry_due;       // state UpForRetry, by retry_at
+  std::set<AttemptId> open_attempts;                    // not terminal
+  std::set<std::pair<Instant, AttemptId>> attempt_due;  // of them: time-outs of running ones, lost_after of lost ones
+  int unfinished = 0;                                   // instances not in a terminal state
+  int unfinished_last = 0;                              // of them: those of on_failure and on_success
+  std::vector<int> undecided;                           // by index into dag->tasks: its mapped instances in state None
+  std::optional<Instant> due;                           // its place in Snapshot::run_due; kept by the doors below
 
   // How the tasks that depend on the past ended in the run before, once that run is no longer in memory. Not derived:
   // the engine sets it.
@@ -78,6 +67,8 @@ void fold(ActiveRun& run, const Event& event);
 // Derives everything from `state`, touching every instance. For new runs, recovery and tests: a run that was folded has
 // the same sets.
 [[nodiscard]] ActiveRun activate(Run state, std::shared_ptr<const dag::Dag> dag);
+// The next instant at which time alone changes what is to be done about the run.
+[[nodiscard]] std::optional<Instant> next_due(const ActiveRun& run);
 
 // A DAG of the folder, its newest valid version, and where its schedules stand.
 struct DagEntry {
@@ -89,20 +80,70 @@ struct DagEntry {
   std::map<std::string, Instant> cursors;     // by schedule name: ticks up to and including this instant are settled
   std::map<std::string, Instant> next_ticks;  // first tick after each cursor; kept by index_ticks()
   std::vector<RunId> active;                  // its runs that are not terminal, oldest first
+
+  // Kept by the doors below.
+  std::set<RunId> queued;      // of `active`: state Queued
+  int under_way = 0;           // of `active`: Running or Cancelling
+  int open_attempts = 0;       // of all its runs
+  std::optional<Instant> due;  // its place in Snapshot::tick_due
 };
 
-// Recomputes next_ticks from dag and cursors. To be called when either changes; finding a tick is too dear to be done
-// at every decision. Schedules without a cursor get none.
+// Recomputes next_ticks from dag and cursors; finding a tick is too dear to be done at every decision. Schedules
+// without a cursor get none.
 void index_ticks(DagEntry& entry);
 
+// What the planner sees. Members up to `vars` are state; what follows is derived from it, so that a decision costs what
+// changed. Runs, entries, pools and slots change only through the doors below, which keep the two together.
 struct Snapshot {
   std::map<DagId, DagEntry> dags;
   std::map<RunId, ActiveRun> runs;  // every run that is not terminal
-  int slots_total = 1;              // of the local executor
+  std::map<PoolId, Pool> pools;     // without `default`
+  int slots_total = 1;              // of the local executor: attempts at a time, and the size of pool `default`
   Value vars;                       // object: what expressions see as vars
+
+  std::set<RunId> touched;                       // runs that changed since the last decide()
+  std::set<std::pair<Instant, RunId>> run_due;   // ActiveRun::due
+  std::set<std::pair<Instant, DagId>> tick_due;  // DagEntry::due
+  std::set<DagId> startable;                     // a run waits and max_active_runs has room
+  std::map<PoolId, PoolQueue> queues;            // pools in which something waited or was held
+  std::set<Waiting> slotless;                    // Scheduled, need no slot
+  int local_held = 0;                            // local slots: those of `default`, and one per attempt elsewhere
+  int since_low = 0;                             // as PoolQueue::since_low, over all pools
+  std::uint64_t starts = 0;                      // attempts opened so far that hold slots
+  std::set<std::pair<PoolId, DagId>> unsaved;    // shares that moved since they were saved
 };
 
-// Slots held by open attempts of all runs.
-[[nodiscard]] int slots_used(const Snapshot& snapshot);
+// --- the doors. `now` is the instant of the step.
+
+// Applies the next event of a run and derives what follows from it. RunCreated adds the run, of the newest version of
+// its DAG, whose entry must be there.
+void fold(Snapshot& snapshot, const Event& event);
+// Adds a run that exists already (recovery, retry of a past one). Its DAG's entry must be there.
+ActiveRun& insert_run(Snapshot& snapshot, ActiveRun run, Instant now);
+// Forgets a run that is over.
+void erase_run(Snapshot& snapshot, const RunId& id);
+// To be called after any change of an entry's own members: version, cursors, paused, present. Also for a new entry.
+void dag_changed(Snapshot& snapshot, const DagId& id, Instant now);
+// Sets, resizes or (nullopt) deletes a pool. What it holds goes on, also beyond its size.
+void set_pool(Snapshot& snapshot, const PoolId& id, const std::optional<Pool>& pool, Instant now);
+// Empties every `touched`: to be called between decide() and applying its plan.
+void clear_touched(Snapshot& snapshot);
+
+// Shares that were stored, before any run is inserted; what open attempts used since is added when they are.
+void restore_shares(Snapshot& snapshot, const std::vector<Share>& shares, Instant now);
+// Shares that moved by a slot-second or more since they were last taken here, to be stored with what is committed
+// anyway. A crash forgets less than a slot-second of each.
+[[nodiscard]] std::vector<Share> unsaved_shares(Snapshot& snapshot);
+// The wall clock was set: what is held is charged for elapsed time, not for the step.
+void shift_shares(Snapshot& snapshot, Duration step);
+
+// How many slots a pool has; nullopt: there is no such pool.
+[[nodiscard]] std::optional<int> pool_size(const Snapshot& snapshot, const PoolId& id);
+// Slots in use of a pool; of `default` all local slots in use.
+[[nodiscard]] int pool_used(const Snapshot& snapshot, const PoolId& id);
+// Local slots held by open attempts of all runs.
+[[nodiscard]] inline int slots_used(const Snapshot& snapshot) { return snapshot.local_held; }
+// Local slots that an open attempt of the task holds.
+[[nodiscard]] int local_slots_of(const dag::Task& task);
 
 }  // namespace slipway::run
