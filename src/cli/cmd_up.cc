@@ -45,6 +45,7 @@ Result<DaemonOptions> daemon_options(const UpOptions& given, const Config& confi
   options.slots = given.slots >= 0 ? given.slots : std::stoi(slots);
   options.tool = own_path();
   options.env = session.env;
+  options.notify_targets = config.notify_targets();
   return options;
 }
 

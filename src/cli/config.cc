@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "cli/notify_config.h"
 #include "cli/session.h"
 #include "slipway/base/assert.h"
 #include "slipway/base/file.h"
@@ -35,7 +36,8 @@ std::vector<std::string> setting_names() {
 
 // Settings of one file into `values`, where they are not set yet; its problems rendered.
 std::string read_config(const std::string& path, const std::string& text,
-                        std::map<std::string, Resolved, std::less<>>& values) {
+                        std::map<std::string, Resolved, std::less<>>& values,
+                        std::map<std::string, NotifyTarget, std::less<>>& targets) {
   const SourceText source{path, text};
   auto parsed = text::parse_yaml(source);
   if (parsed.value && parsed.value->kind != text::NodeKind::Map && parsed.value->kind != text::NodeKind::Null)
@@ -43,7 +45,9 @@ std::string read_config(const std::string& path, const std::string& text,
                              "write `listen: 127.0.0.1:8480`");
   if (parsed.value) {
     for (const auto& entry : parsed.value->entries) {
-      if (find_setting(entry.key) == nullptr) {
+      if (entry.key == "notify") {
+        read_notify_targets(entry.value, path, targets, parsed.diagnostics);
+      } else if (find_setting(entry.key) == nullptr) {
         const auto near = nearest(entry.key, setting_names());
         parsed.diagnostics.error("unknown-key", entry.key_span, "`" + entry.key + "` is no setting",
                                  near ? "did you mean `" + *near + "`?" : "`slipway config list` shows all");
@@ -78,7 +82,7 @@ Result<Config> Config::load(const std::map<std::string, std::string>& env) {
     const auto text = read_whole_file(path, kFileBytesMax);
     if (!text && text.error().code == ErrorCode::NotFound) continue;
     if (!text) return text.error();
-    const auto found = read_config(path, *text, config.values_);
+    const auto found = read_config(path, *text, config.values_, config.targets_);
     if (!found.empty()) problems += (problems.empty() ? "" : "\n") + found;
   }
   if (!problems.empty()) return Error{ErrorCode::InvalidArgument, "the configuration has mistakes\n" + problems, {}};

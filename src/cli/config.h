@@ -36,6 +36,17 @@ struct Resolved {
   std::string origin;
 };
 
+// Where notices go: an entry of `notify` in a config file, by the names of secrets instead of the secrets.
+struct NotifyTarget {
+  std::string name;
+  std::string kind;  // webhook, slack, teams or mail
+  std::string url;
+  std::string secret;  // name of the key or password; may be empty
+  std::string username, from;
+  std::vector<std::string> to;
+  std::string origin;  // file and line
+};
+
 class Config {
  public:
   // Reads the files that exist. `env` is the process's environment; problems of all files are in the error's message.
@@ -43,7 +54,11 @@ class Config {
   // `name` is a row of kSettings; a non-empty `flag` wins.
   [[nodiscard]] Resolved get(std::string_view name, const std::string& flag = {}) const;
 
+  // Of all files; the file that is read first wins for a name.
+  [[nodiscard]] const std::map<std::string, NotifyTarget, std::less<>>& notify_targets() const { return targets_; }
+
  private:
+  std::map<std::string, NotifyTarget, std::less<>> targets_;
   std::map<std::string, Resolved, std::less<>> values_;
 };
 

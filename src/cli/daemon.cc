@@ -10,6 +10,7 @@
 #include <mutex>
 #include <thread>
 
+#include "cli/post.h"
 #include "cli/version.h"
 #include "slipway/api/api.h"
 #include "slipway/base/file.h"
@@ -111,6 +112,7 @@ struct Daemon::Parts {
   ReportRelay relay;
   std::unique_ptr<exec::Executor> executor;
   std::unique_ptr<engine::Engine> engine;
+  std::unique_ptr<Post> post;
   std::thread engine_thread;
   std::unique_ptr<dagdir::Watcher> watcher;
   http::Handler handler;  // set before `serving`
@@ -131,7 +133,8 @@ struct Daemon::Parts {
     watcher.reset();
     if (engine) engine->request_stop();
     if (engine_thread.joinable()) engine_thread.join();
-    executor.reset();  // no report reaches the engine after this
+    post.reset();      // no outcome reaches the engine after this,
+    executor.reset();  // and no report
   }
 
   Result<void> open() {
@@ -157,6 +160,10 @@ struct Daemon::Parts {
         options.slots > 0 ? options.slots : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
     engine = std::make_unique<engine::Engine>(std::move(made), *store, *executor, *secrets, clock, rng, log);
     relay.connect(*engine);
+    post = std::make_unique<Post>(
+        options.notify_targets, [this](const std::string& name) { return HomeSecrets(*store, *vault).get(name); }, clock,
+        log, [this](std::string id) { engine->submit(engine::NoticeDone{std::move(id)}, {}); });
+    engine->set_notice_carrier(post.get());
     engine_thread = std::thread([this] {
       const auto ended = engine->run();
       if (ended) return;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/config.h"
 #include "slipway/base/log.h"
 #include "slipway/base/result.h"
 #include "slipway/engine/engine.h"
@@ -24,6 +25,7 @@ struct DaemonOptions {
   int slots = 0;                           // 0 = one per core
   std::string tool;                        // absolute path of this binary
   std::map<std::string, std::string> env;  // the environment that tasks get an allow-list of
+  std::map<std::string, NotifyTarget, std::less<>> notify_targets;
 };
 
 class Daemon {

@@ -1,7 +1,51 @@
+#include <algorithm>
+
 #include "dag/draft.h"
 #include "dag/reader.h"
 
 namespace slipway::dag {
+
+namespace {
+
+void read_notify(Draft& draft) {
+  for (const text::Node* node : read_many(draft.root.find("notify"))) {
+    if (node->kind != text::NodeKind::Map) continue;
+    NotifyRule rule;
+    rule.span = node->span;
+    assign(rule.to, read_text(node->find("to")));
+    if (const text::Node* on = node->find("on"); is_written(on)) {
+      rule.on.clear();
+      for (const text::Node* word : read_many(on))
+        if (const auto kind = read_word(word, kNoticeKinds)) rule.on.push_back(*kind);
+    }
+    if (rule.to.empty())
+      draft.out.error("missing-field", node->span, "this notification has no `to`",
+                      "name a target of the server's config: to: ops");
+    draft.dag.notify.push_back(std::move(rule));
+  }
+}
+
+// A deadline that tells nobody would be a wish.
+void read_deadline(Draft& draft) {
+  const text::Node* node = draft.root.find("deadline");
+  if (!is_written(node) || node->kind != text::NodeKind::Map) return;
+  Deadline deadline;
+  assign(deadline.notify, read_text(node->find("notify")));
+  if (const auto after = read_duration(node->find("after"))) {
+    deadline.after = *after;
+  } else if (!is_written(node->find("after"))) {
+    draft.out.error("missing-field", node->span, "the deadline has no `after`", "write after: 3h");
+  }
+  const auto hears = [](const NotifyRule& rule) {
+    return std::find(rule.on.begin(), rule.on.end(), NoticeKind::Deadline) != rule.on.end();
+  };
+  if (deadline.notify.empty() && std::none_of(draft.dag.notify.begin(), draft.dag.notify.end(), hears))
+    draft.out.warning("no-effect", node->span, "nobody is told when the deadline passes",
+                      "write notify: NAME here, or `on: [deadline]` in `notify`");
+  draft.dag.deadline = std::move(deadline);
+}
+
+}  // namespace
 
 void read_top_level(Draft& draft) {
   const text::Node& root = draft.root;
@@ -18,6 +62,8 @@ void read_top_level(Draft& draft) {
   assign(dag.weight, read_number(root.find("weight")));
   assign(dag.timeout, read_duration(root.find("timeout")));
   assign(dag.paused_on_create, read_bool(root.find("paused_on_create")));
+  read_notify(draft);
+  read_deadline(draft);
 }
 
 }  // namespace slipway::dag

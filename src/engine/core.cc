@@ -55,7 +55,7 @@ Result<void> Core::commit() {
 
 void Core::act() {
   const Effects effects = std::exchange(effects_, {});
-  const store::Batch batch = std::exchange(batch_, {});
+  store::Batch batch = std::exchange(batch_, {});
   if (observer_ != nullptr && !batch.events.empty()) observer_->on_committed(batch.events);
   drop_finished();
   changed_.clear();
@@ -65,6 +65,8 @@ void Core::act() {
   for (const exec::LaunchSpec& spec : effects.launches) executor_.launch(spec);
   for (const Stop& stop : effects.stops) executor_.stop(stop.id, stop.now);
   for (const AttemptId& id : effects.forgets) executor_.forget(id);
+  if (carrier_ != nullptr)
+    for (run::Notice& notice : batch.notices) carrier_->deliver(std::move(notice));
 }
 
 void Core::refuse(const Error& error) {

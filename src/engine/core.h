@@ -36,6 +36,7 @@ class Core {
   [[nodiscard]] const run::Snapshot& snapshot() const { return snapshot_; }
   [[nodiscard]] std::string why(const RunId& run, const TaskKey& key) const;
   void set_observer(Observer* observer) { observer_ = observer; }
+  void set_notice_carrier(NoticeCarrier* carrier) { carrier_ = carrier; }
 
  private:
   struct Stop {
@@ -66,6 +67,7 @@ class Core {
   [[nodiscard]] Result<Reply> run_command(const DagFolder& command);
   [[nodiscard]] Result<Reply> run_command(const SetSecret& command);
   [[nodiscard]] Result<Reply> run_command(const StopService& command);
+  [[nodiscard]] Result<Reply> run_command(const NoticeDone& command);
   [[nodiscard]] Result<run::ActiveRun*> active_or_loaded(const RunId& id);
 
   // --- dag_folder.cc
@@ -84,6 +86,13 @@ class Core {
   void stop(const AttemptId& id, run::FailureClass cause);
   void fence(const sched::Fence& fence);
   [[nodiscard]] std::string superseded_by(const run::ActiveRun& run, const dag::Task& task) const;
+
+  // --- notices.cc
+  void tell_of_end(const run::ActiveRun& run);
+  void tell_of_retry(const run::ActiveRun& run, const run::AttemptEnded& ended);
+  void tell_of_deadline(const run::ActiveRun& run);
+  void tell(dag::NoticeKind kind, const run::ActiveRun& run, const std::string& happening, const Value& data,
+            const std::string& besides = {});
 
   // --- reports.cc
   void on(const exec::Launched& report);
@@ -107,6 +116,7 @@ class Core {
   const Clock& clock_;
   const Logger log_;
   Observer* observer_ = nullptr;
+  NoticeCarrier* carrier_ = nullptr;
 
   run::Snapshot snapshot_;
   Rng& rng_;

@@ -148,6 +148,8 @@ void Engine::request_stop() {
 
 void Engine::set_observer(Observer* observer) { impl_->core.set_observer(observer); }
 
+void Engine::set_notice_carrier(NoticeCarrier* carrier) { impl_->core.set_notice_carrier(carrier); }
+
 Result<std::string> Engine::why(const RunId& run, const TaskKey& key, Duration timeout) {
   auto promise = std::make_shared<std::promise<std::string>>();
   auto future = promise->get_future();

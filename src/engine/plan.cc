@@ -23,6 +23,7 @@ void Core::apply(const sched::Plan& plan) {
   }
   for (const sched::RunMove& move : plan.run_moves) {
     emit(move.run, run::RunMoved{move.to, move.failures, move.cause});
+    tell_of_end(snapshot_.runs.at(move.run));
     if (move.to == run::RunState::Failed)
       log_.info("run failed",
                 {{"run", move.run.str()}, {"reason", move.failures.empty() ? "" : move.failures.front()}});
@@ -32,6 +33,10 @@ void Core::apply(const sched::Plan& plan) {
   for (const sched::Launch& launch : plan.launches) open_attempt(launch.run, launch.key);
   for (const sched::Stop& order : plan.stops) stop(order.attempt, order.cause);
   for (const sched::Fence& order : plan.fences) fence(order);
+  for (const sched::Late& late : plan.late) {
+    emit(late.run, run::DeadlinePassed{});
+    tell_of_deadline(snapshot_.runs.at(late.run));
+  }
 }
 
 void Core::fire(const sched::NewRun& tick) {

@@ -13,6 +13,8 @@ Result<void> Core::recover() {
   SLIPWAY_TRY_ASSIGN(store::Recovered recovered, store_.recover());
   if (recovered.vars.is_object()) snapshot_.vars = std::move(recovered.vars);
   for (store::Service& service : recovered.services) services_[service.name] = std::move(service);
+  if (carrier_ != nullptr)
+    for (run::Notice& notice : recovered.notices) carrier_->deliver(std::move(notice));
   for (const store::DagRow& row : recovered.dags) restore_dag(row, recovered.versions);
   for (const store::BrokenRun& broken : recovered.broken) {
     quarantined_.insert(broken.id);

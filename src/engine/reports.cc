@@ -113,6 +113,7 @@ void Core::end_attempt(const run::Attempt& attempt, const sched::Observation& se
     batch_.services.push_back(service);
     services_[service.name] = std::move(service);
   }
+  if (ended.task_to == run::TaskState::UpForRetry) tell_of_retry(run, ended);
   emit(id.run, std::move(ended));
   effects_.forgets.push_back(id);
 }

@@ -28,8 +28,8 @@ struct Courier::Impl {
     int tries = 0;
   };
 
-  Impl(std::map<std::string, Target> t, Notifier& n, const Clock& c, Logger l, std::function<void(Outcome)> d)
-      : targets(std::move(t)), notifier(n), clock(c), log(std::move(l)), done(std::move(d)), thread([this] {
+  Impl(FindTarget f, Notifier& n, const Clock& c, Logger l, std::function<void(Outcome)> d)
+      : find_target(std::move(f)), notifier(n), clock(c), log(std::move(l)), done(std::move(d)), thread([this] {
           run();
         }) {}
 
@@ -68,11 +68,8 @@ struct Courier::Impl {
   // One try; true if nothing is left to do.
   bool attempt(Pending& pending) {
     const run::Notice& notice = pending.notice;
-    const auto target = targets.find(notice.target);
-    Result<void> result =
-        target == targets.end()
-            ? Error{ErrorCode::NotFound, "the config has no notify target `" + notice.target + "`", {}}
-            : notifier.send(target->second, notice, clock.now());
+    const auto target = find_target(notice.target);
+    Result<void> result = target ? notifier.send(*target, notice, clock.now()) : Result<void>(target.error());
     ++pending.tries;
     const bool too_old = clock.now() - notice.at >= kGiveUpAfter;
     if (!result && !is_final(result.error()) && !too_old) return false;
@@ -83,7 +80,7 @@ struct Courier::Impl {
     return true;
   }
 
-  const std::map<std::string, Target> targets;
+  const FindTarget find_target;
   Notifier& notifier;
   const Clock& clock;
   const Logger log;
@@ -97,9 +94,9 @@ struct Courier::Impl {
   std::thread thread;                     // last: it uses everything above
 };
 
-Courier::Courier(std::map<std::string, Target> targets, Notifier& notifier, const Clock& clock, Logger log,
+Courier::Courier(FindTarget find_target, Notifier& notifier, const Clock& clock, Logger log,
                  std::function<void(Outcome)> done)
-    : impl_(std::make_unique<Impl>(std::move(targets), notifier, clock, std::move(log), std::move(done))) {}
+    : impl_(std::make_unique<Impl>(std::move(find_target), notifier, clock, std::move(log), std::move(done))) {}
 
 Courier::~Courier() = default;
 

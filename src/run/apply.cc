@@ -41,6 +41,10 @@ class Checker {
   Result<void> operator()(const RunReopened&) const {
     return is_terminal(run_.state) ? Result<void>() : illegal("a run that is not over cannot be reopened");
   }
+  Result<void> operator()(const DeadlinePassed&) const {
+    return is_terminal(run_.state) || run_.late ? illegal("a deadline passes once, before the run is over")
+                                                : Result<void>();
+  }
   Result<void> operator()(const TaskMoved& event) const {
     const TaskInstance* instance = find(event.key);
     if (instance == nullptr) return no_task(event.key);
@@ -145,6 +149,7 @@ class Applier {
     run_.cancel_cause = FailureClass::None;
     run_.cancel_now = false;
   }
+  void operator()(const DeadlinePassed&) { run_.late = true; }
   void operator()(const TaskMoved& event) {
     TaskInstance& instance = run_.tasks.at(event.key);
     instance.state = event.to;

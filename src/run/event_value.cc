@@ -205,7 +205,7 @@ void describe(Walker& walk, Body& body) {
   } else if constexpr (std::is_same_v<B, TaskReset>) {
     walk.required("task", body.key);
   } else {
-    static_assert(std::is_same_v<B, RunReopened>);
+    static_assert(std::is_same_v<B, RunReopened> || std::is_same_v<B, DeadlinePassed>);
   }
 }
 
@@ -224,7 +224,8 @@ bool decode(const Value& value, RunHeader& header) {
 // In the order of EventBody's alternatives.
 constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kKinds{
     "run_created",      "run_moved",     "task_moved", "attempt_opened", "attempt_started",
-    "attempt_stopping", "attempt_ended", "task_reset", "run_reopened",   "task_expanded"};
+    "attempt_stopping", "attempt_ended", "task_reset", "run_reopened",   "task_expanded",
+    "deadline_passed"};
 
 template <std::size_t I = 0>
 Result<EventBody> read_as(std::size_t kind, const Value& value) {

@@ -193,6 +193,8 @@ std::optional<Instant> next_due(const ActiveRun& run) {
   std::optional<Instant> due;
   const auto by = [&](Instant instant) { due = due ? std::min(*due, instant) : instant; };
   const bool runs = run.state.state == RunState::Running;
+  if (run.dag->deadline && !run.state.late && !is_terminal(run.state.state))
+    by(run.state.header.logical_date + run.dag->deadline->after);
   if (!runs && run.state.state != RunState::Cancelling) return due;
   if (!run.attempt_due.empty()) by(run.attempt_due.begin()->first);
   if (runs && !run.retry_due.empty()) by(run.retry_due.begin()->first);

@@ -146,6 +146,13 @@ class RunPlanner {
   Plan& plan_;
 };
 
+// Runs that wait for earlier ones have a deadline, too.
+void watch_deadline(const ActiveRun& run, Instant now, Plan& plan) {
+  if (!run.dag->deadline || run.state.late || run::is_terminal(run.state.state)) return;
+  const Instant due = run.state.header.logical_date + run.dag->deadline->after;
+  due > now ? wake_by(plan.wake_at, due) : void(plan.late.push_back({run.state.header.id}));
+}
+
 // Oldest first, while the DAG has fewer runs under way than it may.
 void start_queued(const run::Snapshot& snapshot, const std::set<RunId>& moved, Plan& plan) {
   for (const DagId& id : snapshot.startable) {
@@ -186,8 +193,9 @@ Plan decide(const run::Snapshot& snapshot, Instant now) {
   note_moves();
   start_queued(snapshot, moved, plan);
   for (const RunId& id : to_look_at(snapshot, now, plan)) {
-    if (moved.count(id) != 0) continue;
     const ActiveRun& run = snapshot.runs.at(id);
+    watch_deadline(run, now, plan);
+    if (moved.count(id) != 0) continue;
     RunPlanner planner(snapshot, run, now, plan);
     if (run.state.state == RunState::Running) planner.plan_running();
     if (run.state.state == RunState::Cancelling) planner.plan_cancelling();

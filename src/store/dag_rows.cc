@@ -29,6 +29,11 @@ constexpr std::string_view kDeleteService = "DELETE FROM service WHERE name = ?"
 constexpr std::string_view kServices = R"(
   SELECT name, dag, revision, url, logical_date, deployed_at FROM service ORDER BY name)";
 
+constexpr std::string_view kSaveNotice = R"(
+  INSERT INTO notice (id, target, kind, at, data) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING)";
+constexpr std::string_view kDeleteNotice = "DELETE FROM notice WHERE id = ?";
+constexpr std::string_view kNotices = "SELECT id, target, kind, at, data FROM notice ORDER BY at, id";
+
 constexpr std::string_view kSaveBlob = R"(
   INSERT INTO blob (space, name, bytes) VALUES (?, ?, ?)
   ON CONFLICT (space, name) DO UPDATE SET bytes = excluded.bytes)";
@@ -151,6 +156,28 @@ Result<std::vector<Service>> load_services(Connection& connection) {
   std::vector<Service> services;
   SLIPWAY_TRY(connection.query(kServices).each([&](Row& row) { services.push_back(service_from(row)); }));
   return services;
+}
+
+Result<void> save_notice(Connection& connection, const run::Notice& notice) {
+  return connection.query(kSaveNotice)
+      .bind(notice.id, notice.target, run::kNoticeKinds.text(notice.kind), notice.at, notice.data)
+      .run();
+}
+
+Result<void> delete_notice(Connection& connection, const std::string& id) {
+  return connection.query(kDeleteNotice).bind(id).run();
+}
+
+Result<std::vector<run::Notice>> load_notices(Connection& connection) {
+  std::vector<run::Notice> notices;
+  SLIPWAY_TRY(connection.query(kNotices).each([&](Row& row) {
+    notices.push_back({.id = row.text(),
+                       .target = row.text(),
+                       .kind = row.word(run::kNoticeKinds),
+                       .at = row.instant(),
+                       .data = row.json()});
+  }));
+  return notices;
 }
 
 Result<void> save_blob(Connection& connection, const std::string& space, const std::string& name,

@@ -1,4 +1,4 @@
-// Rows of dag, dag_version, var, service, blob and meta.
+// Rows of dag, dag_version, var, service, notice, blob and meta.
 #pragma once
 
 #include <map>
@@ -23,6 +23,10 @@ namespace slipway::store {
 [[nodiscard]] Result<void> save_service(Connection& connection, const Service& service);
 [[nodiscard]] Result<void> delete_service(Connection& connection, const ServiceId& name);
 [[nodiscard]] Result<std::vector<Service>> load_services(Connection& connection);
+
+[[nodiscard]] Result<void> save_notice(Connection& connection, const run::Notice& notice);  // if absent
+[[nodiscard]] Result<void> delete_notice(Connection& connection, const std::string& id);
+[[nodiscard]] Result<std::vector<run::Notice>> load_notices(Connection& connection);  // oldest first
 
 [[nodiscard]] Result<void> save_blob(Connection& connection, const std::string& space, const std::string& name,
                                      const std::string& bytes);

@@ -22,12 +22,12 @@ using run::TaskInstance;
 constexpr std::string_view kInsertRun = R"(
   INSERT INTO run (id, dag, version, trigger_kind, schedule, logical_date, interval_start, interval_end, params,
                    created_at, idempotency_key, state, started_at, ended_at, failures, cancel_cause, last_seq,
-                   previous, cancel_now)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))";
+                   previous, cancel_now, late)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))";
 
 constexpr std::string_view kUpdateRun = R"(
   UPDATE run SET state = ?2, started_at = ?3, ended_at = ?4, failures = ?5, cancel_cause = ?6, last_seq = ?7,
-                 cancel_now = ?8
+                 cancel_now = ?8, late = ?9
   WHERE id = ?1)";
 
 constexpr std::string_view kSaveInstance = R"(
@@ -80,7 +80,7 @@ constexpr std::string_view kEventsOfRun = "SELECT COUNT(*), MAX(seq) FROM event 
 
 constexpr std::string_view kSelectRun = R"(
   SELECT id, dag, version, trigger_kind, schedule, logical_date, interval_start, interval_end, params, created_at,
-         idempotency_key, state, started_at, ended_at, failures, cancel_cause, last_seq, previous, cancel_now
+         idempotency_key, state, started_at, ended_at, failures, cancel_cause, last_seq, previous, cancel_now, late
   FROM run )";
 // Bounds of the primary key make both the keyset cursor and the prefix; each form has an index in that order.
 constexpr std::string_view kPage = "id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
@@ -134,6 +134,7 @@ Run run_from(Row& row) {
   run.last_seq = static_cast<std::uint64_t>(row.integer());
   run.header.previous = row.id<RunId>();
   run.cancel_now = row.integer() != 0;
+  run.late = row.integer() != 0;
   return run;
 }
 
@@ -204,14 +205,14 @@ Result<void> insert_run(Connection& connection, const Run& run) {
       .bind(header.id, header.dag, header.version, kTriggerKinds.text(header.trigger), header.schedule,
             header.logical_date, header.interval_start, header.interval_end, header.params, header.created_at,
             header.idempotency_key, kRunStates.text(run.state), run.started_at, run.ended_at, to_json(run.failures),
-            kFailureClasses.text(run.cancel_cause), run.last_seq, header.previous, run.cancel_now)
+            kFailureClasses.text(run.cancel_cause), run.last_seq, header.previous, run.cancel_now, run.late)
       .run();
 }
 
 Result<void> update_run(Connection& connection, const Run& run) {
   return connection.query(kUpdateRun)
       .bind(run.header.id, kRunStates.text(run.state), run.started_at, run.ended_at, to_json(run.failures),
-            kFailureClasses.text(run.cancel_cause), run.last_seq, run.cancel_now)
+            kFailureClasses.text(run.cancel_cause), run.last_seq, run.cancel_now, run.late)
       .run();
 }
 

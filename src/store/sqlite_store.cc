@@ -35,7 +35,7 @@ struct Touched {
                             created = true;
                             instances.insert(event.tasks.begin(), event.tasks.end());
                           },
-                          [](const run::RunMoved&) {}, [](const run::RunReopened&) {},
+                          [](const run::RunMoved&) {}, [](const run::RunReopened&) {}, [](const run::DeadlinePassed&) {},
                           [this](const run::TaskMoved& event) { instances.insert(event.key); },
                           [this](const run::TaskReset& event) {
                             instances.insert(event.key);
@@ -89,6 +89,8 @@ Result<void> save(Connection& connection, const Batch& batch) {
   for (const auto& [name, value] : batch.vars) SLIPWAY_TRY(save_var(connection, name, value));
   for (const auto& service : batch.services) SLIPWAY_TRY(save_service(connection, service));
   for (const auto& name : batch.services_gone) SLIPWAY_TRY(delete_service(connection, name));
+  for (const auto& notice : batch.notices) SLIPWAY_TRY(save_notice(connection, notice));
+  for (const auto& id : batch.notices_gone) SLIPWAY_TRY(delete_notice(connection, id));
   return {};
 }
 
@@ -119,6 +121,7 @@ class SqliteStore final : public Store {
     SLIPWAY_TRY(recover_versions(recovered));
     SLIPWAY_TRY_ASSIGN(recovered.vars, load_vars(*writer_));
     SLIPWAY_TRY_ASSIGN(recovered.services, load_services(*writer_));
+    SLIPWAY_TRY_ASSIGN(recovered.notices, load_notices(*writer_));
     return recovered;
   }
 

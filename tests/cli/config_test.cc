@@ -48,5 +48,40 @@ TEST_F(ConfigTest, TellsAllMistakesWithPlaceAndCure) {
   EXPECT_NE(config.error().message.find("config.yaml:2:8: error[wrong-type]"), std::string::npos);
 }
 
+TEST_F(ConfigTest, ReadsNotifyTargets) {
+  write_user(
+      "notify:\n  ops: {slack: \"https://hooks.example.org/x\"}\n"
+      "  team: {mail: \"smtp://mail:587\", username: u, secret: PW, from: a@b, to: [c@d, e@f]}\n");
+  const auto config = Config::load(env_);
+  ASSERT_TRUE(config) << config.error().message;
+  ASSERT_EQ(config->notify_targets().size(), 2U);
+  EXPECT_EQ(config->notify_targets().at("ops").kind, "slack");
+  EXPECT_EQ(config->notify_targets().at("ops").url, "https://hooks.example.org/x");
+  const NotifyTarget& team = config->notify_targets().at("team");
+  EXPECT_EQ(team.secret, "PW");
+  EXPECT_EQ(team.to, (std::vector<std::string>{"c@d", "e@f"}));
+  EXPECT_EQ(team.origin, root_ + "/slipway/config.yaml:3");
+}
+
+TEST_F(ConfigTest, TellsMistakesOfNotifyTargets) {
+  const std::pair<const char*, const char*> table[] = {
+      {"notify: x\n", "`notify` is a map of targets by name"},
+      {"notify: {ops: x}\n", "target `ops` is no map"},
+      {"notify: {ops: {}}\n", "target `ops` says not where to"},
+      {"notify: {ops: {slak: \"https://x\"}}\n", "did you mean `slack`?"},
+      {"notify: {ops: {slack: \"ftp://x\"}}\n", "`slack` takes an address"},
+      {"notify: {ops: {slack: \"https://x\", teams: \"https://y\"}}\n", "this is slack already"},
+      {"notify: {ops: {mail: \"smtp://x\"}}\n", "target `ops` needs `from` and `to`"},
+      {"notify: {ops: {mail: \"smtp://x\", from: a@b, to: c}}\n", "`c` is no mail address"},
+      {"notify: {ops: {webhook: \"https://x\", secret: [a]}}\n", "`secret` takes one value"},
+  };
+  for (const auto& [text, expected] : table) {
+    write_user(text);
+    const auto config = Config::load(env_);
+    ASSERT_FALSE(config) << text;
+    EXPECT_NE(config.error().message.find(expected), std::string::npos) << config.error().message;
+  }
+}
+
 }  // namespace
 }  // namespace slipway::cli

@@ -40,8 +40,11 @@ struct CourierTest : testing::Test {
   std::unique_ptr<Courier> courier;
 
   void start() {
-    courier = std::make_unique<Courier>(std::map<std::string, Target>{{"ops", {"ops"}}}, notifier, clock, Logger(),
-                                        [this](Outcome outcome) {
+    const auto find = [](const std::string& name) -> Result<Target> {
+      if (name == "ops") return Target{name};
+      return Error{ErrorCode::NotFound, "there is no target `" + name + "`", {}};
+    };
+    courier = std::make_unique<Courier>(find, notifier, clock, Logger(), [this](Outcome outcome) {
                                           const std::lock_guard lock(mutex);
                                           outcomes.push_back(std::move(outcome));
                                           arrived.notify_all();

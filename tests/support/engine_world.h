@@ -28,6 +28,14 @@ class FakeSecrets final : public engine::SecretSource {
   std::map<std::string, std::string> values;
 };
 
+// Takes what it is given and says nothing.
+class FakeCarrier final : public engine::NoticeCarrier {
+ public:
+  void deliver(run::Notice notice) override { delivered.push_back(std::move(notice)); }
+
+  std::vector<run::Notice> delivered;
+};
+
 class EngineWorld {
  public:
   EngineWorld() : machine([this](const exec::LaunchSpec& spec) { return behave(spec); }) {
@@ -42,6 +50,7 @@ class EngineWorld {
     executor = std::make_unique<FakeExecutor>(machine, clock, rng);
     daemon = std::make_unique<engine::Engine>(options, *store, *executor, secrets, clock, rng, Logger());
     executor->set_sink(daemon.get());
+    daemon->set_notice_carrier(&carrier);
     const auto recovered = daemon->recover();
     ASSERT_TRUE(recovered) << recovered.error().message;
   }
@@ -93,6 +102,7 @@ class EngineWorld {
   SimClock clock{at_second(0)};
   Rng rng{1};
   FakeSecrets secrets;
+  FakeCarrier carrier;
   std::map<std::string, Script> scripts;           // by task; the default succeeds at once
   std::map<AttemptId, exec::LaunchSpec> launched;  // what was started
   FakeMachine machine;

@@ -67,6 +67,8 @@ class Writer {
     }
     for (const auto& service : batch.services) disk_.services[service.name] = service;
     for (const auto& name : batch.services_gone) disk_.services.erase(name);
+    for (const auto& notice : batch.notices) disk_.notices.try_emplace(notice.id, notice);
+    for (const auto& id : batch.notices_gone) disk_.notices.erase(id);
     ++disk_.commits;
   }
 
@@ -175,6 +177,7 @@ Result<store::Recovered> MemoryStore::recover() {
   for (const VersionId& id : used)
     if (disk_->versions.count(id) != 0) recovered.versions[id] = disk_->versions.at(id);
   for (const auto& [name, service] : disk_->services) recovered.services.push_back(service);
+  for (const auto& [id, notice] : disk_->notices) recovered.notices.push_back(notice);
   recovered.vars = disk_->vars;
   recovered.boot_epoch = ++disk_->boot_epoch;
   return recovered;

@@ -17,6 +17,7 @@ struct MemoryDisk {
   std::map<VersionId, store::DagVersion> versions;
   std::map<DagId, store::DagRow> dags;
   std::map<ServiceId, store::Service> services;
+  std::map<std::string, run::Notice> notices;
   std::map<std::pair<std::string, std::string>, std::string> blobs;
   Value vars = Value::Object{};
   std::set<std::tuple<DagId, std::string, Instant>> ticks;

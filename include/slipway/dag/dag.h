@@ -131,6 +131,26 @@ struct Check {
   SourceSpan span;
 };
 
+// What a DAG can ask to be told.
+enum class NoticeKind : unsigned char { Failure, Success, Retry, Deadline };
+inline constexpr EnumTable<NoticeKind, 4> kNoticeKinds{{{
+    {NoticeKind::Failure, "failure", "a run failed"},
+    {NoticeKind::Success, "success", "a run succeeded"},
+    {NoticeKind::Retry, "retry", "a task failed and will be tried again"},
+    {NoticeKind::Deadline, "deadline", "a run is not over although its deadline has passed"},
+}}};
+
+// Targets are names of the server's config.
+struct NotifyRule {
+  std::vector<NoticeKind> on{NoticeKind::Failure};
+  std::string to;
+  SourceSpan span;
+};
+struct Deadline {
+  Duration after{0};   // the run's logical date
+  std::string notify;  // a target besides those of the rules; may be empty
+};
+
 struct Smoke {
   std::string path;  // "/generate"
   bool post = false;
@@ -250,6 +270,8 @@ struct Dag {
   double weight = 1;    // share of a pool against other DAGs of the same class
   Duration timeout{0};  // of a run; 0 = none
   bool paused_on_create = false;
+  std::vector<NotifyRule> notify;
+  std::optional<Deadline> deadline;
   std::vector<PlannedUse> planned;
 
   [[nodiscard]] const Task* find(const TaskId& id) const;  // O(log n)

@@ -74,7 +74,13 @@ struct StopService {
   ServiceId name;
 };
 
-using Command = std::variant<TriggerRun, CancelRun, RetryRun, PauseDag, SetVar, DagFolder, SetSecret, StopService>;
+// A notice was sent, or given up on: it is kept no longer.
+struct NoticeDone {
+  std::string id;
+};
+
+using Command = std::variant<TriggerRun, CancelRun, RetryRun, PauseDag, SetVar, DagFolder, SetSecret, StopService,
+                             NoticeDone>;
 
 // What a command gives back: for TriggerRun the run's id, else empty.
 struct Reply {
@@ -116,6 +122,15 @@ class Observer {
   virtual void on_committed(const std::vector<run::Event>& events) = 0;
 };
 
+// Carries committed notices to their targets, and submits NoticeDone for each in the end. What was not done when the
+// daemon ended is handed over again at the next start.
+class NoticeCarrier {
+ public:
+  virtual ~NoticeCarrier() = default;
+  // Engine thread; must not block.
+  virtual void deliver(run::Notice notice) = 0;
+};
+
 class Engine final : public exec::ReportSink {
  public:
   // All references must outlive the engine.
@@ -144,6 +159,8 @@ class Engine final : public exec::ReportSink {
   void request_stop();
 
   void set_observer(Observer* observer);
+  // Before recover(). Without a carrier notices are kept until there is one.
+  void set_notice_carrier(NoticeCarrier* carrier);
   // Any thread: the sentence of sched::why, computed on the engine thread.
   [[nodiscard]] Result<std::string> why(const RunId& run, const TaskKey& key, Duration timeout);
   // The current state, for simulators and tests. Engine thread only.

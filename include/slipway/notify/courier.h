@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 
@@ -26,9 +25,11 @@ struct Outcome {
 
 class Courier {
  public:
-  // `done` is called on the courier's thread, once for every notice that was delivered or given up on. `targets` by
-  // name; a notice to none of them is given up on at once. All references must outlive the courier.
-  Courier(std::map<std::string, Target> targets, Notifier& notifier, const Clock& clock, Logger log,
+  // Looked up at every try, so that a secret may be changed meanwhile. An error other than Unavailable is final.
+  using FindTarget = std::function<Result<Target>(const std::string& name)>;
+  // Both functions are called on the courier's thread, `done` once for every notice that was delivered or given up on.
+  // All references must outlive the courier.
+  Courier(FindTarget find_target, Notifier& notifier, const Clock& clock, Logger log,
           std::function<void(Outcome)> done);
   // Leaves what is not delivered; whoever stores the notices hands them over again.
   ~Courier();

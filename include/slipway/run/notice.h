@@ -4,19 +4,14 @@
 
 #include <string>
 
-#include "slipway/base/enum_table.h"
 #include "slipway/base/time.h"
 #include "slipway/base/value.h"
+#include "slipway/dag/dag.h"
 
 namespace slipway::run {
 
-enum class NoticeKind : unsigned char { Failure, Success, Retry, Deadline };
-inline constexpr EnumTable<NoticeKind, 4> kNoticeKinds{{{
-    {NoticeKind::Failure, "failure", "a run failed"},
-    {NoticeKind::Success, "success", "a run succeeded"},
-    {NoticeKind::Retry, "retry", "a task failed and will be tried again"},
-    {NoticeKind::Deadline, "deadline", "a run is not over although its deadline has passed"},
-}}};
+using dag::kNoticeKinds;
+using dag::NoticeKind;
 
 struct Notice {
   std::string id;      // "RUN/failure@ops": one happening, one target

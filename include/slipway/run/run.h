@@ -91,6 +91,7 @@ struct Run {
   std::vector<std::string> failures;               // why it failed: "finetune: exit code 65 (user)"
   FailureClass cancel_cause = FailureClass::None;  // External (somebody) or Timeout, once cancelling
   bool cancel_now = false;                         // while cancelling: no grace, no teardowns
+  bool late = false;                               // its deadline passed before it was over
   std::map<TaskKey, TaskInstance> tasks;
   std::map<AttemptId, Attempt> attempts;  // all attempts of all tasks
   std::uint64_t last_seq = 0;             // of the last event applied; events count from 1 without gaps
@@ -175,9 +176,11 @@ struct TaskReset {
 };
 // A terminal run goes on because instances are reset by the events that follow. It queues behind the DAG's active runs.
 struct RunReopened {};
+// The run was not over at the deadline of its DAG; told once.
+struct DeadlinePassed {};
 
 using EventBody = std::variant<RunCreated, RunMoved, TaskMoved, AttemptOpened, AttemptStarted, AttemptStopping,
-                               AttemptEnded, TaskReset, RunReopened, TaskExpanded>;
+                               AttemptEnded, TaskReset, RunReopened, TaskExpanded, DeadlinePassed>;
 
 struct Event {
   RunId run;

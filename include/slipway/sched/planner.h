@@ -53,6 +53,11 @@ struct Fence {
   std::string reason;
 };
 
+// The deadline of the run's DAG has passed, and the run is not over.
+struct Late {
+  RunId run;
+};
+
 struct RunMove {
   RunId run;
   run::RunState to;
@@ -68,11 +73,12 @@ struct Plan {
   std::vector<Launch> launches;  // in launch order; every one fits
   std::vector<Stop> stops;
   std::vector<Fence> fences;
+  std::vector<Late> late;
   std::optional<Instant> wake_at;  // earliest instant at which decide() could answer differently by time alone
 
   [[nodiscard]] bool empty() const {
     return runs.empty() && cursors.empty() && run_moves.empty() && moves.empty() && launches.empty() && stops.empty() &&
-           fences.empty();
+           fences.empty() && late.empty();
   }
 };
 

@@ -13,6 +13,7 @@
 #include "slipway/base/result.h"
 #include "slipway/base/time.h"
 #include "slipway/base/value.h"
+#include "slipway/run/notice.h"
 #include "slipway/run/run.h"
 
 namespace slipway::store {
@@ -56,10 +57,12 @@ struct Batch {
   std::map<std::string, std::optional<Value>> vars;  // set or deleted
   std::vector<Service> services;                     // upserted by name
   std::vector<ServiceId> services_gone;
+  std::vector<run::Notice> notices;        // to be sent; inserted if absent
+  std::vector<std::string> notices_gone;  // by id: sent or given up on
 
   [[nodiscard]] bool empty() const {
     return events.empty() && versions.empty() && dags.empty() && vars.empty() && services.empty() &&
-           services_gone.empty();
+           services_gone.empty() && notices.empty() && notices_gone.empty();
   }
 };
 
@@ -77,6 +80,7 @@ struct Recovered {
   std::map<VersionId, DagVersion> versions;  // those used by `runs` and `dags`
   Value vars;                                // object
   std::vector<Service> services;
+  std::vector<run::Notice> notices;  // not sent yet, oldest first
   std::uint64_t boot_epoch = 0;  // counts daemon starts on this home; this start included
 };
 

@@ -154,13 +154,13 @@ void step(Front& front) {
       const short want = wanted(*front.pairs[i], side);
       fds[2 + 2 * i + side] = {want == 0 ? -1 : front.pairs[i]->fd[side], want, 0};
     }
-  if (poll(fds, static_cast<nfds_t>(2 + 2 * front.count), -1) < 0) return;
+  if (poll(fds, 2 + 2 * static_cast<nfds_t>(front.count), -1) < 0) return;
   if (fds[0].revents != 0)
     while (const int signal = next_signal(front.signals))
       if (signal == kStopSignal || signal == kStopNowSignal) _exit(0);
   // Backwards, because closing moves the last pair into the gap.
   for (int i = front.count - 1; i >= 0; --i)
-    if (!serve_pair(*front.pairs[i], fds + 2 + 2 * i)) close_pair(front, i);
+    if (!serve_pair(*front.pairs[i], &fds[2 + 2 * i])) close_pair(front, i);
   if (fds[1].revents != 0) accept_caller(front);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 namespace slipway::ml {
 namespace {
@@ -31,10 +32,13 @@ std::size_t byte_size(Dtype dtype) {
 // calloc, not aligned_alloc: it takes untouched zero pages from the kernel, which stay virtual until written.
 Matrix::Matrix(std::int64_t rows, std::int64_t cols) : rows_(rows), cols_(cols) {
   SLIPWAY_ASSERT(rows >= 0 && cols >= 0);
-  void* allocation = std::calloc(static_cast<std::size_t>(rows * cols) * sizeof(float) + kAlignment, 1);
+  const std::size_t bytes = static_cast<std::size_t>(rows * cols) * sizeof(float);
+  std::size_t space = bytes + kAlignment;
+  void* allocation = std::calloc(space, 1);
   SLIPWAY_ASSERT(allocation != nullptr);
-  const auto address = (reinterpret_cast<std::uintptr_t>(allocation) + kAlignment - 1) & ~(kAlignment - 1);
-  data_ = {reinterpret_cast<float*>(address), Free{allocation}};
+  void* aligned = allocation;
+  std::align(kAlignment, bytes, aligned, space);
+  data_ = {static_cast<float*>(aligned), Free{allocation}};
 }
 
 void Matrix::Free::operator()(float*) const noexcept { std::free(allocation); }
