@@ -161,8 +161,8 @@ struct Daemon::Parts {
     engine = std::make_unique<engine::Engine>(std::move(made), *store, *executor, *secrets, clock, rng, log);
     relay.connect(*engine);
     post = std::make_unique<Post>(
-        options.notify_targets, [this](const std::string& name) { return HomeSecrets(*store, *vault).get(name); }, clock,
-        log, [this](std::string id) { engine->submit(engine::NoticeDone{std::move(id)}, {}); });
+        options.notify_targets, [this](const std::string& name) { return HomeSecrets(*store, *vault).get(name); },
+        clock, log, [this](std::string id) { engine->submit(engine::NoticeDone{std::move(id)}, {}); });
     engine->set_notice_carrier(post.get());
     engine_thread = std::thread([this] {
       const auto ended = engine->run();

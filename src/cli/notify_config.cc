@@ -63,8 +63,9 @@ class TargetReader {
     if (field == nullptr) {
       const auto near = nearest(member.key, known_words());
       return out_.error("unknown-key", member.key_span, "`" + member.key + "` is no field of a target",
-                        near ? "did you mean `" + *near + "`?" : "it takes webhook, slack, teams or mail, secret, "
-                                                                 "username, from, to");
+                        near ? "did you mean `" + *near + "`?"
+                             : "it takes webhook, slack, teams or mail, secret, "
+                               "username, from, to");
     }
     if (!member.value.is_scalar())
       return out_.error("wrong-type", member.value.span, "`" + member.key + "` takes one value", "");

@@ -45,10 +45,10 @@ struct CourierTest : testing::Test {
       return Error{ErrorCode::NotFound, "there is no target `" + name + "`", {}};
     };
     courier = std::make_unique<Courier>(find, notifier, clock, Logger(), [this](Outcome outcome) {
-                                          const std::lock_guard lock(mutex);
-                                          outcomes.push_back(std::move(outcome));
-                                          arrived.notify_all();
-                                        });
+      const std::lock_guard lock(mutex);
+      outcomes.push_back(std::move(outcome));
+      arrived.notify_all();
+    });
   }
   Outcome outcome(std::size_t index) {
     std::unique_lock lock(mutex);

@@ -79,8 +79,8 @@ struct NoticeDone {
   std::string id;
 };
 
-using Command = std::variant<TriggerRun, CancelRun, RetryRun, PauseDag, SetVar, DagFolder, SetSecret, StopService,
-                             NoticeDone>;
+using Command =
+    std::variant<TriggerRun, CancelRun, RetryRun, PauseDag, SetVar, DagFolder, SetSecret, StopService, NoticeDone>;
 
 // What a command gives back: for TriggerRun the run's id, else empty.
 struct Reply {

@@ -57,7 +57,7 @@ struct Batch {
   std::map<std::string, std::optional<Value>> vars;  // set or deleted
   std::vector<Service> services;                     // upserted by name
   std::vector<ServiceId> services_gone;
-  std::vector<run::Notice> notices;        // to be sent; inserted if absent
+  std::vector<run::Notice> notices;       // to be sent; inserted if absent
   std::vector<std::string> notices_gone;  // by id: sent or given up on
 
   [[nodiscard]] bool empty() const {
@@ -81,7 +81,7 @@ struct Recovered {
   Value vars;                                // object
   std::vector<Service> services;
   std::vector<run::Notice> notices;  // not sent yet, oldest first
-  std::uint64_t boot_epoch = 0;  // counts daemon starts on this home; this start included
+  std::uint64_t boot_epoch = 0;      // counts daemon starts on this home; this start included
 };
 
 // A page of runs, newest first.
