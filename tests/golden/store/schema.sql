@@ -60,6 +60,14 @@ CREATE TABLE meta (
   value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE notice (
+  id     TEXT NOT NULL PRIMARY KEY,
+  target TEXT NOT NULL,
+  kind   TEXT NOT NULL,
+  at     INTEGER NOT NULL,
+  data   TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE pruning (
   run TEXT NOT NULL PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
@@ -82,7 +90,7 @@ CREATE TABLE run (
   failures        TEXT NOT NULL,
   cancel_cause    TEXT NOT NULL,
   last_seq        INTEGER NOT NULL
-, previous TEXT NOT NULL DEFAULT '', cancel_now INTEGER NOT NULL DEFAULT 0 CHECK (cancel_now IN (0, 1))) STRICT;
+, previous TEXT NOT NULL DEFAULT '', cancel_now INTEGER NOT NULL DEFAULT 0 CHECK (cancel_now IN (0, 1)), late INTEGER NOT NULL DEFAULT 0 CHECK (late IN (0, 1))) STRICT;
 
 CREATE TABLE service (
   name         TEXT NOT NULL PRIMARY KEY,
