@@ -94,7 +94,8 @@ constexpr std::array kSchedule{
     FieldRow{"missed", "one of <missed>", "last", kNone, Now, "what becomes of missed ticks"},
     FieldRow{"max_missed", "integer 1..10000", "100", kNone, Now, "how many missed ticks fire where missed is all"},
     FieldRow{"overlap", "one of <overlap>", "queue", kNone, Now, "what a tick does while max_active_runs are active"},
-    FieldRow{"jitter", "duration", "0s", kNone, Later, "spread starts over this long"},
+    FieldRow{"jitter", "duration", "0s", kNone, Now,
+             "a run starts up to so much after its tick, by an amount that follows from DAG, entry and tick"},
     FieldRow{"params", "map by name", "", kNone, Now, "parameters of its runs"},
     FieldRow{"params.*", "any", "", kNone, Now, "the value"},
 };

@@ -42,7 +42,9 @@ class ScheduleReader {
       read_rules(node, schedule);
       read_values(node, schedule);
     }
-    if (read_kind(node, map ? node.find("cron") : &node, schedule)) add(node, std::move(schedule));
+    if (!read_kind(node, map ? node.find("cron") : &node, schedule)) return;
+    check_jitter(node, schedule);
+    add(node, std::move(schedule));
   }
 
  private:
@@ -129,10 +131,19 @@ class ScheduleReader {
     assign(schedule.missed, read_word(node.find("missed"), kMissed));
     assign(schedule.max_missed, read_int(node.find("max_missed")));
     assign(schedule.overlap, read_word(node.find("overlap"), kOverlaps));
+    assign(schedule.jitter, read_duration(node.find("jitter")));
     const Node* bound = node.find("max_missed");
     if (is_written(bound) && schedule.missed != Missed::All)
       draft_.out.warning("no-effect", bound->span, "`max_missed` has an effect only with `missed: all`",
                          "remove it, or write missed: all");
+  }
+
+  void check_jitter(const Node& node, const Schedule& schedule) {
+    const bool follows_itself = schedule.kind == ScheduleKind::Continuous;
+    const bool at_once = schedule.kind == ScheduleKind::Once && !schedule.start;
+    if (schedule.jitter != Duration(0) && (follows_itself || at_once))
+      draft_.out.warning("no-effect", node.find("jitter")->span,
+                         "`jitter` has no effect: this entry has no tick by time", "remove it, or give a time");
   }
 
   void read_values(const Node& node, Schedule& schedule) {

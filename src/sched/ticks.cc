@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sched/wake.h"
+#include "slipway/base/rng.h"
 
 namespace slipway::sched {
 namespace {
@@ -43,7 +44,7 @@ class SchedulePlanner {
   void by_time() {
     const auto next = entry_.next_ticks.find(schedule_.name);
     if (next == entry_.next_ticks.end()) return;
-    if (next->second > now_) return wake_by(plan_.wake_at, next->second);
+    if (start_of(next->second) > now_) return wake_by(plan_.wake_at, start_of(next->second));
     const Due due = collect(next->second);
     if (due.more && discard_surplus(due)) return;
     fire(due);
@@ -53,9 +54,18 @@ class SchedulePlanner {
   void once() {
     const Instant tick = schedule_.start.value_or(now_);
     if (entry_.cursors.count(schedule_.name) != 0 || (schedule_.end && tick > *schedule_.end)) return;
-    if (tick > now_) return wake_by(plan_.wake_at, tick);
+    const Instant due = schedule_.start ? start_of(tick) : tick;
+    if (due > now_) return wake_by(plan_.wake_at, due);
     add_run(tick);
     plan_.cursors.push_back({id_, schedule_.name, tick, 0});
+  }
+
+  // When the run of a tick is made: a delay below `jitter` that is the same whenever it is asked for, so that neither a
+  // restart nor an unpausing draws again. Ticks stay in order: one whose turn came early waits for those before it.
+  [[nodiscard]] Instant start_of(Instant tick) const {
+    if (schedule_.jitter <= Duration(0)) return tick;
+    Rng rng(stable_hash(id_.str() + "|" + schedule_.name + "|" + std::to_string(to_micros(tick))));
+    return tick + Duration(static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(schedule_.jitter.count()))));
   }
 
   void continuous() {
@@ -74,14 +84,14 @@ class SchedulePlanner {
     const std::size_t bound = std::max(kTicksPerRound, 2 * keep_max());
     Due due;
     std::optional<Instant> tick = first;
-    while (tick && *tick <= now_ && due.ticks.size() < bound) {
+    while (tick && start_of(*tick) <= now_ && due.ticks.size() < bound) {
       const auto after = dag::next_tick(schedule_, *tick);
       const Duration half = after ? (*after - *tick) / 2 : kGraceMax;
       due.ticks.push_back(*tick);
-      due.on_time.push_back(now_ - *tick <= schedule_.grace.value_or(std::min(kGraceMax, half)));
+      due.on_time.push_back(now_ - start_of(*tick) <= schedule_.grace.value_or(std::min(kGraceMax, half)));
       tick = after;
     }
-    due.more = tick && *tick <= now_;
+    due.more = tick && start_of(*tick) <= now_;
     return due;
   }
 

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <set>
+#include <sstream>
+
 #include "support/world.h"
 
 namespace slipway::sched {
@@ -149,6 +153,58 @@ Plan overlapping(Overlap overlap, Missed missed, int existing, bool settled = tr
   return world.decide();
 }
 
+// --- the tables of docs/dag-format.md ---
+
+std::vector<std::vector<std::string>> docs_table(const std::string& header) {
+  std::ifstream file(SLIPWAY_SOURCE_DIR "/docs/dag-format.md");
+  std::vector<std::vector<std::string>> rows;
+  bool inside = false;
+  for (std::string line; std::getline(file, line);) {
+    if (line == header) inside = true;
+    if (!inside || line == header || line.starts_with("|---")) continue;
+    if (!line.starts_with("|")) break;
+    std::vector<std::string> cells;
+    std::istringstream stream(line.substr(1));
+    for (std::string cell; std::getline(stream, cell, '|');) {
+      const auto first = cell.find_first_not_of(' ');
+      cells.push_back(first == std::string::npos ? "" : cell.substr(first, cell.find_last_not_of(' ') + 1 - first));
+    }
+    rows.push_back(std::move(cells));
+  }
+  return rows;
+}
+
+TEST(TicksDocs, TheTableOfMissedTicksIsTrue) {
+  const auto rows = docs_table("| missed | grace | max_missed | now | fires | recorded |");
+  ASSERT_EQ(rows.size(), 12U);
+  for (const auto& row : rows) {
+    dag::Schedule schedule = hourly();
+    schedule.missed = *dag::kMissed.parse(row[0]);
+    if (!row[1].empty()) schedule.grace = *parse_duration(row[1]);
+    schedule.max_missed = std::stoi(row[2]);
+    World world = world_at(schedule, ("2024-01-01T" + row[3] + ":00Z").c_str());
+    dag::Dag dag = *world.snapshot.dags.begin()->second.dag;
+    dag.max_active_runs = 10;
+    world.snapshot.dags.begin()->second.dag = std::make_shared<const dag::Dag>(dag);
+    const Plan plan = world.decide();
+    EXPECT_EQ(ticks(plan), row[4].empty() ? "" : row[4] + " ") << row[0] << " at " << row[3];
+    ASSERT_EQ(plan.cursors.size(), 1U);
+    EXPECT_EQ(plan.cursors[0].missed, std::stoi(row[5])) << row[0] << " at " << row[3];
+  }
+}
+
+TEST(TicksDocs, TheTableOfOverlapsIsTrue) {
+  const auto rows = docs_table("| overlap | missed | runs | the tick |");
+  ASSERT_EQ(rows.size(), 8U);
+  for (const auto& row : rows) {
+    const Plan plan = overlapping(*dag::kOverlaps.parse(row[0]), *dag::kMissed.parse(row[1]), std::stoi(row[2]));
+    const bool cancels = !plan.run_moves.empty() && plan.run_moves[0].to == run::RunState::Cancelling;
+    const std::string did = std::string(plan.runs.empty() ? "recorded" : "fires") + (cancels ? ", cancels" : "");
+    EXPECT_EQ(did, row[3]) << row[0] << " " << row[2];
+    EXPECT_EQ(plan.cursors.at(0).missed, plan.runs.empty() ? 1 : 0) << row[0] << " " << row[2];
+  }
+}
+
 TEST(Ticks, OverlapQueueLetsOneWait) {
   EXPECT_EQ(ticks(overlapping(Overlap::Queue, Missed::Last, 1)), "11:00 ");
   const Plan full = overlapping(Overlap::Queue, Missed::Last, 2);
@@ -181,6 +237,108 @@ TEST(Ticks, TwoTicksAtOnceWithRoomForOneQueueTheSecond) {
   const Plan plan = world.decide();
   EXPECT_EQ(ticks(plan), "11:00 12:00 ");
   EXPECT_EQ(plan.cursors.at(0).missed, 1);
+}
+
+TEST(Ticks, JitterDelaysTheStartAndNothingElse) {
+  dag::Schedule schedule = hourly();
+  schedule.jitter = std::chrono::minutes(20);
+  std::set<Instant> starts;
+  Instant cursor = at("2024-01-01T10:00:00Z");
+  for (int i = 0; i < 50; ++i) {
+    World world = world_at(schedule, "2024-01-01T10:00:00Z");
+    run::DagEntry& entry = world.snapshot.dags.begin()->second;
+    entry.cursors["s"] = cursor;
+    run::index_ticks(entry);
+    const Instant tick = cursor + std::chrono::hours(1);
+    world.now = tick;
+    Plan plan = world.decide();
+    const Instant due = plan.runs.empty() ? *plan.wake_at : tick;
+    EXPECT_GE(due, tick);
+    EXPECT_LT(due, tick + schedule.jitter);
+    world.now = due - Duration(1);
+    EXPECT_TRUE(world.decide().runs.empty());
+    world.now = due;
+    plan = world.decide();
+    ASSERT_EQ(plan.runs.size(), 1U);
+    EXPECT_EQ(plan.runs[0].tick, tick) << "the logical date is the tick";
+    EXPECT_EQ(plan.cursors.at(0).missed, 0) << "the delay is not counted as lateness";
+    starts.insert(due - (tick - cursor) * i);
+    cursor = tick;
+  }
+  EXPECT_GT(starts.size(), 45U) << "spread";
+}
+
+TEST(Ticks, JitterIsTheSameAfterARestartAndDiffersByDag) {
+  dag::Schedule schedule = hourly();
+  schedule.jitter = std::chrono::minutes(20);
+  std::set<Instant> due;
+  for (const char* id : {"d", "e", "d"}) {
+    World world;
+    dag::Dag dag = make_dag({{"a"}});
+    dag.id = DagId(id);
+    dag.schedules = {schedule};
+    world.now = at("2024-01-01T10:00:00Z");
+    world.add(dag);
+    due.insert(*world.decide().wake_at);
+  }
+  EXPECT_EQ(due.size(), 2U);
+}
+
+// The wall clock is set under a schedule: what fires, and that nothing fires twice.
+TEST(Ticks, ClockStepsMakeNoStormAndNoDouble) {
+  struct Row {
+    const char* set_to;  // at 12:00:30, after the ticks up to 12:00 fired
+    Missed missed;
+    const char* fires;  // at once
+    int recorded;
+    const char* wakes;
+  };
+  const Row rows[] = {
+      {"2024-01-01T13:00:30Z", Missed::Last, "13:00 ", 0, "2024-01-01T14:00:00Z"},
+      {"2024-01-01T13:45:00Z", Missed::None, "", 1, "2024-01-01T14:00:00Z"},
+      {"2024-01-02T12:00:30Z", Missed::Last, "12:00 ", 23, "2024-01-02T13:00:00Z"},
+      {"2024-01-02T12:45:00Z", Missed::Last, "12:00 ", 23, "2024-01-02T13:00:00Z"},
+      {"2024-01-02T12:45:00Z", Missed::None, "", 24, "2024-01-02T13:00:00Z"},
+      {"2024-01-01T11:00:30Z", Missed::Last, "", 0, "2024-01-01T13:00:00Z"},
+      {"2024-01-01T11:00:30Z", Missed::All, "", 0, "2024-01-01T13:00:00Z"},
+      {"2023-12-31T12:00:30Z", Missed::Last, "", 0, "2024-01-01T13:00:00Z"},
+  };
+  for (const Row& row : rows) {
+    dag::Schedule schedule = hourly();
+    schedule.missed = row.missed;
+    World world = world_at(schedule, "2024-01-01T12:00:30Z");
+    run::DagEntry& entry = world.snapshot.dags.begin()->second;
+    entry.cursors["s"] = at("2024-01-01T12:00:00Z");
+    run::index_ticks(entry);
+    world.now = at(row.set_to);
+    const Plan plan = world.decide();
+    EXPECT_EQ(ticks(plan), row.fires) << row.set_to;
+    EXPECT_EQ(plan.cursors.empty() ? 0 : plan.cursors[0].missed, row.recorded) << row.set_to;
+    world.carry_out(plan);
+    EXPECT_TRUE(world.decide().runs.empty()) << row.set_to;
+    EXPECT_EQ(world.decide().wake_at, at(row.wakes)) << row.set_to;
+  }
+}
+
+// POSIX time has no leap seconds, so neither has a tick: 2016-12-31T23:59:60Z is no instant here, and the minutes on
+// either side of it are 60 s apart.
+TEST(Ticks, LeapSecondsAreNoMatter) {
+  dag::Schedule schedule;
+  schedule.name = "s";
+  schedule.cron = *dag::parse_cron("* * * * *");
+  World world;
+  dag::Dag dag = make_dag({{"a"}});
+  dag.max_active_runs = 10;
+  dag.schedules = {schedule};
+  world.now = at("2016-12-31T23:58:30Z");
+  world.add(dag);
+  std::vector<Instant> fired;
+  for (world.now = at("2016-12-31T23:58:30Z"); world.now < at("2017-01-01T00:01:30Z"); world.now += Duration(500'000)) {
+    const Plan plan = world.decide();
+    for (const NewRun& run : plan.runs) fired.push_back(run.tick);
+    world.carry_out(plan);
+  }
+  EXPECT_EQ(fired, (std::vector{at("2016-12-31T23:59:00Z"), at("2017-01-01T00:00:00Z"), at("2017-01-01T00:01:00Z")}));
 }
 
 TEST(Ticks, OnceFiresOnce) {

@@ -81,6 +81,8 @@ struct Schedule {
   Missed missed = Missed::Last;
   int max_missed = 100;
   Overlap overlap = Overlap::Queue;
+  Duration jitter{
+      0};        // a run starts less than so much after its tick, by an amount that follows from DAG, entry and tick
   Value params;  // object, over the DAG's defaults
   SourceSpan span;
 };
