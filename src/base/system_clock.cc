@@ -1,6 +1,8 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include <fstream>
+
 #include "slipway/base/assert.h"
 #include "slipway/base/rng.h"
 #include "slipway/base/time.h"
@@ -20,6 +22,13 @@ Duration read(clockid_t id) {
 Instant SystemClock::now() const { return Instant(read(CLOCK_REALTIME)); }
 // BOOTTIME counts while the machine sleeps, so a deadline means the same on a laptop.
 MonoInstant SystemClock::monotonic() const { return MonoInstant(read(CLOCK_BOOTTIME)); }
+
+std::uint64_t SystemClock::boot() const {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  std::getline(file, id);
+  return stable_hash(id);
+}
 
 std::uint64_t entropy() {
   std::uint64_t bits = 0;

@@ -22,6 +22,7 @@ Core::Core(Options options, store::Store& store, exec::Executor& executor, Secre
       clock_(clock),
       log_(std::move(log)),
       rng_(rng) {
+  boot_ = clock_.boot();
   snapshot_.slots_total = options_.slots;
   snapshot_.vars = Value::Object{};
 }
@@ -47,10 +48,20 @@ void Core::settle() {
   }
 }
 
+// The clocks drift; what is on the disk must be about as true as what is committed beside it.
+void Core::keep_clock() {
+  constexpr Duration kDriftMax = std::chrono::milliseconds(100);
+  if (anchor_.boot == boot_ && std::chrono::abs(*wall_offset_ - anchor_.wall_offset) < kDriftMax) return;
+  anchor_ = {boot_, *wall_offset_};
+  batch_.clock = anchor_;
+}
+
 Result<void> Core::commit() {
   for (const RunId& id : changed_) batch_.runs.push_back(&snapshot_.runs.at(id).state);
   for (const DagId& id : changed_rows_) batch_.dags.push_back(rows_.at(id));
-  return batch_.empty() ? Result<void>() : store_.commit(batch_);
+  if (batch_.empty()) return {};
+  keep_clock();
+  return store_.commit(batch_);
 }
 
 void Core::act() {

@@ -55,6 +55,7 @@ class Core {
   RunId create_run(run::DagEntry& entry, run::RunHeader header);
   void save(store::DagRow& row);
   void save_cursors(const DagId& id);
+  void keep_clock();
   void drop_finished();
   [[nodiscard]] Result<std::shared_ptr<const dag::Dag>> load_version(const VersionId& id);
 
@@ -103,6 +104,8 @@ class Core {
   [[nodiscard]] const run::Attempt* open_attempt_of(const AttemptId& id);
   void end_attempt(const run::Attempt& attempt, const sched::Observation& seen);
   void follow_clock();
+  void follow_stored_clock(const std::optional<store::ClockAnchor>& stored);
+  void move_clock(const RunId& run, Duration by);
 
   // --- recovery.cc
   void restore_dag(const store::DagRow& row, const std::map<VersionId, store::DagVersion>& versions);
@@ -129,6 +132,8 @@ class Core {
 
   Instant now_;
   std::optional<Duration> wall_offset_;  // wall minus monotonic time at the last step
+  std::uint64_t boot_ = 0;
+  store::ClockAnchor anchor_;  // as last committed, or about to be
   std::optional<Instant> wake_at_;
   store::Batch batch_;
   std::set<RunId> loaded_;                               // brought back from the store in this step

@@ -29,6 +29,7 @@ Result<void> Core::recover() {
   log_.info("state recovered", {{"runs", std::to_string(snapshot_.runs.size())},
                                 {"dags", std::to_string(snapshot_.dags.size())},
                                 {"epoch", std::to_string(recovered.boot_epoch)}});
+  follow_stored_clock(recovered.clock);
   settle_open_attempts();
   return {};
 }

@@ -7,8 +7,6 @@ namespace {
 using run::AttemptState;
 using run::FailureClass;
 
-constexpr Duration kClockStep = std::chrono::seconds(2);
-
 // The output of a successful command must be one JSON object; `problem` says what is wrong with it otherwise.
 Value read_output(const exec::Exited& report, std::string& problem) {
   if (report.output_too_large) {
@@ -116,24 +114,6 @@ void Core::end_attempt(const run::Attempt& attempt, const sched::Observation& se
   if (ended.task_to == run::TaskState::UpForRetry) tell_of_retry(run, ended);
   emit(id.run, std::move(ended));
   effects_.forgets.push_back(id);
-}
-
-// Time-outs count elapsed time. When somebody sets the wall clock, deadlines move along with it.
-void Core::follow_clock() {
-  const Duration offset = now_.time_since_epoch() - clock_.monotonic().time_since_epoch();
-  const Duration step = wall_offset_ ? offset - *wall_offset_ : Duration(0);
-  wall_offset_ = offset;
-  if (step < kClockStep && step > -kClockStep) return;
-  log_.warn("the wall clock was set", {{"by", (step < Duration(0) ? "-" : "") + to_text(std::chrono::abs(step))}});
-  for (const auto& [run_id, run] : snapshot_.runs) {
-    std::vector<run::AttemptStarted> moved;
-    for (const AttemptId& id : run.open_attempts) {
-      const run::Attempt& attempt = run.state.attempts.at(id);
-      if (attempt.state == AttemptState::Running && attempt.deadline)
-        moved.push_back({id, AttemptState::Running, attempt.identity, *attempt.deadline + step, attempt.started_at});
-    }
-    for (auto& event : moved) emit(run_id, std::move(event));
-  }
 }
 
 }  // namespace slipway::engine

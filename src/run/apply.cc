@@ -45,6 +45,9 @@ class Checker {
     return is_terminal(run_.state) || run_.late ? illegal("a deadline passes once, before the run is over")
                                                 : Result<void>();
   }
+  Result<void> operator()(const ClockMoved&) const {
+    return is_terminal(run_.state) ? illegal("the clock moves nothing of a run that is over") : Result<void>();
+  }
   Result<void> operator()(const TaskMoved& event) const {
     const TaskInstance* instance = find(event.key);
     if (instance == nullptr) return no_task(event.key);
@@ -150,6 +153,25 @@ class Applier {
     run_.cancel_now = false;
   }
   void operator()(const DeadlinePassed&) { run_.late = true; }
+  void operator()(const ClockMoved& event) {
+    const auto move = [&](std::optional<Instant>& instant) {
+      if (instant) *instant += event.by;
+    };
+    move(run_.started_at);
+    for (auto& [key, instance] : run_.tasks) {
+      if (is_terminal(instance.state)) continue;
+      move(instance.started_at);
+      move(instance.retry_at);
+      move(instance.launch_since);
+    }
+    for (auto& [id, attempt] : run_.attempts) {
+      if (is_terminal(attempt.state)) continue;
+      move(attempt.started_at);
+      move(attempt.ended_at);
+      move(attempt.deadline);
+      move(attempt.stop_at);
+    }
+  }
   void operator()(const TaskMoved& event) {
     TaskInstance& instance = run_.tasks.at(event.key);
     instance.state = event.to;

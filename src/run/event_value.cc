@@ -24,6 +24,7 @@ Value encode(int value) { return value; }
 Value encode(const std::string& value) { return value; }
 Value encode(const Value& value) { return value; }
 Value encode(Instant value) { return to_rfc3339(value); }
+Value encode(Duration value) { return static_cast<std::int64_t>(value.count()); }  // microseconds
 Value encode(const AttemptId& value) { return value.str(); }
 Value encode(const TaskKey& value) { return value.str(); }
 template <class Tag>
@@ -69,6 +70,10 @@ bool decode(const Value& value, Instant& target) {
   const auto parsed = value.is_string() ? parse_rfc3339(value.as_string()) : Result<Instant>(Error{});
   if (parsed) target = *parsed;
   return parsed.has_value();
+}
+bool decode(const Value& value, Duration& target) {
+  if (value.is_int()) target = Duration(value.as_int());
+  return value.is_int();
 }
 bool decode(const Value& value, AttemptId& target) {
   const auto parsed = value.is_string() ? AttemptId::parse(value.as_string()) : std::nullopt;
@@ -204,6 +209,8 @@ void describe(Walker& walk, Body& body) {
     walk.optional("at", body.at);
   } else if constexpr (std::is_same_v<B, TaskReset>) {
     walk.required("task", body.key);
+  } else if constexpr (std::is_same_v<B, ClockMoved>) {
+    walk.required("by_us", body.by);
   } else {
     static_assert(std::is_same_v<B, RunReopened> || std::is_same_v<B, DeadlinePassed>);
   }
@@ -224,7 +231,8 @@ bool decode(const Value& value, RunHeader& header) {
 // In the order of EventBody's alternatives.
 constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kKinds{
     "run_created",   "run_moved",  "task_moved",   "attempt_opened", "attempt_started", "attempt_stopping",
-    "attempt_ended", "task_reset", "run_reopened", "task_expanded",  "deadline_passed"};
+    "attempt_ended", "task_reset", "run_reopened", "task_expanded",  "deadline_passed",
+    "clock_moved"};
 
 template <std::size_t I = 0>
 Result<EventBody> read_as(std::size_t kind, const Value& value) {

@@ -154,7 +154,13 @@ void fold(ActiveRun& run, const Event& event) {
   const Affected affected = affected_by(event.body);
   if (!affected.key) {
     apply(run.state, event);
-    if (std::holds_alternative<RunCreated>(event.body)) run = activate(std::move(run.state), std::move(run.dag));
+    // A clock that is set moves retries too; that is rare enough to derive everything anew.
+    if (std::holds_alternative<RunCreated>(event.body) || std::holds_alternative<ClockMoved>(event.body)) {
+      ActiveRun derived = activate(std::move(run.state), std::move(run.dag));
+      derived.due = run.due;
+      derived.past = std::move(run.past);
+      run = std::move(derived);
+    }
     if (!is_terminal(run.state.state)) touch_all(run);
     return;
   }

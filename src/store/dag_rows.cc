@@ -43,6 +43,12 @@ constexpr std::string_view kBlobs = "SELECT name, bytes FROM blob WHERE space = 
 constexpr std::string_view kNextBootEpoch = R"(
   UPDATE meta SET value = value + 1 WHERE name = 'boot_epoch' RETURNING value)";
 
+constexpr std::string_view kSaveMeta = R"(
+  INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value)";
+constexpr std::string_view kClock = R"(
+  SELECT boot.value, wall.value FROM meta AS boot, meta AS wall
+  WHERE boot.name = 'clock_boot' AND wall.name = 'clock_wall_offset')";
+
 Value to_json(const std::map<std::string, Instant>& cursors) {
   Value::Object object;
   for (const auto& [schedule, instant] : cursors) object.emplace(schedule, to_rfc3339(instant));
@@ -196,6 +202,22 @@ Result<std::map<std::string, std::string>> load_blobs(Connection& connection, co
     blobs.emplace(std::move(name), row.bytes());
   }));
   return blobs;
+}
+
+Result<void> save_clock(Connection& connection, const ClockAnchor& clock) {
+  SLIPWAY_TRY(connection.query(kSaveMeta).bind(std::string("clock_boot"), static_cast<std::int64_t>(clock.boot)).run());
+  return connection.query(kSaveMeta)
+      .bind(std::string("clock_wall_offset"), static_cast<std::int64_t>(clock.wall_offset.count()))
+      .run();
+}
+
+Result<std::optional<ClockAnchor>> load_clock(Connection& connection) {
+  std::optional<ClockAnchor> clock;
+  SLIPWAY_TRY(connection.query(kClock).each([&](Row& row) {
+    const auto boot = static_cast<std::uint64_t>(row.integer());
+    clock = ClockAnchor{boot, Duration(row.integer())};
+  }));
+  return clock;
 }
 
 Result<std::uint64_t> next_boot_epoch(Connection& connection) {

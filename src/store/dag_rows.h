@@ -33,6 +33,10 @@ namespace slipway::store {
 [[nodiscard]] Result<void> delete_blob(Connection& connection, const std::string& space, const std::string& name);
 [[nodiscard]] Result<std::map<std::string, std::string>> load_blobs(Connection& connection, const std::string& space);
 
+// The anchor last saved, if any.
+[[nodiscard]] Result<void> save_clock(Connection& connection, const ClockAnchor& clock);
+[[nodiscard]] Result<std::optional<ClockAnchor>> load_clock(Connection& connection);
+
 // Counts one more start of the daemon and returns the count.
 [[nodiscard]] Result<std::uint64_t> next_boot_epoch(Connection& connection);
 

@@ -22,6 +22,7 @@ struct Overloaded : Visitors... {
 // What the events of one run changed beside its summary row.
 struct Touched {
   bool created = false;
+  bool all_open = false;  // everything that is not over
   std::set<TaskKey> instances;
   std::set<TaskId> whole_tasks;  // every instance of
   std::set<AttemptId> attempts;
@@ -37,6 +38,7 @@ struct Touched {
                      instances.insert(event.tasks.begin(), event.tasks.end());
                    },
                    [](const run::RunMoved&) {}, [](const run::RunReopened&) {}, [](const run::DeadlinePassed&) {},
+                   [this](const run::ClockMoved&) { all_open = true; },
                    [this](const run::TaskMoved& event) { instances.insert(event.key); },
                    [this](const run::TaskReset& event) {
                      instances.insert(event.key);
@@ -48,6 +50,14 @@ struct Touched {
                    [&](const run::AttemptStopping& event) { attempt(event); },
                    [&](const run::AttemptEnded& event) { attempt(event); }},
         body);
+  }
+
+  void add_open(const run::Run& run) {
+    if (!all_open) return;
+    for (const auto& [key, instance] : run.tasks)
+      if (!run::is_terminal(instance.state)) instances.insert(key);
+    for (const auto& [id, attempt] : run.attempts)
+      if (!run::is_terminal(attempt.state)) attempts.insert(id);
   }
 };
 
@@ -77,6 +87,7 @@ Result<void> save_runs(Connection& connection, const Batch& batch) {
   for (const run::Run* run : batch.runs) {
     auto found = touched.find(run->header.id);
     SLIPWAY_ASSERT(found != touched.end());
+    found->second.add_open(*run);
     SLIPWAY_TRY(save_run(connection, *run, found->second));
   }
   for (const auto& event : batch.events) SLIPWAY_TRY(insert_event(connection, event));
@@ -92,7 +103,7 @@ Result<void> save(Connection& connection, const Batch& batch) {
   for (const auto& name : batch.services_gone) SLIPWAY_TRY(delete_service(connection, name));
   for (const auto& notice : batch.notices) SLIPWAY_TRY(save_notice(connection, notice));
   for (const auto& id : batch.notices_gone) SLIPWAY_TRY(delete_notice(connection, id));
-  return {};
+  return batch.clock ? save_clock(connection, *batch.clock) : Result<void>();
 }
 
 // Rows deleted at a time: some 3 ms.
@@ -123,6 +134,7 @@ class SqliteStore final : public Store {
     SLIPWAY_TRY_ASSIGN(recovered.vars, load_vars(*writer_));
     SLIPWAY_TRY_ASSIGN(recovered.services, load_services(*writer_));
     SLIPWAY_TRY_ASSIGN(recovered.notices, load_notices(*writer_));
+    SLIPWAY_TRY_ASSIGN(recovered.clock, load_clock(*writer_));
     return recovered;
   }
 

@@ -109,6 +109,26 @@ class StoreContract : public ::testing::TestWithParam<MakeStorePlace> {
 };
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(StoreContract);
 
+TEST_P(StoreContract, KeepsTheClocksAndWhatTheyMoved) {
+  EXPECT_FALSE(recovered_.clock.has_value());
+  Story story("r1");
+  const AttemptId id{RunId("r1"), key_of("a"), 1};
+  story.tell(run::RunMoved{run::RunState::Running});
+  story.tell(run::TaskMoved{key_of("a"), run::TaskState::Scheduled});
+  story.tell(run::AttemptOpened{id, "fake", {}});
+  story.tell(run::AttemptStarted{id, run::AttemptState::Running, "7:1", at_second(99)});
+  commit(story);
+  story.tell(run::ClockMoved{std::chrono::hours(-1)});
+  store::Batch batch = story.batch();
+  batch.clock = store::ClockAnchor{0xfedcba9876543210ULL, std::chrono::seconds(-5)};
+  ASSERT_TRUE(store_->commit(batch));
+  reopen();
+  EXPECT_EQ(recovered_.clock, batch.clock);
+  EXPECT_EQ(recovered_.runs.at(0), story.run);
+  EXPECT_EQ(recovered_.runs.at(0).attempts.at(id).deadline, at_second(99 - 3600));
+  expect_sound();
+}
+
 TEST_P(StoreContract, BeginsEmptyAndCountsItsStarts) {
   EXPECT_TRUE(recovered_.runs.empty());
   EXPECT_TRUE(recovered_.dags.empty());

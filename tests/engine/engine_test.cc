@@ -128,6 +128,24 @@ TEST_F(EngineTest, TimeOutsCountElapsedTimeWhenTheClockIsSet) {
   EXPECT_EQ(step(), clock.now() + 50s);
 }
 
+TEST_F(EngineTest, RunTimeOutsAndRetriesCountElapsedTimeToo) {
+  put("dag: d\ntimeout: 100s\ntasks:\n  a: {run: 'true', retry: {limit: 1, delay: 40s}}\n");
+  scripts["a"].exit_code = 1;
+  const RunId id = trigger();
+  executor->pump();
+  step();
+  ASSERT_EQ(task(id, "a").state, run::TaskState::UpForRetry);
+  const Duration left = *step() - clock.now();
+  for (const Duration by : {Duration(24h), Duration(-48h), Duration(1h), Duration(-1h)}) {
+    clock.set_wall(clock.now() + by);
+    EXPECT_EQ(step(), clock.now() + left);
+    EXPECT_EQ(run(id).state, run::RunState::Running);
+  }
+  EXPECT_EQ(run(id).attempts.size(), 1U);
+  clock.set_wall(clock.now() + 1s);
+  EXPECT_EQ(step(), clock.now() + left - 1s) << "a clock that is only corrected";
+}
+
 TEST_F(EngineTest, TicksMakeRunsWithTheirInterval) {
   put("dag: d\nschedule: {name: s, every: 1h}\ntasks:\n  a: {run: 'true'}\n");
   drive(at_second(7200));

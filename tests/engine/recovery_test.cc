@@ -168,6 +168,49 @@ TEST_F(RecoveryTest, TicksDuringTheOutageFollowMissed) {
   EXPECT_EQ(runs, (std::map<std::string, int>{{"last", 1}, {"all", 5}}));
 }
 
+TEST_F(RecoveryTest, TheClockIsSetWhileTheDaemonIsDown) {
+  for (const Duration by : {Duration(24h), Duration(-24h), Duration(1h), Duration(-1h)}) {
+    disk = std::make_shared<test::MemoryDisk>();
+    boot();
+    put("dag: d\ntimeout: 300s\ntasks:\n  a: {run: 'true', timeout: 60s}\n");
+    scripts["a"].run_time.reset();
+    const RunId id = trigger();
+    executor->pump();
+    ASSERT_EQ(step(), clock.now() + 60s);
+    die();
+    clock.advance(10s);
+    clock.set_wall(clock.now() + by);
+    boot();
+    executor->pump();
+    EXPECT_EQ(step(), clock.now() + 50s) << to_seconds(by);
+    EXPECT_EQ(run(id).attempts.size(), 1U);
+    die();
+    boot();
+    EXPECT_EQ(step(), clock.now() + 50s) << "once";
+    die();
+  }
+}
+
+// Nothing but the wall clock is left then: it is believed, but nothing can have got longer.
+TEST_F(RecoveryTest, TheMachineRestartsWithAClockThatMayBeWrong) {
+  const std::pair<Duration, Duration> rows[] = {{20s, 40s}, {-1h, 60s}, {-24h, 60s}, {0s, 60s}};
+  for (const auto& [off, left] : rows) {
+    disk = std::make_shared<test::MemoryDisk>();
+    boot();
+    put("dag: d\ntimeout: 300s\ntasks:\n  a: {run: 'true', timeout: 60s}\n");
+    scripts["a"].run_time.reset();
+    trigger();
+    executor->pump();
+    ASSERT_EQ(step(), clock.now() + 60s);
+    die();
+    clock.reboot(off);
+    boot();
+    executor->pump();
+    EXPECT_EQ(step(), clock.now() + left) << to_seconds(off);
+    die();
+  }
+}
+
 TEST_F(RecoveryTest, RunIdsGoOnRisingWhenTheClockWasSetBack) {
   const RunId before = trigger();
   die();

@@ -33,6 +33,21 @@ TEST(Apply, FollowsAnAttemptToSuccess) {
   EXPECT_EQ(builder.run().state.last_attempt(key_of("a"))->deadline, at_second(60));
 }
 
+TEST(Apply, AClockThatIsSetMovesWhatIsUnderWay) {
+  RunBuilder builder(make_dag({{"a"}, {"b"}}));
+  builder.start();
+  builder.open("a");
+  builder.running("a", at_second(60));
+  const Run old = builder.run().state;
+  builder.emit(ClockMoved{std::chrono::hours(1)});
+  const Run& run = builder.run().state;
+  EXPECT_EQ(*run.started_at, *old.started_at + std::chrono::hours(1));
+  EXPECT_EQ(run.last_attempt(key_of("a"))->deadline, at_second(3660));
+  EXPECT_EQ(*run.tasks.at(key_of("a")).started_at, *old.tasks.at(key_of("a")).started_at + std::chrono::hours(1));
+  EXPECT_EQ(run.tasks.at(key_of("b")), old.tasks.at(key_of("b")));
+  EXPECT_EQ(run.state, old.state);
+}
+
 TEST(Apply, ChargesTheBudgetOfTheClass) {
   RunBuilder builder(make_dag({{"a"}}));
   builder.start();

@@ -71,6 +71,7 @@ std::vector<Row> rows() {
       {RunReopened{}, R"({"kind":"run_reopened"})"},
       {TaskExpanded{TaskId("a"), Value::Array{1, "x", Value()}},
        R"({"items":[1,"x",null],"kind":"task_expanded","task":"a"})"},
+      {ClockMoved{std::chrono::seconds(-90)}, R"({"by_us":-90000000,"kind":"clock_moved"})"},
   };
 }
 

@@ -171,7 +171,7 @@ EventBody random_event(Rng& rng, RunBuilder& builder) {
       builder.run().state.tasks.count(key_of(instance)) != 0 && rng.chance(0.7))
     task = instance;
   const auto pick = [&](const auto& table) { return table.rows()[rng.below(table.size())].value; };
-  switch (rng.below(10)) {
+  switch (rng.below(11)) {
     case 0: return RunMoved{pick(kRunStates), {}, FailureClass::External};
     case 1:
     case 2: return TaskMoved{key_of(task), rng.chance(0.7) ? TaskState::Scheduled : pick(kTaskStates)};
@@ -181,6 +181,7 @@ EventBody random_event(Rng& rng, RunBuilder& builder) {
     case 6: return TaskReset{key_of(task)};
     case 7: return RunReopened{};
     case 8: return TaskExpanded{key_of(task).task, Value::Array(1 + rng.below(4))};
+    case 9: return ClockMoved{std::chrono::seconds(rng.below(100))};
     default: break;
   }
   AttemptEnded ended{builder.last(task), pick(kAttemptStates), pick(kFailureClasses)};

@@ -69,6 +69,7 @@ class Writer {
     for (const auto& name : batch.services_gone) disk_.services.erase(name);
     for (const auto& notice : batch.notices) disk_.notices.try_emplace(notice.id, notice);
     for (const auto& id : batch.notices_gone) disk_.notices.erase(id);
+    if (batch.clock) disk_.clock = batch.clock;
     ++disk_.commits;
   }
 
@@ -180,6 +181,7 @@ Result<store::Recovered> MemoryStore::recover() {
   for (const auto& [id, notice] : disk_->notices) recovered.notices.push_back(notice);
   recovered.vars = disk_->vars;
   recovered.boot_epoch = ++disk_->boot_epoch;
+  recovered.clock = disk_->clock;
   return recovered;
 }
 

@@ -22,6 +22,7 @@ struct MemoryDisk {
   Value vars = Value::Object{};
   std::set<std::tuple<DagId, std::string, Instant>> ticks;
   std::map<std::pair<DagId, std::string>, RunId> keys;
+  std::optional<store::ClockAnchor> clock;
   std::uint64_t boot_epoch = 0;
   std::uint64_t commits = 0;
 };

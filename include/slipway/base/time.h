@@ -21,12 +21,15 @@ class Clock {
   virtual ~Clock() = default;
   [[nodiscard]] virtual Instant now() const = 0;
   [[nodiscard]] virtual MonoInstant monotonic() const = 0;
+  // Names the boot of the machine that monotonic() counts from: instants of two boots cannot be compared.
+  [[nodiscard]] virtual std::uint64_t boot() const { return 1; }
 };
 
 class SystemClock final : public Clock {
  public:
   [[nodiscard]] Instant now() const override;
   [[nodiscard]] MonoInstant monotonic() const override;
+  [[nodiscard]] std::uint64_t boot() const override;  // reads a file of the kernel
 };
 
 // "2024-11-01T00:00:00.000000Z": RFC 3339, UTC, always six digits, sorts as text.

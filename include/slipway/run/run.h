@@ -178,9 +178,15 @@ struct TaskReset {
 struct RunReopened {};
 // The run was not over at the deadline of its DAG; told once.
 struct DeadlinePassed {};
+// Somebody set the wall clock, or the machine restarted, and `by` is how far the instants of what is under way move
+// with it: the start of the run, starts, deadlines and stops of open attempts, retries that are due. So time-outs,
+// delays and durations go on counting elapsed time. Moves no state.
+struct ClockMoved {
+  Duration by{0};
+};
 
 using EventBody = std::variant<RunCreated, RunMoved, TaskMoved, AttemptOpened, AttemptStarted, AttemptStopping,
-                               AttemptEnded, TaskReset, RunReopened, TaskExpanded, DeadlinePassed>;
+                               AttemptEnded, TaskReset, RunReopened, TaskExpanded, DeadlinePassed, ClockMoved>;
 
 struct Event {
   RunId run;

@@ -47,6 +47,14 @@ struct Service {
   Instant deployed_at;
 };
 
+// How the wall clock stood to the clock that counts elapsed time, in one boot of the machine.
+struct ClockAnchor {
+  std::uint64_t boot = 0;   // Clock::boot()
+  Duration wall_offset{0};  // wall time minus Clock::monotonic(), both since their epochs
+
+  bool operator==(const ClockAnchor&) const = default;
+};
+
 // Everything of one transaction. Rows of `runs`, their instances and attempts are those named by the events, after
 // them.
 struct Batch {
@@ -59,10 +67,11 @@ struct Batch {
   std::vector<ServiceId> services_gone;
   std::vector<run::Notice> notices;       // to be sent; inserted if absent
   std::vector<std::string> notices_gone;  // by id: sent or given up on
+  std::optional<ClockAnchor> clock;       // replaces the one before
 
   [[nodiscard]] bool empty() const {
     return events.empty() && versions.empty() && dags.empty() && vars.empty() && services.empty() &&
-           services_gone.empty() && notices.empty() && notices_gone.empty();
+           services_gone.empty() && notices.empty() && notices_gone.empty() && !clock;
   }
 };
 
@@ -81,6 +90,7 @@ struct Recovered {
   Value vars;                                // object
   std::vector<Service> services;
   std::vector<run::Notice> notices;  // not sent yet, oldest first
+  std::optional<ClockAnchor> clock;  // the last one committed
   std::uint64_t boot_epoch = 0;      // counts daemon starts on this home; this start included
 };
 
