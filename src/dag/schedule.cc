@@ -1,5 +1,7 @@
 #include "slipway/dag/schedule.h"
 
+#include "slipway/base/rng.h"
+
 #include <algorithm>
 
 #include "dag/cron_match.h"
@@ -118,6 +120,12 @@ std::optional<Instant> previous_tick(const Schedule& schedule, Instant before) {
     case ScheduleKind::Continuous: return std::nullopt;
   }
   return std::nullopt;
+}
+
+Instant start_of_tick(const Schedule& schedule, const DagId& dag, Instant tick) {
+  if (schedule.jitter <= Duration(0)) return tick;
+  Rng rng(stable_hash(dag.str() + "|" + schedule.name + "|" + std::to_string(to_micros(tick))));
+  return tick + Duration(static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(schedule.jitter.count()))));
 }
 
 }  // namespace slipway::dag

@@ -32,7 +32,7 @@ std::optional<Instant> next_tick_due(const Snapshot& snapshot, const DagEntry& e
   if (entry.paused || !entry.present) return std::nullopt;
   std::optional<Instant> due;
   const auto by = [&](Instant instant) { due = due ? std::min(*due, instant) : instant; };
-  for (const auto& [name, tick] : entry.next_ticks) by(tick);
+  for (const auto& [name, start] : entry.next_starts) by(start);
   for (const dag::Schedule& schedule : entry.dag->schedules) {
     const bool waits_for_first = schedule.kind == dag::ScheduleKind::Once && entry.cursors.count(schedule.name) == 0;
     const bool waits_for_next =
@@ -177,10 +177,14 @@ void dag_changed(Snapshot& snapshot, const DagId& id, Instant now) {
 
 void index_ticks(DagEntry& entry) {
   entry.next_ticks.clear();
+  entry.next_starts.clear();
   for (const dag::Schedule& schedule : entry.dag->schedules) {
     const auto cursor = entry.cursors.find(schedule.name);
     if (cursor == entry.cursors.end()) continue;
-    if (const auto next = dag::next_tick(schedule, cursor->second)) entry.next_ticks[schedule.name] = *next;
+    const auto next = dag::next_tick(schedule, cursor->second);
+    if (!next) continue;
+    entry.next_ticks[schedule.name] = *next;
+    entry.next_starts[schedule.name] = dag::start_of_tick(schedule, entry.dag->id, *next);
   }
 }
 

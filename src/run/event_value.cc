@@ -231,8 +231,7 @@ bool decode(const Value& value, RunHeader& header) {
 // In the order of EventBody's alternatives.
 constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kKinds{
     "run_created",   "run_moved",  "task_moved",   "attempt_opened", "attempt_started", "attempt_stopping",
-    "attempt_ended", "task_reset", "run_reopened", "task_expanded",  "deadline_passed",
-    "clock_moved"};
+    "attempt_ended", "task_reset", "run_reopened", "task_expanded",  "deadline_passed", "clock_moved"};
 
 template <std::size_t I = 0>
 Result<EventBody> read_as(std::size_t kind, const Value& value) {

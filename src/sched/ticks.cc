@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "sched/wake.h"
-#include "slipway/base/rng.h"
 
 namespace slipway::sched {
 namespace {
@@ -60,13 +59,8 @@ class SchedulePlanner {
     plan_.cursors.push_back({id_, schedule_.name, tick, 0});
   }
 
-  // When the run of a tick is made: a delay below `jitter` that is the same whenever it is asked for, so that neither a
-  // restart nor an unpausing draws again. Ticks stay in order: one whose turn came early waits for those before it.
-  [[nodiscard]] Instant start_of(Instant tick) const {
-    if (schedule_.jitter <= Duration(0)) return tick;
-    Rng rng(stable_hash(id_.str() + "|" + schedule_.name + "|" + std::to_string(to_micros(tick))));
-    return tick + Duration(static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(schedule_.jitter.count()))));
-  }
+  // Ticks stay in order: one whose turn came early waits for those before it.
+  [[nodiscard]] Instant start_of(Instant tick) const { return dag::start_of_tick(schedule_, id_, tick); }
 
   void continuous() {
     if (!runs_of_schedule().empty() || (schedule_.end && now_ > *schedule_.end)) return;

@@ -38,14 +38,14 @@ TEST(Apply, AClockThatIsSetMovesWhatIsUnderWay) {
   builder.start();
   builder.open("a");
   builder.running("a", at_second(60));
-  const Run old = builder.run().state;
+  const run::Run old = builder.run().state;
   builder.emit(ClockMoved{std::chrono::hours(1)});
-  const Run& run = builder.run().state;
-  EXPECT_EQ(*run.started_at, *old.started_at + std::chrono::hours(1));
-  EXPECT_EQ(run.last_attempt(key_of("a"))->deadline, at_second(3660));
-  EXPECT_EQ(*run.tasks.at(key_of("a")).started_at, *old.tasks.at(key_of("a")).started_at + std::chrono::hours(1));
-  EXPECT_EQ(run.tasks.at(key_of("b")), old.tasks.at(key_of("b")));
-  EXPECT_EQ(run.state, old.state);
+  const run::Run& now = builder.run().state;
+  EXPECT_EQ(*now.started_at, *old.started_at + std::chrono::hours(1));
+  EXPECT_EQ(now.last_attempt(key_of("a"))->deadline, at_second(3660));
+  EXPECT_EQ(*now.tasks.at(key_of("a")).started_at, *old.tasks.at(key_of("a")).started_at + std::chrono::hours(1));
+  EXPECT_EQ(now.tasks.at(key_of("b")), old.tasks.at(key_of("b")));
+  EXPECT_EQ(now.state, old.state);
 }
 
 TEST(Apply, ChargesTheBudgetOfTheClass) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "slipway/base/enum_table.h"
+#include "slipway/base/ids.h"
 #include "slipway/base/result.h"
 #include "slipway/base/source_span.h"
 #include "slipway/base/time.h"
@@ -92,5 +93,9 @@ struct Schedule {
 [[nodiscard]] std::optional<Instant> next_tick(const Schedule& schedule, Instant after);
 // The last tick strictly before `before`, ignoring `start`; for interval_start.
 [[nodiscard]] std::optional<Instant> previous_tick(const Schedule& schedule, Instant before);
+
+// When the run of a tick is made: the tick and a delay below `jitter`, which is the same whenever it is asked for, so
+// that neither a restart nor an unpausing draws again.
+[[nodiscard]] Instant start_of_tick(const Schedule& schedule, const DagId& dag, Instant tick);
 
 }  // namespace slipway::dag

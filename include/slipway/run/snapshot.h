@@ -74,12 +74,13 @@ void fold(ActiveRun& run, const Event& event);
 struct DagEntry {
   std::shared_ptr<const dag::Dag> dag;
   VersionId version;
-  std::string folder;                         // absolute, where its file lies; `dag.folder` in expressions
-  bool paused = false;                        // no tick fires; runs that exist go on
-  bool present = true;                        // false: its file is gone, only runs that exist go on
-  std::map<std::string, Instant> cursors;     // by schedule name: ticks up to and including this instant are settled
-  std::map<std::string, Instant> next_ticks;  // first tick after each cursor; kept by index_ticks()
-  std::vector<RunId> active;                  // its runs that are not terminal, oldest first
+  std::string folder;                          // absolute, where its file lies; `dag.folder` in expressions
+  bool paused = false;                         // no tick fires; runs that exist go on
+  bool present = true;                         // false: its file is gone, only runs that exist go on
+  std::map<std::string, Instant> cursors;      // by schedule name: ticks up to and including this instant are settled
+  std::map<std::string, Instant> next_ticks;   // first tick after each cursor; kept by index_ticks()
+  std::map<std::string, Instant> next_starts;  // when the runs of those ticks are made: later by the jitter
+  std::vector<RunId> active;                   // its runs that are not terminal, oldest first
 
   // Kept by the doors below.
   std::set<RunId> queued;      // of `active`: state Queued
