@@ -30,6 +30,8 @@ http::Handler make_handler(Deps deps) {
                                       .home = std::move(deps.home),
                                       .version = std::move(deps.version),
                                       .stop_service = std::move(deps.stop_service),
+                                      .retention = deps.retention,
+                                      .trouble = std::move(deps.trouble),
                                       .hosts = std::move(deps.hosts)});
   return [control, handler = std::move(handler)](const http::Request& request) { return handler(request); };
 }

@@ -8,6 +8,7 @@ namespace slipway::api {
 // server_handlers.cc
 [[nodiscard]] Result<http::Response> get_health(const Call& call);
 [[nodiscard]] Result<http::Response> get_version(const Call& call);
+[[nodiscard]] Result<http::Response> prune_db(const Call& call);
 [[nodiscard]] Result<http::Response> check_db(const Call& call);
 [[nodiscard]] Result<http::Response> backup_db(const Call& call);
 

@@ -17,6 +17,8 @@ constexpr std::array kRoutes{
     Route{"GET", "/version", kViewer, "the version of the daemon", get_version},
     Route{"GET", "/db/check", kOperator, "what is stored against its invariants; no findings: whole", check_db},
     Route{"POST", "/db/backup", kAdmin, "copy the database to a new file in <home>/backups", backup_db},
+    Route{"POST", "/db/prune", kAdmin, "remove runs that are over; call again while `more`", prune_db, "",
+          "dag? older_than? keep? dry_run?"},
 
     Route{"GET", "/dags", kViewer, "all DAGs of the folder", list_dags},
     Route{"GET", "/dags/{dag}", kViewer, "one DAG with its tasks, parameters and schedules", get_dag},

@@ -9,6 +9,7 @@
 #include "cli/daemon.h"
 #include "cli/exit_code.h"
 #include "cli/process.h"
+#include "cli/retention.h"
 #include "cli/session.h"
 #include "cli/signals.h"
 #include "cli/verbs.h"
@@ -43,6 +44,7 @@ Result<DaemonOptions> daemon_options(const UpOptions& given, const Config& confi
   if (slots.empty() || slots.size() > 5 || slots.find_first_not_of("0123456789") != std::string::npos)
     return Error{ErrorCode::InvalidArgument, "`" + slots + "` is no number of slots", {}};
   options.slots = given.slots >= 0 ? given.slots : std::stoi(slots);
+  SLIPWAY_TRY_ASSIGN(options.retention, retention_from(config));
   options.tool = own_path();
   options.env = session.env;
   options.notify_targets = config.notify_targets();

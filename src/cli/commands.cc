@@ -56,6 +56,7 @@ constexpr std::array kCommands{
     Command{"config get", "print a setting", setup_config_get},
     Command{"db check", "check the database against its invariants", setup_db_check},
     Command{"db backup", "copy the database to a file, while the daemon runs or not", setup_db_backup},
+    Command{"db prune", "remove runs that are over, with their logs and files", setup_db_prune},
     Command{"db restore", "put a backup in the place of the database; the daemon must be stopped", setup_db_restore},
     Command{"doctor", "is this machine and home fit for the daemon", setup_doctor},
     Command{"fetch", "bring a file or folder to a local path", setup_fetch},

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <thread>
 
+#include "cli/janitor.h"
 #include "cli/post.h"
 #include "cli/version.h"
 #include "slipway/api/api.h"
@@ -114,6 +115,7 @@ struct Daemon::Parts {
   std::unique_ptr<engine::Engine> engine;
   std::unique_ptr<Post> post;
   std::thread engine_thread;
+  std::unique_ptr<Janitor> janitor;
   std::unique_ptr<dagdir::Watcher> watcher;
   http::Handler handler;  // set before `serving`
   std::atomic<bool> serving{false};
@@ -131,6 +133,7 @@ struct Daemon::Parts {
     }
     server.reset();
     watcher.reset();
+    janitor.reset();
     if (engine) engine->request_stop();
     if (engine_thread.joinable()) engine_thread.join();
     post.reset();      // no outcome reaches the engine after this,
@@ -214,15 +217,23 @@ struct Daemon::Parts {
     return {};
   }
 
+  [[nodiscard]] std::optional<Error> trouble() const {
+    if (auto disk = engine->trouble()) return disk;
+    return janitor ? janitor->finding() : std::nullopt;
+  }
+
   Result<void> open_api() {
-    api::Deps deps{*engine,
-                   *store,
-                   *vault,
-                   clock,
-                   log,
-                   options.home,
-                   kVersion,
-                   [this](const ServiceId& name) { return exec::stop_service(options.home, name, std::chrono::seconds(60)); }};
+    api::Deps deps{
+        *engine,
+        *store,
+        *vault,
+        clock,
+        log,
+        options.home,
+        kVersion,
+        [this](const ServiceId& name) { return exec::stop_service(options.home, name, std::chrono::seconds(60)); },
+        options.retention,
+        [this] { return trouble(); }};
     handler = api::make_handler(std::move(deps));
     serving.store(true, std::memory_order_release);
     const Value state = Value::Object{{"url", url},
@@ -245,6 +256,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(DaemonOptions options, Logger log)
   if (parts->options.api) SLIPWAY_TRY(parts->bind());
   parts->start_engine();
   SLIPWAY_TRY(parts->watch_dags());
+  parts->janitor = std::make_unique<Janitor>(*parts->engine, *parts->store, parts->options.home,
+                                             parts->options.retention, parts->clock, parts->log);
   if (parts->options.api) SLIPWAY_TRY(parts->open_api());
   parts->log.info("up", {{"url", parts->url}, {"home", parts->options.home}, {"dags", parts->options.dags}});
   return std::unique_ptr<Daemon>(new Daemon(std::move(parts)));

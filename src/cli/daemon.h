@@ -12,6 +12,7 @@
 #include "slipway/base/log.h"
 #include "slipway/base/result.h"
 #include "slipway/engine/engine.h"
+#include "slipway/engine/prune.h"
 #include "slipway/store/store.h"
 
 namespace slipway::cli {
@@ -22,6 +23,7 @@ struct DaemonOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;
   bool api = true;                         // serve /api/v1 and write <home>/daemon.json
+  engine::Retention retention;             // of runs that are over
   int slots = 0;                           // 0 = one per core
   std::string tool;                        // absolute path of this binary
   std::map<std::string, std::string> env;  // the environment that tasks get an allow-list of

@@ -163,4 +163,18 @@ Result<Reply> Core::run_command(const StopService& command) {
   return Reply{};
 }
 
+// Rows of their own, like secrets. What is in memory is not over, or is being opened again in this step.
+Result<Reply> Core::run_command(const CondemnRuns& command) {
+  std::vector<RunId> over;
+  for (const RunId& run : command.runs)
+    if (snapshot_.runs.count(run) == 0) over.push_back(run);
+  SLIPWAY_TRY(store_.condemn(over));
+  return Reply{};
+}
+
+Result<Reply> Core::run_command(const EraseRun& command) {
+  SLIPWAY_TRY_ASSIGN(const bool more, store_.erase(command.run));
+  return Reply{command.run, false, more};
+}
+
 }  // namespace slipway::engine

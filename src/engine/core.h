@@ -26,7 +26,8 @@ class Core {
   void handle(const Command& command, Completion done);
   void handle(const exec::Report& report);
   void settle();
-  // An error: nothing was acknowledged and nothing may be done any more.
+  // An error: nothing was acknowledged. Unavailable: the same commit may be tried again; nothing else may happen until
+  // it succeeds. Otherwise nothing may be done any more.
   [[nodiscard]] Result<void> commit();
   void act();
   // The completions of a step whose commit failed.
@@ -69,6 +70,8 @@ class Core {
   [[nodiscard]] Result<Reply> run_command(const SetSecret& command);
   [[nodiscard]] Result<Reply> run_command(const StopService& command);
   [[nodiscard]] Result<Reply> run_command(const NoticeDone& command);
+  [[nodiscard]] Result<Reply> run_command(const CondemnRuns& command);
+  [[nodiscard]] Result<Reply> run_command(const EraseRun& command);
   [[nodiscard]] Result<run::ActiveRun*> active_or_loaded(const RunId& id);
 
   // --- dag_folder.cc

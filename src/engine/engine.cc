@@ -11,6 +11,8 @@ namespace {
 
 // A wall clock that jumps must not leave the engine asleep beyond a due instant.
 constexpr Duration kSleepMax = std::chrono::seconds(60);
+// How often a disk that took nothing is tried again.
+constexpr Duration kDiskRetry = std::chrono::seconds(1);
 
 struct CommandInput {
   Command command;
@@ -25,11 +27,12 @@ Error stopped() { return {ErrorCode::Unavailable, "the engine has stopped", {}};
 
 struct Engine::Impl {
   Impl(Options options, store::Store& store_used, exec::Executor& executor, SecretSource& secrets,
-       const Clock& clock_used, Rng& rng, Logger log)
+       const Clock& clock_used, Rng& rng, const Logger& logger)
       : queue_max(options.queue_max),
         clock(clock_used),
+        log(logger),
         store(store_used),
-        core(std::move(options), store_used, executor, secrets, clock_used, rng, std::move(log)) {}
+        core(std::move(options), store_used, executor, secrets, clock_used, rng, logger) {}
 
   // False if a bounded input finds the queue full; reports are bounded by the open attempts and always taken.
   bool push(Input input, bool bounded) {
@@ -47,6 +50,46 @@ struct Engine::Impl {
     return std::exchange(queue, {});
   }
 
+  // While a commit waits for the disk: commands are refused, what the world reports is kept for later.
+  void hold() {
+    for (Input& input : take()) {
+      auto* command = std::get_if<CommandInput>(&input);
+      if (command == nullptr || std::holds_alternative<DagFolder>(command->command))
+        kept.push_back(std::move(input));
+      else if (command->done)
+        command->done(*trouble);
+    }
+  }
+
+  // Commits what was decided. True: it is on the disk, and done.
+  Result<bool> conclude() {
+    auto committed = core.commit();
+    if (!committed && committed.error().code != ErrorCode::Unavailable) {
+      core.refuse(committed.error());
+      return committed.error();
+    }
+    if (committed) core.act();
+    if (committed.has_value() == trouble.has_value()) tell(committed);
+    const std::lock_guard lock(mutex);
+    trouble = committed ? std::nullopt : std::optional(committed.error());
+    return committed.has_value();
+  }
+
+  // What the disk says now and did not before.
+  void tell(const Result<void>& committed) const {
+    if (committed)
+      log.info("the disk takes commits again");
+    else
+      log.error("nothing starts until the disk takes commits again", {{"error", committed.error().message}});
+  }
+
+  // What was kept, then what came since.
+  std::deque<Input> inputs() {
+    std::deque<Input> all = std::exchange(kept, {});
+    for (Input& input : take()) all.push_back(std::move(input));
+    return all;
+  }
+
   bool should_stop() {
     const std::lock_guard lock(mutex);
     return stop_requested;
@@ -54,13 +97,16 @@ struct Engine::Impl {
 
   const std::size_t queue_max;
   const Clock& clock;
+  const Logger log;
   store::Store& store;
-  Core core;  // engine thread only
+  Core core;               // engine thread only
+  std::deque<Input> kept;  // engine thread only: came while the disk took nothing
 
   std::mutex mutex;
   std::condition_variable arrived;
-  std::deque<Input> queue;      // guarded by mutex
-  bool stop_requested = false;  // guarded by mutex
+  std::deque<Input> queue;       // guarded by mutex
+  std::optional<Error> trouble;  // written by the engine thread, guarded by mutex
+  bool stop_requested = false;   // guarded by mutex
 };
 
 Engine::Engine(Options options, store::Store& store, exec::Executor& executor, SecretSource& secrets,
@@ -69,7 +115,8 @@ Engine::Engine(Options options, store::Store& store, exec::Executor& executor, S
 
 // Whoever still waits is told, so that no caller waits for ever.
 Engine::~Engine() {
-  for (Input& input : impl_->take())
+  impl_->core.refuse(stopped());
+  for (Input& input : impl_->inputs())
     if (auto* command = std::get_if<CommandInput>(&input); command != nullptr && command->done)
       command->done(stopped());
 }
@@ -96,9 +143,14 @@ Result<void> Engine::recover() { return impl_->core.recover(); }
 
 Result<std::optional<Instant>> Engine::step() {
   Core& core = impl_->core;
+  if (impl_->trouble) {
+    impl_->hold();
+    SLIPWAY_TRY_ASSIGN(const bool done, impl_->conclude());
+    if (!done) return std::optional(impl_->clock.now() + kDiskRetry);
+  }
   std::vector<Query> queries;
   core.begin();
-  for (Input& input : impl_->take()) {
+  for (Input& input : impl_->inputs()) {
     if (auto* command = std::get_if<CommandInput>(&input))
       core.handle(command->command, std::move(command->done));
     else if (auto* report = std::get_if<exec::Report>(&input))
@@ -107,13 +159,9 @@ Result<std::optional<Instant>> Engine::step() {
       queries.push_back(std::get<Query>(std::move(input)));
   }
   core.settle();
-  if (auto committed = core.commit(); !committed) {
-    core.refuse(committed.error());
-    return committed.error();
-  }
-  core.act();
+  SLIPWAY_TRY_ASSIGN(const bool done, impl_->conclude());
   for (const Query& query : queries) query(core);
-  return core.wake_at();
+  return done ? core.wake_at() : std::optional(impl_->clock.now() + kDiskRetry);
 }
 
 void Engine::wait(std::optional<Instant> until) {
@@ -144,6 +192,11 @@ void Engine::request_stop() {
     impl_->stop_requested = true;
   }
   impl_->arrived.notify_one();
+}
+
+std::optional<Error> Engine::trouble() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->trouble;
 }
 
 void Engine::set_observer(Observer* observer) { impl_->core.set_observer(observer); }

@@ -10,6 +10,7 @@ namespace {
 
 // How many lines of SQLite's own checks are kept; one is enough to distrust the file.
 constexpr std::string_view kIntegrity = "PRAGMA integrity_check(20)";
+constexpr std::string_view kQuick = "PRAGMA quick_check(20)";
 constexpr std::string_view kReferences = "PRAGMA foreign_key_check";
 
 // The first difference, in words; empty if there is none.
@@ -28,6 +29,16 @@ std::string difference(const run::Run& folded, const run::Run& rows) {
   return folded.header == rows.header ? "summary" : "header";
 }
 
+// SQLite's own checks; one that cannot even be carried out has found something.
+Result<void> lines_of(Connection& connection, std::string_view check, std::vector<Finding>& findings) {
+  const auto done = connection.query(check).each([&](Row& row) {
+    if (auto line = row.text(); line != "ok") findings.push_back({"the database file is sound", std::move(line)});
+  });
+  if (done || done.error().code != ErrorCode::Corrupt) return done;
+  findings.push_back({"the database file is sound", done.error().message});
+  return {};
+}
+
 // A row or event that cannot be read is a finding; a disk that cannot be read ends the check.
 template <class T>
 Result<std::optional<T>> readable(Result<T> result, std::string_view invariant, std::vector<Finding>& findings) {
@@ -40,10 +51,12 @@ Result<std::optional<T>> readable(Result<T> result, std::string_view invariant, 
 
 }  // namespace
 
+Result<void> quick_check_file(Connection& connection, std::vector<Finding>& findings) {
+  return lines_of(connection, kQuick, findings);
+}
+
 Result<void> check_file(Connection& connection, std::vector<Finding>& findings) {
-  SLIPWAY_TRY(connection.query(kIntegrity).each([&](Row& row) {
-    if (auto line = row.text(); line != "ok") findings.push_back({"the database file is sound", std::move(line)});
-  }));
+  SLIPWAY_TRY(lines_of(connection, kIntegrity, findings));
   return connection.query(kReferences).each([&](Row& row) {
     findings.push_back({"every row belongs to a run", "a row of " + row.text() + " does not"});
   });

@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <limits>
 #include <utility>
@@ -33,16 +34,23 @@ ErrorCode error_code(int extended) {
   switch (extended & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: return ErrorCode::Corrupt;
-    case SQLITE_FULL:
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
-    case SQLITE_READONLY:
     case SQLITE_PERM: return ErrorCode::Io;
+    case SQLITE_FULL:
+    case SQLITE_READONLY:
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return ErrorCode::Unavailable;
     case SQLITE_TOOBIG: return ErrorCode::TooLarge;
     default: return ErrorCode::Internal;
   }
+}
+
+// A write that was refused before it took anything, and that somebody can cure while the daemon runs.
+bool may_be_tried_again(int extended, int system_error) {
+  if ((extended & 0xff) == SQLITE_FULL || (extended & 0xff) == SQLITE_READONLY) return true;
+  return extended == SQLITE_IOERR_WRITE && (system_error == EROFS || system_error == EDQUOT || system_error == EACCES ||
+                                            system_error == EPERM || system_error == ENOSPC);
 }
 
 }  // namespace
@@ -94,8 +102,12 @@ int Connection::on_commit(void* self, sqlite3*, const char*, int pages) {
 Error Connection::error(int code, std::string_view what) const {
   std::string message(what);
   message += std::string(": ") + (db_ == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(db_));
-  const auto name = error_code(db_ == nullptr ? code : sqlite3_extended_errcode(db_));
-  return Error{name, message, code == SQLITE_FULL ? "free some space on the file system of the home" : ""};
+  const int extended = db_ == nullptr ? code : sqlite3_extended_errcode(db_);
+  if (db_ != nullptr && may_be_tried_again(extended, sqlite3_system_errno(db_)))
+    return Error{ErrorCode::Unavailable, message,
+                 (extended & 0xff) == SQLITE_FULL ? "free some space on the file system of the home"
+                                                  : "make the home writable again"};
+  return Error{error_code(extended), message, {}};
 }
 
 Result<void> Connection::execute(const char* script) {

@@ -164,6 +164,13 @@ class SqliteStore final : public Store {
     }
   }
 
+  Result<std::vector<Finding>> quick_check() const override {
+    std::vector<Finding> findings;
+    SLIPWAY_TRY_ASSIGN(auto reader, SqliteReader::open(readers_));
+    SLIPWAY_TRY(quick_check_file(reader->connection(), findings));
+    return findings;
+  }
+
   Result<void> backup(const std::string& file) const override { return backup_sqlite(path_, file); }
 
   Result<void> put_blob(const std::string& space, const std::string& name, const std::string& bytes) override {
@@ -195,12 +202,14 @@ class SqliteStore final : public Store {
   Result<void> idle() override {
     if (broken_) return *broken_;
     if (writer_->log_pages() == 0) return {};
-    return remember(writer_->checkpoint(Connection::Checkpoint::Truncate));
+    auto done = remember(writer_->checkpoint(Connection::Checkpoint::Truncate));
+    return !done && done.error().code == ErrorCode::Unavailable ? Result<void>() : done;
   }
 
  private:
-  // One transaction around `change`. After a failed write or flush the kernel may have dropped the pages it could not
-  // write, so trying again would acknowledge what is not there: every later write is refused.
+  // One transaction around `change`. After a failed flush the kernel may have dropped the pages it could not write, so
+  // trying again would acknowledge what is not there: every later write is refused. A disk that is full or read-only
+  // refuses before it has taken anything, and may be asked again.
   template <class Change>
   Result<void> write(Change change) {
     if (broken_) return *broken_;
@@ -220,7 +229,7 @@ class SqliteStore final : public Store {
   }
 
   Result<void> remember(Result<void> result) {
-    if (!result) broken_ = result.error();
+    if (!result && result.error().code != ErrorCode::Unavailable) broken_ = result.error();
     return result;
   }
 

@@ -139,6 +139,7 @@ class ApiTest : public ::testing::Test {
   RecordingControl control;
   FixedClock clock;
   std::vector<std::string> stopped;  // services whose processes were asked to end
+  std::optional<Error> trouble;      // why the daemon is degraded
   http::Handler handler = make_handler(Backend{.control = control,
                                                .store = *store,
                                                .vault = vault,
@@ -149,7 +150,9 @@ class ApiTest : public ::testing::Test {
                                                .stop_service = [this](const ServiceId& name) -> Result<void> {
                                                  stopped.push_back(name.str());
                                                  return {};
-                                               }});
+                                               },
+                                               .retention = {},
+                                               .trouble = [this] { return trouble; }});
 };
 
 }  // namespace slipway::api

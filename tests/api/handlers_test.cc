@@ -102,6 +102,43 @@ TEST_F(HandlersTest, ABackupIsANewFileInTheHome) {
   EXPECT_EQ(send("POST", "/db/backup").status, 201);
 }
 
+TEST_F(HandlersTest, PrunesThroughTheEngine) {
+  fill();
+  control.on_command = [this](const engine::Command& command) {
+    if (const auto* condemn = std::get_if<engine::CondemnRuns>(&command)) expect_ok(store->condemn(condemn->runs));
+    if (const auto* erase = std::get_if<engine::EraseRun>(&command)) expect_ok(store->erase(erase->run));
+  };
+  store::Batch no_service;
+  no_service.services_gone = {ServiceId("sentiment")};
+  expect_ok(store->commit(no_service));
+  const std::string one = R"({"more":false,"runs":[")" + run_id(1).str() + R"("]})";
+  const std::string none = R"({"more":false,"runs":[]})";
+  EXPECT_EQ(send("POST", "/db/prune", "{}").body, none) << "nothing asks for it";
+  EXPECT_EQ(send("POST", "/db/prune", R"({"keep":0,"dry_run":true})").body, one);
+  EXPECT_EQ(send("POST", "/db/prune", R"({"older_than":"100d"})").body, none);
+  EXPECT_TRUE(control.commands.empty());
+  EXPECT_EQ(send("POST", "/db/prune", R"({"keep":0,"dag":"nightly"})").body, one);
+  EXPECT_EQ(control.last<engine::EraseRun>().run, run_id(1));
+  EXPECT_EQ(send("GET", "/runs/" + run_id(1).str()).status, 404);
+}
+
+TEST_F(HandlersTest, APruneIsChecked) {
+  fill();
+  EXPECT_EQ(send("POST", "/db/prune", R"({"keep":-1})").status, 400);
+  EXPECT_EQ(send("POST", "/db/prune", R"({"keep":"1"})").status, 400);
+  EXPECT_EQ(send("POST", "/db/prune", R"({"older_than":"soon"})").status, 400);
+  EXPECT_EQ(send("POST", "/db/prune", R"({"older_than":7})").status, 400);
+  EXPECT_EQ(send("POST", "/db/prune", R"({"dry_run":"yes"})").status, 400);
+  EXPECT_EQ(send("POST", "/db/prune", R"({"dag":"nobody","keep":1})").status, 404);
+}
+
+TEST_F(HandlersTest, HealthSaysWhatIsWrong) {
+  EXPECT_EQ(send("GET", "/health").body, R"({"status":"ok"})");
+  trouble = Error{ErrorCode::Unavailable, "the disk is full", "free some space"};
+  EXPECT_EQ(send("GET", "/health").body,
+            R"({"detail":"the disk is full","help":"free some space","status":"degraded"})");
+}
+
 TEST_F(HandlersTest, RunsAreNamedByUniquePrefixes) {
   fill();
   EXPECT_EQ(refused("GET", "/runs/01jb"), "409 several runs begin with 01jb");

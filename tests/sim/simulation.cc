@@ -26,11 +26,13 @@ constexpr Duration kPatience = 24h;  // after which what still runs is cancelled
 // A store that may die on either side of a commit, and tells the ledger what is on the disk.
 class MortalStore final : public store::Store {
  public:
-  MortalStore(std::unique_ptr<store::Store> inner, Ledger& ledger, std::function<void()> may_die)
-      : inner_(std::move(inner)), ledger_(ledger), may_die_(std::move(may_die)) {}
+  MortalStore(std::unique_ptr<store::Store> inner, Ledger& ledger, std::function<void()> may_die,
+              std::function<bool()> is_full)
+      : inner_(std::move(inner)), ledger_(ledger), may_die_(std::move(may_die)), is_full_(std::move(is_full)) {}
 
   Result<void> commit(const store::Batch& batch) override {
     may_die_();
+    if (is_full_()) return Error{ErrorCode::Unavailable, "the disk is full", {}};
     SLIPWAY_TRY(inner_->commit(batch));
     ledger_.on_committed(batch);
     may_die_();
@@ -49,6 +51,7 @@ class MortalStore final : public store::Store {
   Result<void> condemn(const std::vector<RunId>& runs) override { return inner_->condemn(runs); }
   Result<bool> erase(const RunId& run) override { return inner_->erase(run); }
   Result<std::vector<store::Finding>> check() const override { return inner_->check(); }
+  Result<std::vector<store::Finding>> quick_check() const override { return inner_->quick_check(); }
   Result<void> backup(const std::string& file) const override { return inner_->backup(file); }
   Result<void> put_blob(const std::string& space, const std::string& name, const std::string& bytes) override {
     return inner_->put_blob(space, name, bytes);
@@ -64,6 +67,7 @@ class MortalStore final : public store::Store {
   std::unique_ptr<store::Store> inner_;
   Ledger& ledger_;
   std::function<void()> may_die_;
+  std::function<bool()> is_full_;
 };
 
 // A command that somebody sends, and sends again until it is answered.
@@ -88,6 +92,7 @@ class Simulation {
     death_ = scenario_.chance(0.75) ? 0.002 + 0.03 * scenario_.unit() : 0;
     if (scenario_.chance(0.75))
       report_faults_ = {0.1 * scenario_.unit(), 0.2 * scenario_.unit(), 0.2 * scenario_.unit(), 20s};
+    if (scenario_.chance(0.5)) full_disk_ = 0.2 * scenario_.unit();
     write_scenario();
   }
 
@@ -214,7 +219,8 @@ class Simulation {
   void boot() {
     while (true) {
       try {
-        store_ = std::make_unique<MortalStore>(open_(), ledger_, [this] { may_die(); });
+        store_ = std::make_unique<MortalStore>(
+            open_(), ledger_, [this] { may_die(); }, [this] { return faults_.chance(full_disk_); });
         executor_ = std::make_unique<FakeExecutor>(machine_, clock_, machine_rng_, report_faults_);
         executor_->set_hook([this](std::string_view) { may_die(); });
         engine::Options options;
@@ -249,7 +255,7 @@ class Simulation {
       executor_->pump();
       const auto wake = engine_->step();
       if (!wake) return ledger_.accuse("step: " + wake.error().message);
-      ledger_.compare(engine_->snapshot());
+      if (!engine_->trouble()) ledger_.compare(engine_->snapshot());  // else memory is ahead of the disk
       may_die();
       go_on(*wake);
     } catch (const Death&) {
@@ -268,8 +274,9 @@ class Simulation {
 
   // A trigger that is acknowledged is on the disk, under its key, for ever.
   void answer(std::size_t action, const Result<engine::Reply>& reply) {
-    answered_.insert(action);
     in_flight_.erase(action);
+    if (!reply && reply.error().code == ErrorCode::Unavailable) return;
+    answered_.insert(action);
     const std::string& key = actions_[action].key;
     if (key.empty() || !reply) return;
     const auto run = ledger_.runs().find(reply->run);
@@ -344,6 +351,7 @@ class Simulation {
   Nobody nobody_;
   double death_ = 0;
   test::ReportFaults report_faults_;
+  double full_disk_ = 0;  // chance that a commit is refused for want of space
   std::optional<Instant> wall_step_at_;
   std::vector<Action> actions_;
   std::set<std::size_t> answered_, in_flight_;

@@ -79,8 +79,32 @@ TEST_P(DiskErrorTest, EndsAcknowledgementsButNotReading) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Faults, DiskErrorTest,
-                         ::testing::Combine(::testing::Values(FaultDisk::Fault::NoSpace, FaultDisk::Fault::SyncError),
+                         ::testing::Combine(::testing::Values(FaultDisk::Fault::SyncError),
                                             ::testing::Values(0, 1, 2, 5, 9, 14, 33, 60, 150)));
+
+class FullDiskTest : public FaultTest, public ::testing::WithParamInterface<int> {};
+
+TEST_P(FullDiskTest, RefusesUntilThereIsSpaceAndLosesNothing) {
+  auto store = open();
+  disk.fail_after(GetParam(), FaultDisk::Fault::NoSpace);
+  const int acknowledged = commit_until_refused(*store);
+  EXPECT_EQ(error.code, ErrorCode::Unavailable) << error.message;
+  EXPECT_EQ(error.help, "free some space on the file system of the home");
+  Story waiting(header(acknowledged + 1));
+  waiting.start();
+  const auto batch = waiting.batch();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(store->commit(batch).error().code, ErrorCode::Unavailable);
+  expect_ok(store->idle());
+  EXPECT_EQ(static_cast<int>(expect_ok(expect_ok(store->read())->list_runs({.limit = 1'000})).size()), acknowledged);
+  disk.fail_after(0, FaultDisk::Fault::None);
+  expect_ok(store->commit(batch));
+  Story next(header(acknowledged + 2));
+  expect_ok(store->commit(next.start().batch()));
+  store.reset();
+  expect_intact(acknowledged + 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(Moments, FullDiskTest, ::testing::Values(0, 1, 2, 5, 9, 14, 33, 60, 150));
 
 TEST_F(FaultTest, AFailedMigrationIsTriedAgain) {
   for (int operations = 0;; ++operations) {

@@ -141,7 +141,9 @@ class MemoryReader final : public store::Reader {
     }
     return found;
   }
-  Result<std::vector<RunId>> condemned() override { return std::vector<RunId>(); }
+  Result<std::vector<RunId>> condemned() override {
+    return std::vector<RunId>(disk_.condemned.begin(), disk_.condemned.end());
+  }
 
  private:
   const MemoryDisk disk_;
@@ -152,7 +154,7 @@ class MemoryReader final : public store::Reader {
 Result<void> MemoryStore::commit(const Batch& batch) {
   if (broken_) return *broken_;
   const auto fail = [this](Error error) -> Result<void> {
-    if (error.code != ErrorCode::Conflict) broken_ = error;
+    if (error.code != ErrorCode::Conflict && error.code != ErrorCode::Unavailable) broken_ = error;
     return error;
   };
   if (before_)
@@ -212,7 +214,7 @@ Result<std::vector<store::Finding>> MemoryStore::check() const {
   return findings;
 }
 
-// There are no files and no slices: what is condemned is gone.
+// There are no slices: what is condemned is gone, but for its name.
 Result<void> MemoryStore::condemn(const std::vector<RunId>& runs) {
   for (const RunId& id : runs) {
     const auto found = disk_->runs.find(id);
@@ -222,12 +224,16 @@ Result<void> MemoryStore::condemn(const std::vector<RunId>& runs) {
     if (header.trigger == run::TriggerKind::Schedule)
       disk_->ticks.erase({header.dag, header.schedule, header.logical_date});
     disk_->events.erase(id);
+    disk_->condemned.insert(id);
     disk_->runs.erase(found);
   }
   return {};
 }
 
-Result<bool> MemoryStore::erase(const RunId&) { return false; }
+Result<bool> MemoryStore::erase(const RunId& run) {
+  disk_->condemned.erase(run);
+  return false;
+}
 
 Result<void> MemoryStore::put_blob(const std::string& space, const std::string& name, const std::string& bytes) {
   disk_->blobs[{space, name}] = bytes;

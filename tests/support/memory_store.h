@@ -20,6 +20,7 @@ struct MemoryDisk {
   std::map<std::string, run::Notice> notices;
   std::map<std::pair<std::string, std::string>, std::string> blobs;
   Value vars = Value::Object{};
+  std::set<RunId> condemned;
   std::set<std::tuple<DagId, std::string, Instant>> ticks;
   std::map<std::pair<DagId, std::string>, RunId> keys;
   std::optional<store::ClockAnchor> clock;
@@ -47,6 +48,9 @@ class MemoryStore final : public store::Store {
   [[nodiscard]] Result<void> condemn(const std::vector<RunId>& runs) override;
   [[nodiscard]] Result<bool> erase(const RunId& run) override;
   [[nodiscard]] Result<std::vector<store::Finding>> check() const override;
+  [[nodiscard]] Result<std::vector<store::Finding>> quick_check() const override {
+    return std::vector<store::Finding>();
+  }
   [[nodiscard]] Result<void> backup(const std::string&) const override {
     return Error{ErrorCode::Unsupported, "a store in memory keeps no file", {}};
   }

@@ -14,6 +14,7 @@
 #include "slipway/base/result.h"
 #include "slipway/base/time.h"
 #include "slipway/engine/engine.h"
+#include "slipway/engine/prune.h"
 #include "slipway/http/server.h"
 #include "slipway/store/store.h"
 #include "slipway/vault/token.h"
@@ -34,6 +35,8 @@ struct Deps {
   std::string home;  // absolute; logs are read below it
   std::string version;
   std::function<Result<void>(const ServiceId&)> stop_service;  // ends the processes of a service; may take seconds
+  engine::Retention retention = {};                            // what POST /db/prune keeps unless told
+  std::function<std::optional<Error>()> trouble = {};          // why the daemon is degraded; any thread
   std::vector<std::string> hosts = kLoopbackHosts;             // names a request may be addressed to, without port
 };
 
@@ -58,6 +61,8 @@ struct Backend {
   std::string home;
   std::string version;
   std::function<Result<void>(const ServiceId&)> stop_service;
+  engine::Retention retention = {};
+  std::function<std::optional<Error>()> trouble = {};
   std::vector<std::string> hosts = kLoopbackHosts;
 };
 [[nodiscard]] http::Handler make_handler(Backend backend);

@@ -73,6 +73,14 @@ struct SetSecret {
 struct StopService {
   ServiceId name;
 };
+// Takes runs that are over out of sight, so that their files and rows can go (engine/prune.h). Others stay.
+struct CondemnRuns {
+  std::vector<RunId> runs;
+};
+// Deletes some rows of a condemned run; the reply says whether there are more.
+struct EraseRun {
+  RunId run;
+};
 
 // A notice was sent, or given up on: it is kept no longer.
 struct NoticeDone {
@@ -80,12 +88,14 @@ struct NoticeDone {
 };
 
 using Command =
-    std::variant<TriggerRun, CancelRun, RetryRun, PauseDag, SetVar, DagFolder, SetSecret, StopService, NoticeDone>;
+    std::variant<TriggerRun, CancelRun, RetryRun, PauseDag, SetVar, DagFolder, SetSecret, StopService, NoticeDone,
+                 CondemnRuns, EraseRun>;
 
 // What a command gives back: for TriggerRun the run's id, else empty.
 struct Reply {
   RunId run;
   bool existed = false;  // an idempotency key named an earlier run
+  bool more = false;     // EraseRun: rows are left
 };
 
 // Called on the engine thread after the commit (or with the error that refused the command). Must not block.
@@ -147,7 +157,9 @@ class Engine final : public exec::ReportSink {
   // Engine thread: loads state, settles every open attempt by asking the executor. Call once, before step.
   [[nodiscard]] Result<void> recover();
   // Engine thread: takes everything queued, decides, commits once, acts. Returns when to call again at the latest
-  // (nullopt: only on input). An error means the store cannot be trusted any more: stop the process (exit 70).
+  // (nullopt: only on input). While the disk takes nothing (full, read-only) the step waits for it: nothing is
+  // acknowledged or started, commands are refused, reports are kept, and the commit is tried again every second. An
+  // error means the store cannot be trusted any more: stop the process (exit 70).
   [[nodiscard]] Result<std::optional<Instant>> step();
   // Engine thread: blocks until input arrives, `until` passes or stop() is called. Real time; simulators do not call
   // it.
@@ -161,6 +173,8 @@ class Engine final : public exec::ReportSink {
   void set_observer(Observer* observer);
   // Before recover(). Without a carrier notices are kept until there is one.
   void set_notice_carrier(NoticeCarrier* carrier);
+  // Any thread: why nothing is committed at present; nullopt while all is well.
+  [[nodiscard]] std::optional<Error> trouble() const;
   // Any thread: the sentence of sched::why, computed on the engine thread.
   [[nodiscard]] Result<std::string> why(const RunId& run, const TaskKey& key, Duration timeout);
   // The current state, for simulators and tests. Engine thread only.
