@@ -62,6 +62,10 @@ void read_top_level(Draft& draft) {
   assign(dag.weight, read_number(root.find("weight")));
   assign(dag.timeout, read_duration(root.find("timeout")));
   assign(dag.paused_on_create, read_bool(root.find("paused_on_create")));
+  if (const text::Node* retention = root.find("retention"); is_written(retention)) {
+    assign(dag.retention.runs, read_int(retention->find("runs")));
+    assign(dag.retention.age, read_duration(retention->find("age")));
+  }
   read_notify(draft);
   read_deadline(draft);
 }

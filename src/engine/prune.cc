@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "slipway/dag/parse.h"
 #include "slipway/exec/attempt_folder.h"
 
 namespace slipway::engine {
@@ -15,6 +16,17 @@ store::PruneRule rule_of(const DagId& dag, const Retention& retention, Instant n
   return rule;
 }
 
+// What the DAG's newest version says, over what the server's config says. Most say nothing and are not parsed for it.
+Result<Retention> retention_of(store::Reader& reader, const store::DagRow& row, Retention server) {
+  if (row.version.empty()) return server;
+  SLIPWAY_TRY_ASSIGN(const store::DagVersion version, reader.get_version(row.version));
+  if (version.text.find("retention") == std::string::npos) return server;
+  const auto parsed = dag::parse({version.file, version.text});
+  if (!parsed.value) return server;
+  const Retention& own = parsed.value->retention;
+  return Retention{own.runs > 0 ? own.runs : server.runs, own.age > Duration(0) ? own.age : server.age};
+}
+
 Result<std::vector<store::PruneRule>> rules_of(const PrunePlace& place, const PruneWish& wish) {
   SLIPWAY_TRY_ASSIGN(const auto reader, place.store.read());
   SLIPWAY_TRY_ASSIGN(const auto rows, reader->list_dags());
@@ -25,7 +37,10 @@ Result<std::vector<store::PruneRule>> rules_of(const PrunePlace& place, const Pr
     found = true;
     store::PruneRule rule{row.id, {}, wish.keep};
     if (wish.older_than) rule.ended_before = place.now - *wish.older_than;
-    if (!wish.keep && !wish.older_than) rule = rule_of(row.id, place.retention, place.now);
+    if (!wish.keep && !wish.older_than) {
+      SLIPWAY_TRY_ASSIGN(const Retention retention, retention_of(*reader, row, place.retention));
+      rule = rule_of(row.id, retention, place.now);
+    }
     if (rule.keep || rule.ended_before) rules.push_back(std::move(rule));
   }
   if (wish.dag && !found) return Error{ErrorCode::NotFound, "there is no DAG `" + wish.dag->str() + "`", {}};

@@ -83,6 +83,17 @@ TEST_F(PruneTest, BeyondEitherBoundARunGoes) {
   EXPECT_TRUE(is_there(kept));
 }
 
+TEST_F(PruneTest, ADagsOwnBoundStandsInPlaceOfTheServers) {
+  const std::vector<RunId> runs{finished("d"), finished("d"), finished("d")};
+  retention.runs = 3;
+  EXPECT_TRUE(prune()->runs.empty());
+  put("dag: d\nretention: {runs: 1}\ntasks:\n  a: {run: 'true'}\n");
+  EXPECT_EQ(prune()->runs, (std::vector{runs[0], runs[1]}));
+  put("dag: d\nretention: {age: 1h}\ntasks:\n  a: {run: 'true'}\n");
+  clock.advance_to(clock.now() + 2h);
+  EXPECT_EQ(prune()->runs, std::vector{runs[2]});
+}
+
 TEST_F(PruneTest, AWishReplacesTheRetention) {
   const RunId old = finished("d");
   const RunId late = finished("d");

@@ -254,6 +254,13 @@ struct PlannedUse {
   SourceSpan span;
 };
 
+// How long runs that are over are kept: while they are among the last so many of their DAG and younger than this. 0 =
+// no bound.
+struct Retention {
+  int runs = 0;
+  Duration age{0};
+};
+
 struct Dag {
   DagId id;
   std::string description, doc, owner;
@@ -270,6 +277,7 @@ struct Dag {
   double weight = 1;    // share of a pool against other DAGs of the same class
   Duration timeout{0};  // of a run; 0 = none
   bool paused_on_create = false;
+  Retention retention;  // each bound that is not 0 stands in place of the server's
   std::vector<NotifyRule> notify;
   std::optional<Deadline> deadline;
   std::vector<PlannedUse> planned;

@@ -9,16 +9,12 @@
 
 #include "slipway/base/result.h"
 #include "slipway/base/time.h"
+#include "slipway/dag/dag.h"
 #include "slipway/store/store.h"
 
 namespace slipway::engine {
 
-// How long runs that are over are kept: while they are among the last so many of their DAG and younger than this. 0 =
-// no bound.
-struct Retention {
-  int runs = 0;
-  Duration age{0};
-};
+using dag::Retention;
 
 // How the two writing steps are done: through a running engine, or on a store that nobody else holds.
 struct PruneSteps {
@@ -26,7 +22,7 @@ struct PruneSteps {
   std::function<Result<bool>(const RunId&)> erase;  // true: rows are left
 };
 
-// Without `older_than` and `keep` the server's retention decides; a given one replaces it.
+// Without `older_than` and `keep` the retention of each DAG decides, else the server's; a given one replaces both.
 struct PruneWish {
   std::optional<DagId> dag;  // all where absent
   std::optional<Duration> older_than;
