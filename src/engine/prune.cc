@@ -94,7 +94,8 @@ Result<Pruned> prune(const PrunePlace& place, const PruneWish& wish, int limit, 
   if (wish.dry_run) return Pruned{std::move(runs), more};
   if (!runs.empty()) SLIPWAY_TRY(steps.condemn(runs));
   SLIPWAY_TRY_ASSIGN(runs, erase_condemned(place, steps));
-  return Pruned{std::move(runs), more && !runs.empty()};
+  const bool again = more && !runs.empty();
+  return Pruned{std::move(runs), again};
 }
 
 }  // namespace slipway::engine

@@ -201,7 +201,8 @@ class SqliteStore final : public Store {
 
   Result<void> idle() override {
     if (broken_) return *broken_;
-    if (writer_->log_pages() == 0) return {};
+    if (!log_grew_) return {};
+    log_grew_ = false;
     auto done = remember(writer_->checkpoint(Connection::Checkpoint::Truncate));
     return !done && done.error().code == ErrorCode::Unavailable ? Result<void>() : done;
   }
@@ -216,6 +217,7 @@ class SqliteStore final : public Store {
     auto done = transact(change);
     if (!done && done.error().code == ErrorCode::Conflict) return done;
     SLIPWAY_TRY(remember(std::move(done)));
+    log_grew_ = true;
     // The commit is durable whatever becomes of the checkpoint; a failed one refuses the next write.
     if (writer_->log_pages() >= checkpoint_pages_) (void)remember(writer_->checkpoint(Connection::Checkpoint::Passive));
     return {};
@@ -268,6 +270,7 @@ class SqliteStore final : public Store {
   std::shared_ptr<ReaderPool> readers_;
   int checkpoint_pages_;
   std::optional<Error> broken_;
+  bool log_grew_ = false;  // since it was last truncated
 };
 
 }  // namespace

@@ -350,16 +350,14 @@ TEST(Planned, FieldsAreListedAndKubernetesFieldsAreNot) {
   const Dag dag = parse_ok(R"(
 dag: d
 namespace: ml
-retention: {runs: 3}
 tasks:
   a: {run: x, image: "a:1", resources: {cpu: 2, gpu: {count: 1, type: nvidia-l4}}, pod: {nodeSelector: {a: b}}, run_as: me}
   b: {run: x, executor: local, env_from: [{secret: s}], start_timeout: 10m}
 )");
-  ASSERT_EQ(dag.planned.size(), 2U);
-  EXPECT_EQ(dag.planned[0].field, "retention");
-  EXPECT_EQ(dag.planned[1].field, "tasks.a.run_as");
+  ASSERT_EQ(dag.planned.size(), 1U);
+  EXPECT_EQ(dag.planned[0].field, "tasks.a.run_as");
   const auto refusal = check_activation(dag);
-  ASSERT_EQ(refusal.size(), 2U);
+  ASSERT_EQ(refusal.size(), 1U);
   EXPECT_EQ(refusal.items()[0].code, "not-supported-yet");
   EXPECT_TRUE(check_activation(parse_ok("dag: d\ntasks: {a: {noop: true}}\n")).empty());
 }

@@ -310,6 +310,7 @@ class Simulation {
   }
 
   void doze(Instant until) {
+    if (engine_->trouble()) return;  // a commit that waits for the disk is tried at every step
     clock_.advance_to(until);
     const std::uint64_t before = ledger_.events();
     const auto wake = engine_->step();

@@ -87,9 +87,8 @@ struct NoticeDone {
   std::string id;
 };
 
-using Command =
-    std::variant<TriggerRun, CancelRun, RetryRun, PauseDag, SetVar, DagFolder, SetSecret, StopService, NoticeDone,
-                 CondemnRuns, EraseRun>;
+using Command = std::variant<TriggerRun, CancelRun, RetryRun, PauseDag, SetVar, DagFolder, SetSecret, StopService,
+                             NoticeDone, CondemnRuns, EraseRun>;
 
 // What a command gives back: for TriggerRun the run's id, else empty.
 struct Reply {
