@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "exec/exit_file.h"
+#include "exec/limit_groups.h"
 #include "exec/process_table.h"
 #include "exec/shimd_client.h"
 #include "slipway/exec/attempt_folder.h"
@@ -54,9 +55,11 @@ class LocalExecutor final : public Executor {
         clock_(clock),
         log_(std::move(log)),
         boot_id_(read_boot_id(options_.boot_id_file)),
+        groups_(options_.groups, true),
         shimd_(options_.home, options_.shimd_idle, log_),
         epoll_(std::move(epoll)),
         wake_(std::move(wake)) {
+    log_.info("limits of local tasks", {{"by", groups_.support().text}});
     watch_fd(wake_.get());
     thread_ = std::thread([this] { loop(); });
   }
@@ -117,6 +120,7 @@ class LocalExecutor final : public Executor {
   const Clock& clock_;
   const Logger log_;
   const std::string boot_id_;
+  const LimitGroups groups_;
   ShimdClient shimd_;
   Fd epoll_;
   Fd wake_;
@@ -265,12 +269,14 @@ Result<void> LocalExecutor::prepare(LaunchSpec& spec) const {
 
 // Sends the launch. Sending it twice is safe: the folder is the guard.
 void LocalExecutor::ask(const AttemptId& id) {
-  const std::string folder = std::string(kFolderPrefix) + id.str();
+  const LaunchSpec& spec = *attempts_.at(id).spec;
+  const ShimdClient::Settings settings{std::string(kFolderPrefix) + id.str(), options_.log_bytes_max,
+                                       groups_.plan(id, spec.resources, options_.processes_max)};
   Result<void> sent;
   for (int tries = 0; tries < 2; ++tries) {
     connect_shimd();
     sent = shimd_.is_connected()
-               ? shimd_.launch(*attempts_.at(id).spec, folder, options_.log_bytes_max)
+               ? shimd_.launch(spec, settings)
                : Result<void>(Error{ErrorCode::Unavailable, "slipway-shimd could not be started", {}});
     if (sent) return;
     if (sent.error().code == ErrorCode::TooLarge)

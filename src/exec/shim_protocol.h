@@ -63,6 +63,9 @@ enum class Tag : char {
   SmokePath = 'p',
   SmokeBody = 'b',
   SmokeExpect = 'x',
+  Group = 'G',         // absolute folder of a control group to make, at most 3
+  GroupSetting = 'W',  // of the group before: file=value, or ?file=value for one that may be missing
+  DataLimit = 'D',     // RLIMIT_DATA in bytes
 };
 inline constexpr std::size_t kFieldOverhead = 1 + sizeof(std::uint32_t) + 1;
 

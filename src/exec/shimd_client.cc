@@ -57,8 +57,16 @@ void add_service(std::string& body, const ServiceSpec& service) {
   add_field(body, Tag::SmokeExpect, service.smoke->expect);
 }
 
+void add_limits(std::string& body, const LimitPlan& limits) {
+  for (const LimitGroup& group : limits.groups) {
+    add_field(body, Tag::Group, group.folder.native());
+    for (const std::string& setting : group.settings) add_field(body, Tag::GroupSetting, setting);
+  }
+  if (limits.data_bytes > 0) add_field(body, Tag::DataLimit, std::to_string(limits.data_bytes));
+}
+
 std::size_t estimate(const LaunchSpec& spec) {
-  std::size_t size = 4096;
+  std::size_t size = 8192;
   for (const auto& argument : spec.argv) size += argument.size() + shim::kFieldOverhead;
   for (const auto& [name, value] : spec.env) size += name.size() + value.size() + 16;
   for (const auto& [name, value] : spec.secret_env) size += name.size() + value.reveal().size() + 16;
@@ -67,14 +75,15 @@ std::size_t estimate(const LaunchSpec& spec) {
 }
 
 // Room is reserved first: a string that grows would leave copies of secrets behind.
-std::string encode(const LaunchSpec& spec, const std::string& folder, std::uint64_t log_bytes_max) {
+std::string encode(const LaunchSpec& spec, const ShimdClient::Settings& settings) {
   std::string body;
   body.reserve(estimate(spec));
-  add_field(body, Tag::Folder, folder);
+  add_field(body, Tag::Folder, settings.folder);
   add_field(body, Tag::Id, spec.id.str());
   add_field(body, Tag::Workdir, spec.workdir);
   add_field(body, Tag::GraceMs, std::to_string(milliseconds(spec.grace)));
-  add_field(body, Tag::LogBytesMax, std::to_string(log_bytes_max));
+  add_field(body, Tag::LogBytesMax, std::to_string(settings.log_bytes_max));
+  add_limits(body, settings.limits);
   for (const auto& argument : spec.argv) add_field(body, Tag::Argument, argument);
   for (const auto& [name, value] : spec.env) add_field(body, Tag::Environment, name + "=" + value);
   for (const auto& [name, value] : spec.secret_env) {
@@ -229,8 +238,8 @@ Result<void> ShimdClient::start() const {
   return {};
 }
 
-Result<void> ShimdClient::launch(const LaunchSpec& spec, const std::string& folder, std::uint64_t log_bytes_max) {
-  std::string body = encode(spec, folder, log_bytes_max);
+Result<void> ShimdClient::launch(const LaunchSpec& spec, const Settings& settings) {
+  std::string body = encode(spec, settings);
   if (body.size() > shim::kRequestBytesMax)
     return Error{ErrorCode::TooLarge, "arguments and environment take " + std::to_string(body.size()) + " bytes",
                  "the limit is " + std::to_string(shim::kRequestBytesMax)};

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "exec/fd.h"
+#include "exec/limit_groups.h"
 #include "exec/shim_protocol.h"
 #include "slipway/base/log.h"
 #include "slipway/base/result.h"
@@ -37,8 +38,13 @@ class ShimdClient {
   [[nodiscard]] int connection() const { return connection_.get(); }
   [[nodiscard]] int process() const { return process_.get(); }
 
-  // `folder` relative to the home. On an error the connection is closed and nothing was launched.
-  [[nodiscard]] Result<void> launch(const LaunchSpec& spec, const std::string& folder, std::uint64_t log_bytes_max);
+  struct Settings {
+    std::string folder;  // of the attempt, relative to the home
+    std::uint64_t log_bytes_max = 0;
+    LimitPlan limits;
+  };
+  // On an error the connection is closed and nothing was launched.
+  [[nodiscard]] Result<void> launch(const LaunchSpec& spec, const Settings& settings);
   // The next reply that has arrived; nullopt if there is none. Disconnects when the other end is gone.
   [[nodiscard]] std::optional<ShimReply> receive();
 

@@ -2,6 +2,7 @@
 // is launched at most once, whoever asks how often: an executor that finds the attempt already there adopts it.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -33,6 +34,14 @@ struct ServiceSpec {
   Duration rollout_timeout = std::chrono::minutes(15);
 };
 
+// What an attempt may use; 0 = no limit of its own.
+struct Resources {
+  std::int64_t cpu_milli = 0;  // thousandths of a core
+  std::int64_t memory_bytes = 0;
+
+  bool operator==(const Resources&) const = default;
+};
+
 // Everything an executor needs; rendered, nothing left to evaluate.
 struct LaunchSpec {
   AttemptId id;
@@ -41,6 +50,7 @@ struct LaunchSpec {
   std::map<std::string, Secret> secret_env;
   std::string workdir;  // absolute; empty = the run's workspace
   Duration grace{0};    // between TERM and KILL when it is stopped
+  Resources resources;
   std::optional<ServiceSpec> service;
 };
 

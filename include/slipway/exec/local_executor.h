@@ -10,6 +10,7 @@
 #include "slipway/base/result.h"
 #include "slipway/base/time.h"
 #include "slipway/exec/executor.h"
+#include "slipway/exec/limits.h"
 
 namespace slipway::exec {
 
@@ -17,6 +18,8 @@ struct LocalOptions {
   std::filesystem::path home;                      // absolute; a folder of mode 0700 that only one daemon uses
   std::uint64_t log_bytes_max = 64U << 20U;        // per attempt; what a task prints beyond it is dropped, and says so
   Duration shimd_idle = std::chrono::seconds(60);  // how long slipway-shimd stays without tasks and without a daemon
+  int processes_max = 4096;                        // of an attempt with limits, where they can be counted
+  GroupPlaces groups;                              // of control groups
   std::filesystem::path boot_id_file = "/proc/sys/kernel/random/boot_id";
 };
 

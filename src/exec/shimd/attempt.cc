@@ -98,20 +98,42 @@ void follow(Attempt& attempt, Tree& tree, StopState& stop) {
   }
 }
 
-Ending ending_of(const Tree& tree, const StopState& stop, bool killed_all, long long oom_before) {
+// In a group of its own the kernel says whose memory it was; without one only how often it killed on the whole machine,
+// and a shell reports its child's death by KILL as 137.
+bool is_oom(const Attempt& attempt, const Ending& ending, long long oom_before) {
+  if (ending.stopped || ending.exit_code == 0) return false;
+  if (group_oom_kills(attempt.limits) > 0) return true;
+  return ending.exit_code == 128 + SIGKILL && oom_before >= 0 && oom_kills() > oom_before;
+}
+
+Ending ending_of(const Attempt& attempt, const Tree& tree, const StopState& stop, bool killed_all,
+                 long long oom_before) {
   Ending ending;
   ending.exit_code = exit_code_of(tree.status);
   ending.signal = WIFSIGNALED(tree.status) ? WTERMSIG(tree.status) : 0;
   ending.stopped = stop.asked;
-  // A shell reports its child's death by KILL as 137.
-  ending.oom = ending.exit_code == 128 + SIGKILL && !stop.asked && oom_before >= 0 && oom_kills() > oom_before;
+  ending.oom = is_oom(attempt, ending, oom_before);
   if (!killed_all) ending.message = "a process it started runs as another user and could not be ended";
   return ending;
 }
 
+// Nothing runs without the limits it was to have.
+void limit(Attempt& attempt) {
+  char message[1024];
+  if (make_limits(attempt.request.limits, attempt.limits, message, sizeof message)) return;
+  Ending ending;
+  ending.started = false;
+  ending.exit_code = 126;
+  ending.failure = "launch";
+  ending.message = message;
+  finish(attempt, ending);
+}
+
 [[noreturn]] void run_task(Attempt& attempt) {
   prctl(PR_SET_CHILD_SUBREAPER, 1);
-  const Command command{attempt.request.argv, attempt.request.environment, attempt.request.workdir};
+  limit(attempt);
+  const Command command{attempt.request.argv, attempt.request.environment, attempt.request.workdir,
+                        attempt.limits.empty() ? nullptr : &attempt.limits};
   int out = -1;
   int err = -1;
   Spawned spawned{0, SpawnStep::Fork, 0};
@@ -121,6 +143,7 @@ Ending ending_of(const Tree& tree, const StopState& stop, bool killed_all, long 
     spawned.error = errno;
   if (spawned.pid == 0) {
     char message[2048];
+    remove_groups(attempt.limits);
     finish(attempt, launch_failure(command, spawned, message, sizeof message));
   }
   close(out);
@@ -134,10 +157,12 @@ Ending ending_of(const Tree& tree, const StopState& stop, bool killed_all, long 
   Tree tree{spawned.pid, false, 0};
   StopState stop;
   follow(attempt, tree, stop);
-  const bool killed_all = kill_tree(tree);
+  const bool killed_all = kill_tree(tree, attempt.limits);
   finish_stream(attempt.log, attempt.out);
   finish_stream(attempt.log, attempt.err);
-  finish(attempt, ending_of(tree, stop, killed_all, oom_before));
+  const Ending ending = ending_of(attempt, tree, stop, killed_all, oom_before);
+  remove_groups(attempt.limits);
+  finish(attempt, ending);
 }
 
 }  // namespace
@@ -183,10 +208,12 @@ Ending launch_failure(const Command& command, const Spawned& spawned, char* mess
   ending.started = false;
   ending.exit_code = spawned.error == ENOENT ? 127 : 126;
   ending.failure =
-      spawned.failed == SpawnStep::Fork || spawned.error == EAGAIN || spawned.error == ENOMEM ? "launch" : "config";
+      spawned.failed == SpawnStep::Fork || spawned.failed == SpawnStep::Limits || spawned.error == EAGAIN || spawned.error == ENOMEM ? "launch" : "config";
   const bool searched = strchr(command.argv[0], '/') == nullptr;
   if (spawned.failed == SpawnStep::Fork) {
     text.add("no process could be started");
+  } else if (spawned.failed == SpawnStep::Limits) {
+    text.add("its limits could not be applied");
   } else if (spawned.failed == SpawnStep::Workdir) {
     text.add("workdir `");
     text.add(command.workdir);

@@ -20,6 +20,7 @@ struct Attempt {
   int lock = -1;
   int signals = -1;
   std::int64_t started_us = 0;
+  Limits limits;
   LogWriter log;
   LogStream out;
   LogStream err;

@@ -197,6 +197,8 @@ void start_revision(Deploy& deploy) {
   snprintf(deploy.environment[0], sizeof deploy.environment[0], "PORT=%d", deploy.port);
   snprintf(deploy.environment[1], sizeof deploy.environment[1], "SLIPWAY_PORT=%d", deploy.port);
   for (char* variable : deploy.environment) add_environment(deploy.request, variable);
+  if (!make_limits(deploy.request.limits, deploy.attempt.limits, deploy.message, sizeof deploy.message))
+    fail(deploy, "launch");
   int control[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) != 0) fail_errno(deploy, "a socket pair");
   const pid_t pid = fork();
@@ -210,7 +212,8 @@ void start_revision(Deploy& deploy) {
     if (deploy.listener >= 0) close(deploy.listener);
     if (deploy.attempt.client >= 0) close(deploy.attempt.client);
     const Command command{deploy.request.argv, deploy.request.environment, deploy.request.workdir};
-    run_supervisor({command, deploy.request.grace_ms, deploy.request.log_bytes_max, deploy.folder, deploy.revision},
+    run_supervisor({command, deploy.request.grace_ms, deploy.request.log_bytes_max, deploy.folder, deploy.revision,
+                    deploy.attempt.limits},
                    control[1]);
   }
   close(control[1]);

@@ -65,6 +65,11 @@ void add_children(Pids& pids, pid_t pid) {
   if (null > STDERR_FILENO) close(null);
   dup2(out, STDOUT_FILENO);
   dup2(err, STDERR_FILENO);
+  failed = SpawnStep::Limits;
+  if (command.limits != nullptr && !enter_limits(*command.limits)) {
+    error = errno;
+    _exit(127);
+  }
   failed = SpawnStep::Workdir;
   if (command.workdir[0] == '\0' || chdir(command.workdir) == 0) {
     sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -116,7 +121,8 @@ int signal_tree(int signal) {
 }
 
 // Whoever is killed hands its children to this process, and every such death ends the wait: nobody is missed.
-bool kill_tree(Tree& tree) {
+bool kill_tree(Tree& tree, const Limits& limits) {
+  if (limits.count > 0 && reap(tree)) kill_groups(limits);
   while (reap(tree)) {
     if (signal_tree(SIGKILL) == 0) return !reap(tree);
     int status = 0;

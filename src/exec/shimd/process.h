@@ -3,16 +3,19 @@
 
 #include <sys/types.h>
 
+#include "exec/shimd/limits.h"
+
 namespace slipway::exec::shim {
 
 struct Command {
   char** argv = nullptr;  // NULL terminated; argv[0] without a slash is searched in the PATH of `environment`
   char** environment = nullptr;
   const char* workdir = "";
+  const Limits* limits = nullptr;
 };
 
 // Where starting failed.
-enum class SpawnStep : int { None, Fork, Workdir, Exec };
+enum class SpawnStep : int { None, Fork, Limits, Workdir, Exec };
 
 struct Spawned {
   pid_t pid = 0;  // 0 if it failed
@@ -36,8 +39,8 @@ struct Tree {
 bool reap(Tree& tree);
 // Sends `signal` to every descendant; returns how many it reached.
 int signal_tree(int signal);
-// KILL until nothing is left. False if something could not be killed (it runs as another user).
-bool kill_tree(Tree& tree);
+// KILL until nothing is left, the groups first. False if something could not be killed (it runs as another user).
+bool kill_tree(Tree& tree, const Limits& limits);
 
 // 0..255, or 128 + n for signal n.
 [[nodiscard]] int exit_code_of(int status);

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "exec/shimd/limits.h"
+
 namespace slipway::exec::shim {
 
 struct SmokeRequest {
@@ -35,6 +37,7 @@ struct Request {
   std::int64_t grace_ms = 0;
   std::uint64_t log_bytes_max = 0;
   ServiceRequest service;
+  LimitsRequest limits;
 };
 
 // Takes `body` over, whatever it returns. False if the bytes are no request.

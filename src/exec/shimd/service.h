@@ -36,6 +36,7 @@ struct RevisionSpec {
   std::uint64_t log_bytes_max;
   int service_folder;
   const char* name;  // of the revision's folder, which is there
+  Limits limits;     // made; the supervisor removes them
 };
 
 // Keeps a server running until TERM (then TERM, grace, KILL of its tree): starts it again 1 s … 1 min after each end,

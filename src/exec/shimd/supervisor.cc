@@ -35,10 +35,11 @@ struct Supervisor {
 };
 
 [[noreturn]] void end(Supervisor& self) {
-  kill_tree(self.tree);
+  kill_tree(self.tree, self.spec.limits);
   finish_stream(self.log, self.out);
   finish_stream(self.log, self.err);
   close_log(self.log);
+  remove_groups(self.spec.limits);
   _exit(0);
 }
 
@@ -72,9 +73,11 @@ void take_end(Supervisor& self, const SupervisorNews& news) {
 void start_server(Supervisor& self) {
   int out = -1;
   int err = -1;
+  Command command = self.spec.command;
+  if (!self.spec.limits.empty()) command.limits = &self.spec.limits;
   Spawned spawned{0, SpawnStep::Fork, 0};
   if (open_pipes(self.out, self.err, out, err))
-    spawned = spawn(self.spec.command, out, err);
+    spawned = spawn(command, out, err);
   else
     spawned.error = errno;
   close(out);
@@ -118,7 +121,7 @@ void step(Supervisor& self) {
   const bool children_left = reap(self.tree);
   if (self.stopping && (!children_left || boot_ms() >= self.deadline_ms)) end(self);
   if (self.tree.main != 0 && self.tree.ended) {
-    kill_tree(self.tree);
+    kill_tree(self.tree, self.spec.limits);
     finish_stream(self.log, self.out);
     finish_stream(self.log, self.err);
     take_end(self, {SpawnStep::None, 0, self.tree.status});
