@@ -9,6 +9,7 @@
 #include "cli/process.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
+#include "slipway/exec/limits.h"
 #include "slipway/store/home.h"
 #include "slipway/store/sqlite_store.h"
 
@@ -87,11 +88,14 @@ Finding look_at_config(const Session& session) {
   return config ? Finding{"config", "ok", "no mistakes"} : Finding{"config", "bad", config.error().message};
 }
 
+// Absent control groups are no fault: limits are weaker without them, and `resources` says so in the documentation.
+Finding look_at_limits() { return {"limits", "ok", exec::limit_support().text}; }
+
 int doctor(Session& session) {
   Value::Array list;
   bool bad = false;
   for (const Finding& finding : {look_at_config(session), look_at_home(session.home()),
-                                 look_at_file_system(session.home()), look_at_daemon(session)}) {
+                                 look_at_file_system(session.home()), look_at_limits(), look_at_daemon(session)}) {
     list.push_back(Value::Object{{"what", finding.what}, {"state", finding.state}, {"detail", finding.detail}});
     bad = bad || finding.state == "bad";
   }

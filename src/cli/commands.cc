@@ -60,6 +60,7 @@ constexpr std::array kCommands{
     Command{"db restore", "put a backup in the place of the database; the daemon must be stopped", setup_db_restore},
     Command{"doctor", "is this machine and home fit for the daemon", setup_doctor},
     Command{"fetch", "bring a file or folder to a local path", setup_fetch},
+    Command{"fetch-inputs", "fetch the inputs of a task, then run its command", setup_fetch_inputs},
     Command{"prepare", "turn a table of examples into JSONL to train on", setup_prepare},
     Command{"train", "fine-tune a model with a LoRA adapter", setup_train},
     Command{"merge", "fold an adapter into its base model", setup_merge},

@@ -52,6 +52,7 @@ Handler setup_version(CLI::App& app);
 Handler setup_completion(CLI::App& app);
 Handler setup_help(CLI::App& app);
 Handler setup_fetch(CLI::App& app);
+Handler setup_fetch_inputs(CLI::App& app);
 Handler setup_prepare(CLI::App& app);
 
 Handler setup_train(CLI::App& app);

@@ -12,6 +12,10 @@ namespace {
 constexpr std::array<std::string_view, 13> kSuffixes{"",  "m",  "k",  "M",  "G",  "T", "P",
                                                      "E", "Ki", "Mi", "Gi", "Ti", "Pi"};
 
+// What the suffixes stand for, in the same order.
+constexpr std::array<double, 13> kUnits{1,    1e-3,   1e3,    1e6,    1e9,    1e12,  1e15,
+                                        1e18, 0x1p10, 0x1p20, 0x1p30, 0x1p40, 0x1p50};
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
@@ -78,6 +82,14 @@ bool is_name(std::string_view text) {
 
 bool is_quantity(std::string_view text) {
   return take_decimal(text) && std::find(kSuffixes.begin(), kSuffixes.end(), text) != kSuffixes.end();
+}
+
+std::optional<double> quantity_of(std::string_view text) {
+  std::string_view rest = text;
+  const auto* const suffix = take_decimal(rest) ? std::find(kSuffixes.begin(), kSuffixes.end(), rest) : kSuffixes.end();
+  if (suffix == kSuffixes.end()) return std::nullopt;
+  return std::stod(std::string(text.substr(0, text.size() - rest.size()))) *
+         kUnits[static_cast<std::size_t>(suffix - kSuffixes.begin())];
 }
 
 bool is_factor(std::string_view text) {

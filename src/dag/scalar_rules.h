@@ -2,6 +2,7 @@
 // expression of the JSON Schema; a property test holds them together.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,8 @@ namespace slipway::dag {
 // "500m", "32Gi", "1.5": digits with at most one of the suffixes of Kubernetes.
 [[nodiscard]] bool is_quantity(std::string_view text);
 [[nodiscard]] bool is_factor(std::string_view text);
+// 0.5 for "500m", 2048 for "2Ki"; nullopt if it is no quantity.
+[[nodiscard]] std::optional<double> quantity_of(std::string_view text);
 
 // "[host[:port]/]path[:tag][@sha256:…]" as container registries take it.
 [[nodiscard]] bool is_image(std::string_view text);

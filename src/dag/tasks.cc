@@ -3,6 +3,7 @@
 #include "dag/draft.h"
 #include "dag/field_table.h"
 #include "dag/merge.h"
+#include "dag/place.h"
 #include "dag/reader.h"
 #include "dag/scalar_rules.h"
 
@@ -119,6 +120,8 @@ class TaskReader {
                    "these exit codes are not retried: `retry.limit` of task `" + task.id.str() + "` is 0",
                    "write retry: {limit: 2}");
     read_environment(node, task);
+    read_secrets(node, task, out_);
+    read_place(node, task, out_);
     read_outputs(node, task);
     check_image(node.find("image"));
   }
@@ -247,14 +250,6 @@ class TaskReader {
                        "choose another name");
           task.env.emplace(entry.key, *std::move(value));
         }
-    for (const Node* name : read_many(node.find("secrets")))
-      if (name->kind == NodeKind::Text) task.secrets.push_back(name->scalar);
-    std::sort(task.secrets.begin(), task.secrets.end());
-    task.secrets.erase(std::unique(task.secrets.begin(), task.secrets.end()), task.secrets.end());
-    for (const auto& name : task.secrets)
-      if (const Entry* both = task.env.contains(name) ? node.find("env")->find_entry(name) : nullptr)
-        out_.error("env-and-secret", both->key_span,
-                   "`" + name + "` is an environment variable and a secret of this task", "remove one");
   }
 
   void read_outputs(const Node& node, Task& task) {

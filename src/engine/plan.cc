@@ -67,7 +67,7 @@ void Core::open_attempt(const RunId& run_id, const TaskKey& key) {
   auto rendered = render_launch(input, secrets_);
   if (!rendered)
     return emit(run_id, run::TaskMoved{key, TaskState::Failed, rendered.error().message, failure_of(rendered.error())});
-  effects_.launches.push_back(to_spec(input, rendered->shown, std::move(rendered->secret_env)));
+  effects_.launches.push_back(to_spec(input, rendered->shown, std::move(rendered->secrets)));
   emit(run_id, run::AttemptOpened{id, std::string(executor_.name()), std::move(rendered->shown)});
 }
 

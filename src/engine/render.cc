@@ -6,6 +6,7 @@
 #include <set>
 
 #include "slipway/dag/expr.h"
+#include "slipway/sched/planner.h"
 #include "slipway/sched/scope.h"
 
 namespace slipway::engine {
@@ -57,7 +58,11 @@ class Renderer {
       SLIPWAY_TRY(render_json(in_.task.service->smoke->json, body));
       out.shown["smoke_body"] = body.dump();
     }
+    Value::Object inputs;
+    SLIPWAY_TRY(render_inputs(inputs));
     add_contract();
+    add_inputs(inputs);
+    if (!inputs.empty()) out.shown["inputs"] = std::move(inputs);
     Value::Array secret_names;
     for (const auto& [name, secret] : secret_env_) {
       secret_names.emplace_back(name);
@@ -65,13 +70,14 @@ class Renderer {
     }
     out.shown["env"] = std::move(env_);
     out.shown["secret_env"] = std::move(secret_names);
-    out.secret_env = std::move(secret_env_);
+    add_place(out.shown);
+    out.secrets = take_secrets();
     return out;
   }
 
-  Result<std::map<std::string, Secret>> secrets_only() {
+  Result<Secrets> secrets_only() {
     SLIPWAY_TRY(render_env());
-    return std::move(secret_env_);
+    return take_secrets();
   }
 
  private:
@@ -80,6 +86,7 @@ class Renderer {
   void collect_templates() {
     for (const dag::Template& word : command().words) templates_.push_back(&word);
     for (const auto& [name, text] : in_.task.env) templates_.push_back(&text);
+    for (const auto& [name, uri] : in_.task.inputs) templates_.push_back(&uri);
     if (in_.task.workdir) templates_.push_back(&*in_.task.workdir);
     if (in_.task.service && in_.task.service->smoke) collect_json(in_.task.service->smoke->json);
     for (const dag::Template& text : json_texts_) templates_.push_back(&text);
@@ -102,6 +109,7 @@ class Renderer {
       for (const auto& path : dag::check_template(text, any, ignored).names)
         if (path.size() >= 2 && path[0] == "secrets") names.insert(path[1]);
     }
+    for (const auto& [name, file] : in_.task.secret_files) names.insert(name);
     for (const std::string& name : names) {
       auto secret = source_.get(name);
       if (!secret) return Error{ErrorCode::NotFound, "secret `" + name + "`: " + secret.error().message, {}};
@@ -179,6 +187,41 @@ class Renderer {
     return {};
   }
 
+  Result<void> render_inputs(Value::Object& inputs) {
+    for (const auto& [name, uri] : in_.task.inputs) {
+      const auto rendered = dag::render(uri, scope_);
+      if (!rendered) return failed("inputs." + name, rendered.error());
+      inputs[name] = rendered->text;
+    }
+    return {};
+  }
+
+  // Beside the run's workspace and the same for every attempt, so that a further one replaces what it finds.
+  void add_inputs(const Value::Object& inputs) {
+    for (const auto& [name, uri] : inputs)
+      env_["SLIPWAY_INPUT_" + upper_name(name)] = workspace() + "/.inputs/" + in_.id.key.str() + "/" + name;
+    if (!inputs.empty()) env_["SLIPWAY_INPUTS"] = Value(inputs).dump();
+  }
+
+  void add_place(Value& shown) {
+    Value::Object resources;
+    const std::int64_t memory = sched::next_memory(in_.task, in_.run.state, in_.id.key);
+    if (memory > 0) resources["memory"] = memory;
+    if (in_.task.resources.cpu_milli > 0) resources["cpu"] = static_cast<double>(in_.task.resources.cpu_milli) / 1000;
+    if (!resources.empty()) shown["resources"] = std::move(resources);
+    if (!in_.task.run_as.empty()) shown["run_as"] = in_.task.run_as;
+    Value::Object files;
+    for (const auto& [name, file] : in_.task.secret_files) files[name] = file;
+    if (!files.empty()) shown["secret_files"] = std::move(files);
+  }
+
+  Secrets take_secrets() {
+    Secrets secrets;
+    for (const auto& [name, file] : in_.task.secret_files) secrets.files.insert_or_assign(name, opened_.at(name));
+    secrets.env = std::move(secret_env_);
+    return secrets;
+  }
+
   [[nodiscard]] std::string workspace() const { return in_.options.home + "/workspace/" + in_.id.run.str(); }
 
   // docs/dag-format.md, "What a task gets and gives". These names win over a task's own `env`.
@@ -231,7 +274,7 @@ Result<RenderedLaunch> render_launch(const RenderInput& input, SecretSource& sec
   return Renderer(input, secrets).launch();
 }
 
-Result<std::map<std::string, Secret>> render_secrets(const RenderInput& input, SecretSource& secrets) {
+Result<Secrets> render_secrets(const RenderInput& input, SecretSource& secrets) {
   return Renderer(input, secrets).secrets_only();
 }
 
@@ -239,13 +282,21 @@ run::FailureClass failure_of(const Error& error) {
   return error.code == ErrorCode::NotFound ? run::FailureClass::Config : run::FailureClass::Render;
 }
 
-exec::LaunchSpec to_spec(const RenderInput& input, const Value& shown, std::map<std::string, Secret> secret_env) {
+exec::LaunchSpec to_spec(const RenderInput& input, const Value& shown, Secrets secrets) {
   exec::LaunchSpec spec;
   spec.id = input.id;
+  // The inputs are fetched inside the attempt, so its limits, its log and its end are theirs.
+  if (shown.find("inputs") != nullptr)
+    spec.argv = {input.options.tool.empty() ? "slipway" : input.options.tool, "fetch-inputs", "--"};
   for (const Value& word : shown.find("argv")->as_array()) spec.argv.push_back(word.as_string());
   for (const auto& [name, value] : shown.find("env")->as_object())
-    if (secret_env.count(name) == 0) spec.env.emplace(name, value.as_string());
-  spec.secret_env = std::move(secret_env);
+    if (secrets.env.count(name) == 0) spec.env.emplace(name, value.as_string());
+  spec.secret_env = std::move(secrets.env);
+  for (auto& [name, secret] : secrets.files)
+    spec.secret_files.insert_or_assign(name, exec::SecretFile{input.task.secret_files.at(name), std::move(secret)});
+  if (const Value* resources = shown.find("resources"))
+    spec.resources = {input.task.resources.cpu_milli, resources->get_int("memory")};
+  spec.run_as = shown.get_string("run_as");
   spec.workdir = shown.get_string("workdir");
   spec.grace = input.task.grace;
   spec.service = service_spec(input, shown);

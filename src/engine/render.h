@@ -14,21 +14,25 @@ struct RenderInput {
 };
 
 // What is launched. `shown` is recorded with the attempt and holds no secret:
-//   {"argv": […], "env": {…}, "secret_env": [names], "workdir", "smoke_body" (services that post)}
-// where a secret variable has the value "***".
+//   {"argv": […], "env": {…}, "secret_env": [names], "workdir", "smoke_body" (services that post),
+//    "resources": {"cpu" (cores), "memory" (bytes)}, "run_as", "secret_files": {NAME: file}, "inputs": {NAME: uri}}
+// where a secret variable has the value "***", and what does not apply is absent.
+struct Secrets {
+  std::map<std::string, Secret> env;
+  std::map<std::string, Secret> files;  // by name of the secret
+};
 struct RenderedLaunch {
   Value shown;
-  std::map<std::string, Secret> secret_env;
+  Secrets secrets;
 };
 
 // An error becomes the task's failure, of the class that failure_of() tells.
 [[nodiscard]] Result<RenderedLaunch> render_launch(const RenderInput& input, SecretSource& secrets);
-// Only the secret variables, for an attempt whose `shown` is recorded already.
-[[nodiscard]] Result<std::map<std::string, Secret>> render_secrets(const RenderInput& input, SecretSource& secrets);
+// Only the secrets, for an attempt whose `shown` is recorded already.
+[[nodiscard]] Result<Secrets> render_secrets(const RenderInput& input, SecretSource& secrets);
 // Config for a secret that cannot be had (code NotFound), Render for an expression.
 [[nodiscard]] run::FailureClass failure_of(const Error& error);
 
-[[nodiscard]] exec::LaunchSpec to_spec(const RenderInput& input, const Value& shown,
-                                       std::map<std::string, Secret> secret_env);
+[[nodiscard]] exec::LaunchSpec to_spec(const RenderInput& input, const Value& shown, Secrets secrets);
 
 }  // namespace slipway::engine

@@ -15,6 +15,7 @@
 #include "exec/exit_file.h"
 #include "exec/limit_groups.h"
 #include "exec/process_table.h"
+#include "exec/provision.h"
 #include "exec/shimd_client.h"
 #include "slipway/exec/attempt_folder.h"
 
@@ -257,6 +258,7 @@ Result<void> LocalExecutor::prepare(LaunchSpec& spec) const {
     if (error) return errno_error("folder " + path.string(), error.value());
   }
   if (spec.workdir.empty()) spec.workdir = workspace.string();
+  SLIPWAY_TRY(provide(options_, spec));
   spec.env.try_emplace("SLIPWAY_OUTPUT", (folder / "output.json").string());
   spec.env.try_emplace("SLIPWAY_WORKSPACE", workspace.string());
   spec.env.try_emplace("SLIPWAY_ARTIFACTS", "file://" + artifacts.string());
@@ -270,8 +272,10 @@ Result<void> LocalExecutor::prepare(LaunchSpec& spec) const {
 // Sends the launch. Sending it twice is safe: the folder is the guard.
 void LocalExecutor::ask(const AttemptId& id) {
   const LaunchSpec& spec = *attempts_.at(id).spec;
-  const ShimdClient::Settings settings{std::string(kFolderPrefix) + id.str(), options_.log_bytes_max,
-                                       groups_.plan(id, spec.resources, options_.processes_max)};
+  const ShimdClient::Settings settings{
+      std::string(kFolderPrefix) + id.str(), options_.log_bytes_max,
+      groups_.plan(id, spec.resources, options_.processes_max), account_of(spec),
+      spec.secret_files.empty() ? std::string() : secret_folder(options_, id).string()};
   Result<void> sent;
   for (int tries = 0; tries < 2; ++tries) {
     connect_shimd();
@@ -430,6 +434,8 @@ void LocalExecutor::report_lost() {
   const std::set<std::string> left = kill_stragglers(to_end);
   const auto lost = std::exchange(lost_, {});
   for (const auto& [id, why] : lost) {
+    std::error_code ignored;
+    std::filesystem::remove_all(secret_folder(options_, id), ignored);
     drop(id);
     sink_.on_report(Lost{id, why, left.count(id.str()) == 0});
   }

@@ -66,7 +66,12 @@ enum class Tag : char {
   Group = 'G',         // absolute folder of a control group to make, at most 3
   GroupSetting = 'W',  // of the group before: file=value, or ?file=value for one that may be missing
   DataLimit = 'D',     // RLIMIT_DATA in bytes
+  RunAs = 'u',         // uid:gid:gid,gid
+  SecretFolder = 'K',  // absolute, to be made
+  SecretName = 'n',    // file in it, at most 32; its content follows
+  SecretContent = 'v',
 };
+inline constexpr std::size_t kSecretFilesMax = 32;
 inline constexpr std::size_t kFieldOverhead = 1 + sizeof(std::uint32_t) + 1;
 
 // Bytes of an attempt's `lock`: the first is locked while its shim lives, the second too once the command runs.

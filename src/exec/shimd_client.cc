@@ -70,6 +70,8 @@ std::size_t estimate(const LaunchSpec& spec) {
   for (const auto& argument : spec.argv) size += argument.size() + shim::kFieldOverhead;
   for (const auto& [name, value] : spec.env) size += name.size() + value.size() + 16;
   for (const auto& [name, value] : spec.secret_env) size += name.size() + value.reveal().size() + 16;
+  for (const auto& [name, secret] : spec.secret_files)
+    size += secret.file.size() + secret.content.reveal().size() + 2 * shim::kFieldOverhead;
   if (spec.service && spec.service->smoke) size += spec.service->smoke->body.size();
   return size;
 }
@@ -92,6 +94,12 @@ std::string encode(const LaunchSpec& spec, const ShimdClient::Settings& settings
     variable.append(name).append("=").append(value.reveal());
     add_field(body, Tag::Environment, variable);
     explicit_bzero(variable.data(), variable.size());
+  }
+  if (!settings.run_as.empty()) add_field(body, Tag::RunAs, settings.run_as);
+  if (!spec.secret_files.empty()) add_field(body, Tag::SecretFolder, settings.secrets_folder);
+  for (const auto& [name, secret] : spec.secret_files) {
+    add_field(body, Tag::SecretName, secret.file);
+    add_field(body, Tag::SecretContent, secret.content.reveal());
   }
   if (spec.service) add_service(body, *spec.service);
   return body;

@@ -42,6 +42,8 @@ class ShimdClient {
     std::string folder;  // of the attempt, relative to the home
     std::uint64_t log_bytes_max = 0;
     LimitPlan limits;
+    std::string run_as;          // uid:gid:gid,gid; empty = the shim's
+    std::string secrets_folder;  // for spec.secret_files
   };
   // On an error the connection is closed and nothing was launched.
   [[nodiscard]] Result<void> launch(const LaunchSpec& spec, const Settings& settings);

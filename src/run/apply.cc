@@ -297,7 +297,7 @@ class Applier {
       if (!instance.launch_since) instance.launch_since = at_;
     } else if (event.infra_budget) {
       ++instance.infra_used;
-    } else {
+    } else if (!event.memory_step) {
       ++instance.retries_used;
     }
   }

@@ -206,6 +206,7 @@ void describe(Walker& walk, Body& body) {
     walk.required("task_to", body.task_to);
     walk.optional("retry_at", body.retry_at);
     walk.optional("infra_budget", body.infra_budget);
+    walk.optional("memory_step", body.memory_step);
     walk.optional("at", body.at);
   } else if constexpr (std::is_same_v<B, TaskReset>) {
     walk.required("task", body.key);

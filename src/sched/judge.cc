@@ -1,5 +1,6 @@
 // From what was seen of an attempt's end to the event that records it: docs/engine.md, "Retries".
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "slipway/base/rng.h"
@@ -73,6 +74,14 @@ Examined examine_outputs(const dag::Task& task, const Observation& seen) {
 // --- failure
 // ----------------------------------------------------------------------------------------------------------
 
+// "512Mi" where that is exact, else bytes.
+std::string bytes_text(std::int64_t bytes) {
+  constexpr std::array<std::string_view, 3> kUnits{"Gi", "Mi", "Ki"};
+  for (std::size_t i = 0, shift = 30; shift > 0; ++i, shift -= 10)
+    if (bytes % (std::int64_t{1} << shift) == 0) return std::to_string(bytes >> shift) + std::string(kUnits[i]);
+  return std::to_string(bytes) + " bytes";
+}
+
 bool contains(const std::vector<int>& codes, const std::optional<int>& code) {
   return code && std::find(codes.begin(), codes.end(), *code) != codes.end();
 }
@@ -83,11 +92,18 @@ std::string own_words(const Observation& seen) {
   return error == nullptr ? std::string() : error->get_string("message");
 }
 
-std::string reason_of(const dag::Task& task, const Observation& seen, FailureClass failure) {
+// The limit it died at; how much the machine had is not known.
+std::string oom_text(const run::Attempt& attempt) {
+  const std::int64_t limit = memory_of(attempt);
+  return "killed for lack of memory" + (limit > 0 ? " (limit " + bytes_text(limit) + ")" : std::string());
+}
+
+std::string reason_of(const dag::Task& task, const run::Attempt& attempt, const Observation& seen,
+                      FailureClass failure) {
+  if (failure == FailureClass::Oom) return oom_text(attempt);
   std::string words = own_words(seen);
   std::string text;
   if (failure == FailureClass::Timeout) text = "ran longer than its timeout of " + to_text(task.timeout);
-  if (failure == FailureClass::Oom) text = "killed for lack of memory";
   if (failure == FailureClass::User && seen.exit_code) text = "exit code " + std::to_string(*seen.exit_code);
   if (text.empty()) return words;
   return words.empty() ? text : text + ": " + words;
@@ -106,6 +122,7 @@ struct Retry {
   bool allowed = false;
   bool infra_budget = false;
   Duration delay{0};  // before jitter
+  bool memory_step = false;
 };
 
 constexpr Duration kLaunchBudget = std::chrono::minutes(5);
@@ -130,19 +147,28 @@ Retry launch_retry(const run::TaskInstance& instance, Instant now) {
   return {since < kLaunchBudget, false, std::clamp(since, kLaunchDelayMin, kLaunchDelayMax)};
 }
 
+// The steps of on_oom are a budget of their own: at its end another attempt would die in the same way.
+Retry oom_retry(const dag::Task& task, const run::TaskInstance& instance, const run::Attempt& attempt) {
+  if (!task.on_oom) return own_retry(task.retry, instance);
+  const dag::Retry& retry = task.retry;
+  const bool more = has_memory_step(task, attempt);
+  const int n = more ? memory_steps_done(task, attempt) + 1 : 1;
+  return {more, false, backoff(retry.delay, retry.backoff, retry.max_delay, n), more};
+}
+
 bool code_may_retry(const dag::ExitCodes& codes, const std::optional<int>& code) {
   if (contains(codes.fail, code)) return false;
   return codes.retry.empty() || contains(codes.retry, code);
 }
 
-Retry retry_of(const dag::Task& task, const run::TaskInstance& instance, FailureClass failure, const Observation& seen,
-               Instant now) {
+Retry retry_of(const dag::Task& task, const run::TaskInstance& instance, const run::Attempt& attempt,
+               FailureClass failure, const Observation& seen, Instant now) {
   using namespace std::chrono_literals;
   switch (failure) {
     case FailureClass::User:
       return code_may_retry(task.exit_codes, seen.exit_code) ? own_retry(task.retry, instance) : Retry{};
     case FailureClass::Timeout: return task.retry.timeouts ? own_retry(task.retry, instance) : Retry{};
-    case FailureClass::Oom:
+    case FailureClass::Oom: return oom_retry(task, instance, attempt);
     case FailureClass::Storage: return own_retry(task.retry, instance);
     case FailureClass::Launch: return launch_retry(instance, now);
     case FailureClass::InfraNotStarted: return infra_retry(task.retry, instance, kNotStartedLimit, 5s, 5min);
@@ -160,7 +186,7 @@ class Judge {
  public:
   Judge(const dag::Task& task, const run::TaskInstance& instance, const run::Attempt& attempt, const Observation& seen,
         run::RunState run_state, Instant now)
-      : task_(task), instance_(instance), seen_(seen), run_state_(run_state), now_(now) {
+      : task_(task), instance_(instance), attempt_(attempt), seen_(seen), run_state_(run_state), now_(now) {
     event_.id = attempt.id;
     event_.exit_code = seen.exit_code;
     event_.at = seen.at;
@@ -209,7 +235,7 @@ class Judge {
     event_.reason = stop_cause_ == FailureClass::External ? "somebody asked to stop it" : own_words(seen_);
   }
 
-  void failed(FailureClass failure) { failed(failure, reason_of(task_, seen_, failure)); }
+  void failed(FailureClass failure) { failed(failure, reason_of(task_, attempt_, seen_, failure)); }
 
   void failed(FailureClass failure, std::string reason) {
     event_.to = AttemptState::Failed;
@@ -217,16 +243,18 @@ class Judge {
     event_.reason = std::move(reason);
     event_.task_to = TaskState::Failed;
     const bool goes_on = run_state_ == run::RunState::Running || run_state_ == run::RunState::Queued;
-    const Retry retry = retry_of(task_, instance_, failure, seen_, now_);
+    const Retry retry = retry_of(task_, instance_, attempt_, failure, seen_, now_);
     if (!goes_on || !retry.allowed) return;
     event_.task_to = TaskState::UpForRetry;
     event_.infra_budget = retry.infra_budget;
+    event_.memory_step = retry.memory_step;
     const double micros = static_cast<double>(retry.delay.count()) * jitter(event_.id);
     event_.retry_at = now_ + Duration(static_cast<std::int64_t>(micros));
   }
 
   const dag::Task& task_;
   const run::TaskInstance& instance_;
+  const run::Attempt& attempt_;
   const Observation& seen_;
   run::RunState run_state_;
   Instant now_;

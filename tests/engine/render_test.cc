@@ -139,5 +139,50 @@ TEST_F(RenderTest, ServicesCarryTheirSmokeRequest) {
   EXPECT_EQ(spec.service->smoke->expect, "ok");
 }
 
+TEST_F(RenderTest, ResourcesAndTheUserAreRecordedAndGiven) {
+  const exec::LaunchSpec spec =
+      launch("tasks:\n  a: {run: 'true', resources: {cpu: 500m, memory: 64Mi, disk: 1Gi}, run_as: nobody}\n");
+  EXPECT_EQ(spec.resources, (exec::Resources{500, 64 << 20}));
+  EXPECT_EQ(spec.run_as, "nobody");
+  EXPECT_EQ(shown().find("resources")->dump(), R"({"cpu":0.5,"memory":67108864})");
+  EXPECT_EQ(shown().get_string("run_as"), "nobody");
+}
+
+TEST_F(RenderTest, AKillForMemoryGivesTheNextAttemptMore) {
+  scripts["a"].exit_code = 137;
+  scripts["a"].oom = true;
+  launch("tasks:\n  a: {run: 'true', resources: {memory: 64Mi}, on_oom: {memory: x1.5, max: 128Mi}}\n");
+  std::vector<std::int64_t> given;
+  for (const auto& [id, spec] : launched) given.push_back(spec.resources.memory_bytes >> 20);
+  EXPECT_EQ(given, (std::vector<std::int64_t>{64, 96, 128}));
+  EXPECT_EQ(task(run_id, "a").state, run::TaskState::Failed);
+  EXPECT_EQ(task(run_id, "a").failure, run::FailureClass::Oom);
+  EXPECT_EQ(task(run_id, "a").reason, "killed for lack of memory (limit 128Mi)");
+  EXPECT_EQ(task(run_id, "a").retries_used, 0);
+}
+
+TEST_F(RenderTest, SecretsInFilesAreGivenAndNeverShown) {
+  secrets.values = {{"TOKEN", "hush-hush"}, {"KEY", "k-e-y-k-e-y"}};
+  const exec::LaunchSpec spec = launch("tasks:\n  a: {run: 'true', secrets: [TOKEN, {name: KEY, file: key.json}]}\n");
+  EXPECT_EQ(spec.secret_env.size(), 1U);
+  ASSERT_EQ(spec.secret_files.count("KEY"), 1U);
+  EXPECT_EQ(spec.secret_files.at("KEY").file, "key.json");
+  EXPECT_EQ(spec.secret_files.at("KEY").content.reveal(), "k-e-y-k-e-y");
+  EXPECT_EQ(shown().find("secret_files")->dump(), R"({"KEY":"key.json"})");
+  for (const run::Event& event : disk->events.at(run_id))
+    EXPECT_EQ(run::to_value(event.body).dump().find("k-e-y") + 1, 0U);
+}
+
+TEST_F(RenderTest, InputsStandBeforeTheCommand) {
+  const exec::LaunchSpec spec = launch(
+      "params: {day: {type: string, default: '2024-11-01'}}\n"
+      "tasks:\n  a: {run: [train, x], inputs: {raw_data: 'file:///data/${{ params.day }}.csv'}}\n");
+  EXPECT_EQ(spec.argv, (std::vector<std::string>{"/opt/bin/slipway", "fetch-inputs", "--", "train", "x"}));
+  EXPECT_EQ(spec.env.at("SLIPWAY_INPUT_RAW_DATA"), "/srv/home/workspace/" + run_id.str() + "/.inputs/a/raw_data");
+  EXPECT_EQ(spec.env.at("SLIPWAY_INPUTS"), R"({"raw_data":"file:///data/2024-11-01.csv"})");
+  EXPECT_EQ(shown().find("argv")->dump(), R"(["train","x"])");
+  EXPECT_EQ(shown().find("inputs")->dump(), R"({"raw_data":"file:///data/2024-11-01.csv"})");
+}
+
 }  // namespace
 }  // namespace slipway::engine

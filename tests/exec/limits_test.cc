@@ -103,8 +103,7 @@ TEST(LimitGroups, ADelegatedGroupAboveIsTakenWhereItSaysSo) {
 
 TEST(LimitGroups, VersionOneHasAGroupForEachController) {
   const FakeGroups fake("7:pids:/\n6:memory:/box\n5:cpu,cpuacct:/\n4:freezer:/\n0::/\n");
-  for (const char* name : {"memory/box", "cpu", "pids"})
-    std::filesystem::create_directories(fake.places_.mount / name);
+  for (const char* name : {"memory/box", "cpu", "pids"}) std::filesystem::create_directories(fake.places_.mount / name);
   const LimitGroups groups(fake.places_, true);
   EXPECT_EQ(groups.support().version, 1);
   const LimitPlan plan = groups.plan(kId, {250, kMebibyte}, 64);
@@ -195,7 +194,8 @@ TEST_F(LimitsTest, AForkBombStopsAtTheLimitAndIsEnded) {
   const auto group = LimitGroups({}, false).plan(id(), {1000, 0}, 40).groups;
   ASSERT_TRUE(eventually([&] {
     for (const LimitGroup& one : group)
-      if (read_text(one.folder / "pids.events").find("max 0") == std::string::npos && exists(one.folder / "pids.events"))
+      if (read_text(one.folder / "pids.events").find("max 0") == std::string::npos &&
+          exists(one.folder / "pids.events"))
         return true;
     return sink_.count<Exited>(id()) > 0;  // the shell gave up before
   }));

@@ -281,6 +281,23 @@ TEST_F(ServicesTest, ACrashedServerIsStartedAgain) {
             std::string::npos);
 }
 
+TEST_F(ServicesTest, ADeadFrontIsStartedAgain) {
+  start();
+  ASSERT_EQ(deployed(deploy("v1", "ok", 1)).exit_code, 0);
+  const auto lock = home_.path() / "services" / "sentiment" / ("front." + std::to_string(port_));
+  for (int times = 0; times < 2; ++times) {
+    const pid_t front = lock_holder(lock);
+    ASSERT_GT(front, 0);
+    ASSERT_TRUE(test::end_holder(lock, SIGKILL));
+    ASSERT_TRUE(eventually([&] { return lock_holder(lock) > 0 && answer() == "v1 "; }));
+    EXPECT_NE(lock_holder(lock), front);
+  }
+  ASSERT_EQ(deployed(deploy("v2", "ok", 2)).exit_code, 0);
+  EXPECT_EQ(answer(), "v2 ") << "the new front serves the next revision as well";
+  ASSERT_TRUE(stop_service(home_.path(), ServiceId("sentiment"), test::kPatience));
+  EXPECT_EQ(lock_holder(lock), 0);
+}
+
 TEST_F(ServicesTest, TheFrontCarriesAnyAmountBothWays) {
   start();
   deployed(deploy("v1", "ok", 1));

@@ -36,6 +36,7 @@ AttemptEnded ended() {
   e.task_to = TaskState::UpForRetry;
   e.retry_at = at_second(30);
   e.infra_budget = true;
+  e.memory_step = true;
   e.at = at_second(-1);
   return e;
 }
@@ -64,9 +65,10 @@ std::vector<Row> rows() {
        R"({"attempt":"r1/a/1","cause":"external","kind":"attempt_stopping"})"},
       {AttemptStopping{id, FailureClass::External, "`a[3]` failed"},
        R"({"attempt":"r1/a/1","cause":"external","kind":"attempt_stopping","reason":"`a[3]` failed"})"},
-      {ended(), R"({"at":"2023-11-14T22:13:19.000000Z","attempt":"r1/a[3]/2","exit_code":137,"failure":"infra_lost",)"
-                R"("infra_budget":true,"kind":"attempt_ended","outputs":{"loss":0.5},"reason":"node gone",)"
-                R"("retry_at":"2023-11-14T22:13:50.000000Z","task_to":"up_for_retry","to":"failed"})"},
+      {ended(),
+       R"({"at":"2023-11-14T22:13:19.000000Z","attempt":"r1/a[3]/2","exit_code":137,"failure":"infra_lost",)"
+       R"("infra_budget":true,"kind":"attempt_ended","memory_step":true,"outputs":{"loss":0.5},"reason":"node gone",)"
+       R"("retry_at":"2023-11-14T22:13:50.000000Z","task_to":"up_for_retry","to":"failed"})"},
       {TaskReset{key_of("a")}, R"({"kind":"task_reset","task":"a"})"},
       {RunReopened{}, R"({"kind":"run_reopened"})"},
       {TaskExpanded{TaskId("a"), Value::Array{1, "x", Value()}},

@@ -103,6 +103,7 @@ void FakeExecutor::send_end(const AttemptId& id, const FakeMachine::Process& pro
   exited.id = id;
   exited.at = *process.ends_at;
   exited.exit_code = process.stopped ? 143 : process.script.exit_code;
+  exited.oom = !process.stopped && process.script.oom;
   exited.output = process.stopped ? std::string() : process.script.output;
   send(std::move(exited));
 }

@@ -19,6 +19,7 @@ struct Script {
   std::optional<Duration> run_time = Duration(0);  // nullopt: until it is stopped
   Duration stop_delay{0};                          // how long it takes to end when told to; `now` ends it at once
   int exit_code = 0;
+  bool oom = false;
   std::string output;
   run::FailureClass failure = run::FailureClass::Launch;  // of CannotStart
   bool end_proved = false;                                // of Vanishes

@@ -3,6 +3,7 @@
 // others are checked by the parser and listed in Dag::planned.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -167,6 +168,18 @@ struct Service {
   Duration rollout_timeout = std::chrono::minutes(15);
 };
 
+// What an attempt may use; 0 = not limited. Locally: docs/engine.md, "Limits".
+struct Resources {
+  std::int64_t cpu_milli = 0;  // thousandths of a core
+  std::int64_t memory_bytes = 0;
+};
+
+// After an out-of-memory kill the next attempt gets `factor` times the memory, up to `max_bytes`.
+struct OnOom {
+  double factor = 1.5;
+  std::int64_t max_bytes = 0;
+};
+
 enum class TaskKind : unsigned char { Run, Image, Service, Apply, Approve, Wait, Dag, Noop };
 inline constexpr EnumTable<TaskKind, 8> kTaskKinds{{{
     {TaskKind::Run, "run", "a command"},
@@ -236,8 +249,13 @@ struct Task {
   Duration grace = std::chrono::seconds(30);  // between TERM and KILL
   Retry retry;
   ExitCodes exit_codes;
-  std::map<std::string, Template> env;  // the DAG's env merged in
-  std::vector<std::string> secrets;     // names; given to the task as environment variables
+  std::map<std::string, Template> env;              // the DAG's env merged in
+  std::vector<std::string> secrets;                 // names; given to the task as environment variables
+  std::map<std::string, std::string> secret_files;  // secrets given as files of these names; the path is in NAME_FILE
+  std::map<std::string, Template> inputs;           // URIs fetched before the command
+  Resources resources;
+  std::optional<OnOom> on_oom;  // resources.memory_bytes is given then
+  std::string run_as;           // user, uid or uid:gid; empty = the daemon's
   std::map<std::string, OutputDecl> outputs;
   std::vector<Check> checks;
   std::optional<Template> workdir;

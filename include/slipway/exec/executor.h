@@ -42,6 +42,12 @@ struct Resources {
   bool operator==(const Resources&) const = default;
 };
 
+// A secret that the attempt finds in a file of its own, which is gone when the attempt is.
+struct SecretFile {
+  std::string file;  // name of the file, without a folder
+  Secret content;
+};
+
 // Everything an executor needs; rendered, nothing left to evaluate.
 struct LaunchSpec {
   AttemptId id;
@@ -51,6 +57,8 @@ struct LaunchSpec {
   std::string workdir;  // absolute; empty = the run's workspace
   Duration grace{0};    // between TERM and KILL when it is stopped
   Resources resources;
+  std::map<std::string, SecretFile> secret_files;  // by name; the path of each is put into NAME_FILE
+  std::string run_as;                              // user, uid or uid:gid; empty = the daemon's
   std::optional<ServiceSpec> service;
 };
 

@@ -20,6 +20,7 @@ struct LocalOptions {
   Duration shimd_idle = std::chrono::seconds(60);  // how long slipway-shimd stays without tasks and without a daemon
   int processes_max = 4096;                        // of an attempt with limits, where they can be counted
   GroupPlaces groups;                              // of control groups
+  std::filesystem::path secrets = "/dev/shm";      // in memory; files with secrets, while their attempts run
   std::filesystem::path boot_id_file = "/proc/sys/kernel/random/boot_id";
 };
 

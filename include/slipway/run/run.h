@@ -167,6 +167,7 @@ struct AttemptEnded {
   TaskState task_to = TaskState::Failed;
   std::optional<Instant> retry_at = {};
   bool infra_budget = false;       // the retry is charged to infra_limit
+  bool memory_step = false;        // the retry is a step of on_oom, charged to no limit
   std::optional<Instant> at = {};  // when the process ended, if not the event's instant
 };
 // Opens the next generation of an instance (retry, clear): state None, budgets fresh. Of a placeholder: see

@@ -105,6 +105,17 @@ struct Observation {
                                       const run::Attempt& attempt, const Observation& seen, run::RunState run_state,
                                       Instant now);
 
+// --- on_oom ----------------------------------------------------------------------------------------------------------
+
+// The memory limit an attempt was launched with, as recorded; 0 = none.
+[[nodiscard]] std::int64_t memory_of(const run::Attempt& attempt);
+// Whether `on_oom` has more for it, and how many steps it has taken.
+[[nodiscard]] bool has_memory_step(const dag::Task& task, const run::Attempt& attempt);
+[[nodiscard]] int memory_steps_done(const dag::Task& task, const run::Attempt& attempt);
+// The memory limit of the instance's next attempt: `resources.memory` for the first of a generation, what the last one
+// had, or one step more if it was killed for lack of it. 0 = none.
+[[nodiscard]] std::int64_t next_memory(const dag::Task& task, const run::Run& run, const TaskKey& key);
+
 // Why an instance is not running right now, in one sentence with the next instant where there is one ("waits for
 // `prepare` (active)", "up for retry at …", "no free slot: 2 of 2 in use by …"). For every state.
 [[nodiscard]] std::string why(const run::Snapshot& snapshot, const RunId& run, const TaskKey& key, Instant now);

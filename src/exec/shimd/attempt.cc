@@ -117,10 +117,37 @@ Ending ending_of(const Attempt& attempt, const Tree& tree, const StopState& stop
   return ending;
 }
 
+// Another user finds what he must write in his own hands; the folder stays ours, and with it all other files.
+bool open_to(const Attempt& attempt, const Account& account, int out, int err) {
+  const int output = openat(attempt.folder, "output.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  const bool given = output >= 0 && fchown(output, account.uid, account.gid) == 0 && fchmod(attempt.folder, 0711) == 0;
+  if (output >= 0) close(output);
+  // So that he may open /dev/stdout and /dev/stderr again.
+  return given && fchown(out, account.uid, account.gid) == 0 && fchown(err, account.uid, account.gid) == 0;
+}
+
+bool provide(Attempt& attempt, int out, int err, char* message, std::size_t size) {
+  const Request& request = attempt.request;
+  if (!make_limits(request.limits, attempt.limits, message, size)) return false;
+  const Account& account = attempt.limits.account;
+  const bool other = attempt.limits.has_account;
+  snprintf(message, size, "what its user needs could not be prepared");
+  bool done = !other || open_to(attempt, account, out, err);
+  if (done && request.secrets.folder != nullptr) {
+    snprintf(message, size, "the folder of its secrets could not be made");
+    done = make_secret_files(request.secrets, other ? account.uid : geteuid(), other ? account.gid : getegid(),
+                             attempt.secrets);
+  }
+  if (done) return true;
+  snprintf(message + strlen(message), size - strlen(message), ": %s", strerror(errno));
+  remove_groups(attempt.limits);
+  return false;
+}
+
 // Nothing runs without the limits it was to have.
-void limit(Attempt& attempt) {
+void prepare(Attempt& attempt, int out, int err) {
   char message[1024];
-  if (make_limits(attempt.request.limits, attempt.limits, message, sizeof message)) return;
+  if (provide(attempt, out, err, message, sizeof message)) return;
   Ending ending;
   ending.started = false;
   ending.exit_code = 126;
@@ -131,16 +158,17 @@ void limit(Attempt& attempt) {
 
 [[noreturn]] void run_task(Attempt& attempt) {
   prctl(PR_SET_CHILD_SUBREAPER, 1);
-  limit(attempt);
-  const Command command{attempt.request.argv, attempt.request.environment, attempt.request.workdir,
-                        attempt.limits.empty() ? nullptr : &attempt.limits};
+  Command command{attempt.request.argv, attempt.request.environment, attempt.request.workdir};
   int out = -1;
   int err = -1;
   Spawned spawned{0, SpawnStep::Fork, 0};
-  if (open_pipes(attempt.out, attempt.err, out, err))
+  if (open_pipes(attempt.out, attempt.err, out, err)) {
+    prepare(attempt, out, err);
+    if (!attempt.limits.empty()) command.limits = &attempt.limits;
     spawned = spawn(command, out, err);
-  else
+  } else {
     spawned.error = errno;
+  }
   if (spawned.pid == 0) {
     char message[2048];
     remove_groups(attempt.limits);
@@ -207,8 +235,10 @@ Ending launch_failure(const Command& command, const Spawned& spawned, char* mess
   Ending ending;
   ending.started = false;
   ending.exit_code = spawned.error == ENOENT ? 127 : 126;
-  ending.failure =
-      spawned.failed == SpawnStep::Fork || spawned.failed == SpawnStep::Limits || spawned.error == EAGAIN || spawned.error == ENOMEM ? "launch" : "config";
+  ending.failure = spawned.failed == SpawnStep::Fork || spawned.failed == SpawnStep::Limits ||
+                           spawned.error == EAGAIN || spawned.error == ENOMEM
+                       ? "launch"
+                       : "config";
   const bool searched = strchr(command.argv[0], '/') == nullptr;
   if (spawned.failed == SpawnStep::Fork) {
     text.add("no process could be started");
@@ -264,6 +294,7 @@ void finish(Attempt& attempt, const Ending& ending) {
   text.add_json(ending.message);
   text.add("}");
   close_log(attempt.log);
+  remove_secret_files(attempt.secrets);
   while (!replace_file(attempt.folder, "exit", json, text.used)) {
     if (errno != ENOSPC && errno != EDQUOT && errno != EROFS && errno != EIO) break;
     poll(nullptr, 0, kRetryMs);

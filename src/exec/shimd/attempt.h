@@ -21,6 +21,7 @@ struct Attempt {
   int signals = -1;
   std::int64_t started_us = 0;
   Limits limits;
+  SecretFolder secrets;
   LogWriter log;
   LogStream out;
   LogStream err;

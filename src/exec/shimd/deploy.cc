@@ -121,14 +121,8 @@ void reserve_front(Deploy& deploy) {
   char lock[24];
   snprintf(lock, sizeof lock, "front.%d", deploy.service.port);
   if (lock_holder(deploy.folder, lock) != 0) return;
-  deploy.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  const int yes = 1;
-  setsockopt(deploy.listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(deploy.service.port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (bind(deploy.listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return;
+  deploy.listener = bind_front(deploy.service.port);
+  if (deploy.listener >= 0) return;
   snprintf(deploy.message, sizeof deploy.message, "port %d of service `%s` cannot be used: %s%s", deploy.service.port,
            deploy.service.name, strerror(errno),
            errno == EADDRINUSE ? " by another program; end it or choose another `port`" : "");
@@ -199,6 +193,11 @@ void start_revision(Deploy& deploy) {
   for (char* variable : deploy.environment) add_environment(deploy.request, variable);
   if (!make_limits(deploy.request.limits, deploy.attempt.limits, deploy.message, sizeof deploy.message))
     fail(deploy, "launch");
+  const Limits& limits = deploy.attempt.limits;
+  SecretFolder secrets;  // the revision's, not the attempt's
+  if (!make_secret_files(deploy.request.secrets, limits.has_account ? limits.account.uid : geteuid(),
+                         limits.has_account ? limits.account.gid : getegid(), secrets))
+    fail_errno(deploy, "the folder of its secrets");
   int control[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) != 0) fail_errno(deploy, "a socket pair");
   const pid_t pid = fork();
@@ -213,7 +212,7 @@ void start_revision(Deploy& deploy) {
     if (deploy.attempt.client >= 0) close(deploy.attempt.client);
     const Command command{deploy.request.argv, deploy.request.environment, deploy.request.workdir};
     run_supervisor({command, deploy.request.grace_ms, deploy.request.log_bytes_max, deploy.folder, deploy.revision,
-                    deploy.attempt.limits},
+                    limits, secrets},
                    control[1]);
   }
   close(control[1]);

@@ -1,5 +1,7 @@
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -182,13 +184,28 @@ Live read_live(int service_folder) {
   return live;
 }
 
+int bind_front(int port) {
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const int yes = 1;
+  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return listener;
+  const int why = errno;
+  close(listener);
+  errno = why;
+  return -1;
+}
+
 void run_front(int service_folder, int listener, int port, int ready) {
   prctl(PR_SET_NAME, "slipway-front");
   char name[24];
   snprintf(name, sizeof name, "front.%d", port);
   const int lock = openat(service_folder, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock < 0 || !try_lock(lock) || listen(listener, 128) != 0) _exit(1);
-  close(ready);
+  if (ready >= 0) close(ready);
   Front front;
   front.folder = service_folder;
   front.listener = listener;

@@ -3,11 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "exec/shimd/system.h"
@@ -61,10 +64,30 @@ bool make_group(const GroupRequest& request, Limits& limits, char* message, std:
   return limits.enter[index] >= 0 || explain(message, size, request.folder, "cgroup.procs");
 }
 
+// Every process of this helper has one thread, so the system calls are enough; libc's wrappers would look for others.
+bool become(const Account& account) {
+  if (syscall(SYS_setgroups, account.count, account.groups) != 0 ||
+      syscall(SYS_setresgid, account.gid, account.gid, account.gid) != 0 ||
+      syscall(SYS_setresuid, account.uid, account.uid, account.uid) != 0)
+    return false;
+  // A change of user takes it away.
+  return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
+}
+
+void take_account(const char* text, Account& account) {
+  char* at = nullptr;
+  account.uid = static_cast<uid_t>(strtoul(text, &at, 10));
+  if (*at == ':') account.gid = static_cast<gid_t>(strtoul(at + 1, &at, 10));
+  while (*at != '\0' && at[1] != '\0' && account.count < kAccountGroupsMax)
+    account.groups[account.count++] = static_cast<gid_t>(strtoul(at + 1, &at, 10));
+}
+
 }  // namespace
 
 bool make_limits(const LimitsRequest& request, Limits& limits, char* message, std::size_t size) {
   limits.data_bytes = request.data_bytes;
+  limits.has_account = request.run_as != nullptr;
+  if (limits.has_account) take_account(request.run_as, limits.account);
   for (std::size_t i = 0; i < request.count; ++i)
     if (!make_group(request.groups[i], limits, message, size)) {
       remove_groups(limits);
@@ -77,7 +100,8 @@ bool enter_limits(const Limits& limits) {
   for (std::size_t i = 0; i < limits.count; ++i)
     if (write(limits.enter[i], "0", 1) != 1) return false;
   const rlimit data{limits.data_bytes, limits.data_bytes};
-  return limits.data_bytes == 0 || setrlimit(RLIMIT_DATA, &data) == 0;
+  if (limits.data_bytes > 0 && setrlimit(RLIMIT_DATA, &data) != 0) return false;
+  return !limits.has_account || become(limits.account);
 }
 
 void kill_groups(const Limits& limits) {

@@ -1,6 +1,8 @@
-// What an attempt's processes may use: control groups made for it, and limits that a process takes over itself. Empty
-// limits cost nothing.
+// What an attempt's processes may use, and whose they are: control groups made for it, and limits that a process takes
+// over itself. Empty limits cost nothing.
 #pragma once
+
+#include <sys/types.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -10,17 +12,26 @@ namespace slipway::exec::shim {
 inline constexpr std::size_t kGroupsMax = 3;  // memory, cpu and pids have a hierarchy each in version 1
 inline constexpr std::size_t kGroupSettingsMax = 6;
 inline constexpr std::size_t kGroupPathBytes = 512;
+inline constexpr std::size_t kAccountGroupsMax = 64;
 
 // As asked for; the texts belong to the request.
 struct GroupRequest {
-  const char* folder = nullptr;                        // absolute; its parent is there
-  const char* settings[kGroupSettingsMax] = {};        // "memory.max=1048576"; "?name=value" may be missing
+  const char* folder = nullptr;                  // absolute; its parent is there
+  const char* settings[kGroupSettingsMax] = {};  // "memory.max=1048576"; "?name=value" may be missing
   std::size_t count = 0;
 };
 struct LimitsRequest {
   GroupRequest groups[kGroupsMax];
   std::size_t count = 0;
   std::uint64_t data_bytes = 0;  // RLIMIT_DATA of every process; 0 = none
+  const char* run_as = nullptr;  // uid:gid:gid,gid; nullptr = the shim's
+};
+
+struct Account {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::size_t count = 0;
+  gid_t groups[kAccountGroupsMax] = {};
 };
 
 // As made.
@@ -29,8 +40,10 @@ struct Limits {
   int enter[kGroupsMax] = {-1, -1, -1};  // open `cgroup.procs`
   std::size_t count = 0;
   std::uint64_t data_bytes = 0;
+  bool has_account = false;
+  Account account;
 
-  [[nodiscard]] bool empty() const { return count == 0 && data_bytes == 0; }
+  [[nodiscard]] bool empty() const { return count == 0 && data_bytes == 0 && !has_account; }
 };
 
 // Makes the groups and their settings. False with a sentence in `message`; what was made is removed again.

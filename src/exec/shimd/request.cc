@@ -42,11 +42,19 @@ std::int64_t number(const char* text) { return strtoll(text, nullptr, 10); }
 
 // What does not fit is refused later, when the group cannot be made as asked: the daemon sends less.
 void take_limit(LimitsRequest& limits, Field field) {
+  if (field.tag == Tag::RunAs) limits.run_as = field.text;
   if (field.tag == Tag::DataLimit) limits.data_bytes = strtoull(field.text, nullptr, 10);
   if (field.tag == Tag::Group && limits.count < kGroupsMax) limits.groups[limits.count++].folder = field.text;
   if (field.tag != Tag::GroupSetting || limits.count == 0) return;
   GroupRequest& group = limits.groups[limits.count - 1];
   if (group.count < kGroupSettingsMax) group.settings[group.count++] = field.text;
+}
+
+void take_secret(SecretFilesRequest& secrets, Field field) {
+  if (field.tag == Tag::SecretFolder) secrets.folder = field.text;
+  if (secrets.count == kSecretFilesMax) return;
+  if (field.tag == Tag::SecretName) secrets.names[secrets.count] = field.text;
+  if (field.tag == Tag::SecretContent) secrets.contents[secrets.count++] = field.text;
 }
 
 void take_field(Request& request, Field field, std::size_t& arguments) {
@@ -68,6 +76,10 @@ void take_field(Request& request, Field field, std::size_t& arguments) {
     case Tag::SmokePath: service.smoke.path = field.text; break;
     case Tag::SmokeBody: service.smoke.body = field.text; break;
     case Tag::SmokeExpect: service.smoke.expect = field.text; break;
+    case Tag::SecretFolder:
+    case Tag::SecretName:
+    case Tag::SecretContent: take_secret(request.secrets, field); break;
+    case Tag::RunAs:
     case Tag::Group:
     case Tag::GroupSetting:
     case Tag::DataLimit: take_limit(request.limits, field); break;

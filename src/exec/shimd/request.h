@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "exec/shimd/limits.h"
+#include "exec/shimd/secret_files.h"
 
 namespace slipway::exec::shim {
 
@@ -38,6 +39,7 @@ struct Request {
   std::uint64_t log_bytes_max = 0;
   ServiceRequest service;
   LimitsRequest limits;
+  SecretFilesRequest secrets;
 };
 
 // Takes `body` over, whatever it returns. False if the bytes are no request.

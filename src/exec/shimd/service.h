@@ -6,12 +6,14 @@
 //   <revision>/lock      locked by the revision's supervisor
 //
 // The front forwards TCP connections to the port that `live` names at the moment they arrive, so the rename is the
-// switch. Fronts and supervisors are forked by the deploy and outlive it, shimd and the daemon.
+// switch. Fronts and supervisors are forked by the deploy and outlive it, shimd and the daemon. The supervisor of the
+// live revision starts a front that died again.
 #pragma once
 
 #include <cstdint>
 
 #include "exec/shimd/process.h"
+#include "exec/shimd/secret_files.h"
 
 namespace slipway::exec::shim {
 
@@ -37,6 +39,7 @@ struct RevisionSpec {
   int service_folder;
   const char* name;  // of the revision's folder, which is there
   Limits limits;     // made; the supervisor removes them
+  SecretFolder secrets;
 };
 
 // Keeps a server running until TERM (then TERM, grace, KILL of its tree): starts it again 1 s … 1 min after each end,
@@ -44,7 +47,11 @@ struct RevisionSpec {
 // the byte 'p' (promote) comes in; if it closes before that, or the server ends before that, the revision ends.
 [[noreturn]] void run_supervisor(const RevisionSpec& spec, int control);
 
-// Forwards connections of `listener` (bound, not yet listening) until TERM. Closes `ready` once it serves.
+// A socket bound to the front port, not yet listening; -1 with errno.
+[[nodiscard]] int bind_front(int port);
+
+// Forwards connections of `listener` (bound, not yet listening) until TERM. Closes `ready`, where that is a descriptor,
+// once it serves.
 [[noreturn]] void run_front(int service_folder, int listener, int port, int ready);
 
 }  // namespace slipway::exec::shim

@@ -9,6 +9,7 @@
 
 #include "exec/shim_protocol.h"
 #include "exec/shimd/attempt.h"
+#include "exec/shimd/front_watch.h"
 #include "exec/shimd/log_writer.h"
 #include "exec/shimd/service.h"
 
@@ -32,6 +33,7 @@ struct Supervisor {
   LogWriter log;
   LogStream out;
   LogStream err;
+  FrontWatch front;
 };
 
 [[noreturn]] void end(Supervisor& self) {
@@ -40,6 +42,7 @@ struct Supervisor {
   finish_stream(self.log, self.err);
   close_log(self.log);
   remove_groups(self.spec.limits);
+  remove_secret_files(self.spec.secrets);
   _exit(0);
 }
 
@@ -93,7 +96,8 @@ void take_control(Supervisor& self) {
   if (got < 0) return;
   close(self.control);
   self.control = -1;
-  if (got == 0 || byte != 'p') begin_stop(self, self.spec.grace_ms);
+  if (got == 0 || byte != 'p') return begin_stop(self, self.spec.grace_ms);
+  begin_watch(self.front);
 }
 
 void take_signals(Supervisor& self) {
@@ -104,20 +108,28 @@ void take_signals(Supervisor& self) {
 }
 
 int wait_ms(const Supervisor& self) {
-  if (!self.stopping && self.tree.main != 0) return -1;
-  const std::int64_t left = (self.stopping ? self.deadline_ms : self.restart_at_ms) - boot_ms();
+  std::int64_t until = self.stopping ? self.deadline_ms : self.tree.main == 0 ? self.restart_at_ms : 0;
+  const std::int64_t look_at = self.stopping ? 0 : self.front.look_at_ms;
+  if (look_at != 0 && (until == 0 || look_at < until)) until = look_at;
+  if (until == 0) return -1;
+  const std::int64_t left = until - boot_ms();
   return left < 0 ? 0 : static_cast<int>(left);
 }
 
 void step(Supervisor& self) {
-  pollfd fds[] = {
-      {self.signals, POLLIN, 0}, {self.out.fd, POLLIN, 0}, {self.err.fd, POLLIN, 0}, {self.control, POLLIN, 0}};
-  if (poll(fds, 4, wait_ms(self)) < 0) return;
+  pollfd fds[] = {{self.signals, POLLIN, 0},
+                  {self.out.fd, POLLIN, 0},
+                  {self.err.fd, POLLIN, 0},
+                  {self.control, POLLIN, 0},
+                  {self.front.process, POLLIN, 0}};
+  if (poll(fds, 5, wait_ms(self)) < 0) return;
   if (fds[1].revents != 0) pump(self.log, self.out);
   if (fds[2].revents != 0) pump(self.log, self.err);
   flush(self.log);
   if (fds[3].revents != 0) take_control(self);
   take_signals(self);
+  if (fds[4].revents != 0) on_front_end(self.front);
+  if (!self.stopping) keep_front(self.front, self.spec);
   const bool children_left = reap(self.tree);
   if (self.stopping && (!children_left || boot_ms() >= self.deadline_ms)) end(self);
   if (self.tree.main != 0 && self.tree.ended) {
