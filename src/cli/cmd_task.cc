@@ -5,6 +5,7 @@
 #include "cli/print.h"
 #include "cli/session.h"
 #include "cli/signals.h"
+#include "cli/terminal_text.h"
 #include "cli/verbs.h"
 
 namespace slipway::cli {
@@ -35,7 +36,9 @@ void print_lines(Session& session, const Value& chunk, const LogOptions& options
       continue;
     }
     const Value* partial = line.find("partial");
-    session.out << prefix << (options.timestamps ? line.get_string("time") + " " : "") << line.get_string("text");
+    const std::string text = line.get_string("text");
+    session.out << prefix << (options.timestamps ? line.get_string("time") + " " : "")
+                << (session.out_is_terminal ? for_terminal(text) : text);
     if (partial == nullptr || !partial->is_bool() || !partial->as_bool()) session.out << "\n";
   }
   session.out.flush();
