@@ -10,6 +10,7 @@ class EngineControl final : public Control {
   explicit EngineControl(engine::Engine& engine) : engine_(engine) {}
 
   Result<engine::Reply> call(engine::Command command) override { return engine_.call(std::move(command), kTimeout); }
+  Result<std::vector<engine::PoolUse>> pools() override { return engine_.pools(kTimeout); }
   Result<std::string> why(const RunId& run, const TaskKey& key) override { return engine_.why(run, key, kTimeout); }
 
  private:

@@ -43,4 +43,10 @@ namespace slipway::api {
 [[nodiscard]] Result<http::Response> list_services(const Call& call);
 [[nodiscard]] Result<http::Response> stop_service(const Call& call);
 
+// pool_handlers.cc
+[[nodiscard]] Result<http::Response> list_pools(const Call& call);
+[[nodiscard]] Result<http::Response> get_pool(const Call& call);
+[[nodiscard]] Result<http::Response> set_pool(const Call& call);
+[[nodiscard]] Result<http::Response> delete_pool(const Call& call);
+
 }  // namespace slipway::api

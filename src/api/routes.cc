@@ -50,6 +50,12 @@ constexpr std::array kRoutes{
     Route{"PUT", "/secrets/{name}", kAuthor, "set a secret", set_secret, "", "value"},
     Route{"DELETE", "/secrets/{name}", kAuthor, "delete a secret", delete_secret},
 
+    Route{"GET", "/pools", kViewer, "all pools with what is used of them and waits for them", list_pools},
+    Route{"GET", "/pools/{name}", kViewer, "one pool", get_pool},
+    Route{"PUT", "/pools/{name}", kAuthor, "set or resize a pool; what it holds goes on", set_pool, "",
+          "slots description?"},
+    Route{"DELETE", "/pools/{name}", kAuthor, "delete a pool that nobody uses or waits for", delete_pool},
+
     Route{"GET", "/services", kViewer, "what service tasks deployed", list_services},
     Route{"POST", "/services/{name}/stop", kAdmin, "stop a service", stop_service},
 };

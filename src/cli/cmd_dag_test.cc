@@ -2,8 +2,10 @@
 #include <stdlib.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <ostream>
+#include <thread>
 
 #include "cli/daemon.h"
 #include "cli/dag_files.h"
@@ -56,6 +58,22 @@ Result<Value> read_params(const dag::Dag& dag, const std::vector<std::string>& p
   return params;
 }
 
+// One per core, or as many as its largest task needs.
+int local_slots(const dag::Dag& dag) {
+  int slots = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  for (const dag::Task& task : dag.tasks) slots = std::max(slots, run::local_slots_of(task));
+  return slots;
+}
+
+// Pools are the daemon's; here each that the DAG names has room for everything.
+Result<void> make_pools(engine::Engine& engine, const dag::Dag& dag) {
+  for (const dag::Task& task : dag.tasks)
+    if (task.pool.str() != dag::kDefaultPool)
+      SLIPWAY_TRY(
+          engine.call(engine::SetPool{task.pool, run::Pool{engine::kPoolSlotsMax, {}}}, std::chrono::seconds(30)));
+  return {};
+}
+
 int test(const TestOptions& options, Session& session) {
   const auto file = check_file(options.file);
   if (!file) return session.fail(file.error());
@@ -71,11 +89,13 @@ int test(const TestOptions& options, Session& session) {
   daemon_options.home = home.path();
   daemon_options.tool = own_path();
   daemon_options.env = session.env;
+  daemon_options.slots = local_slots(*file->dag);
   const auto daemon =
       Daemon::start(daemon_options,
                     Logger::to_stderr(session.globals.verbose > 0 ? LogLevel::Info : LogLevel::Error, LogFormat::Text));
   if (!daemon) return session.fail(daemon.error());
   const fs::path path = absolute_path(options.file);
+  if (const auto made = make_pools((*daemon)->engine(), *file->dag); !made) return session.fail(made.error());
   engine::DagFolder folder{{{path.string(), file->source.text, true}}, true};
   const auto loaded = (*daemon)->engine().call(folder, std::chrono::seconds(30));
   if (!loaded) return session.fail(loaded.error());

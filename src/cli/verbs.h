@@ -31,6 +31,10 @@ Handler setup_task_why(CLI::App& app);
 
 Handler setup_schedule_list(CLI::App& app);
 Handler setup_schedule_next(CLI::App& app);
+Handler setup_pool_list(CLI::App& app);
+Handler setup_pool_get(CLI::App& app);
+Handler setup_pool_set(CLI::App& app);
+Handler setup_pool_delete(CLI::App& app);
 Handler setup_var_set(CLI::App& app);
 Handler setup_var_get(CLI::App& app);
 Handler setup_var_list(CLI::App& app);

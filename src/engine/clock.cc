@@ -34,6 +34,7 @@ void Core::follow_clock() {
   wall_offset_ = offset;
   if (std::chrono::abs(step) < kClockStep) return;
   log_.warn("the wall clock was set", {{"by", signed_text(step)}});
+  run::shift_shares(snapshot_, step);
   for (const auto& [id, run] : snapshot_.runs) move_clock(id, step);
 }
 

@@ -59,6 +59,8 @@ void Core::keep_clock() {
 Result<void> Core::commit() {
   batch_.runs.clear();
   batch_.dags.clear();
+  if (!batch_.empty())
+    for (run::Share& share : run::unsaved_shares(snapshot_)) batch_.shares.push_back(std::move(share));
   for (const RunId& id : changed_) batch_.runs.push_back(&snapshot_.runs.at(id).state);
   for (const DagId& id : changed_rows_) batch_.dags.push_back(rows_.at(id));
   if (batch_.empty()) return {};

@@ -36,6 +36,7 @@ class Core {
   [[nodiscard]] std::optional<Instant> wake_at() const { return wake_at_; }
   [[nodiscard]] const run::Snapshot& snapshot() const { return snapshot_; }
   [[nodiscard]] std::string why(const RunId& run, const TaskKey& key) const;
+  [[nodiscard]] std::vector<PoolUse> pools() const;
   void set_observer(Observer* observer) { observer_ = observer; }
   void set_notice_carrier(NoticeCarrier* carrier) { carrier_ = carrier; }
 
@@ -72,6 +73,7 @@ class Core {
   [[nodiscard]] Result<Reply> run_command(const NoticeDone& command);
   [[nodiscard]] Result<Reply> run_command(const CondemnRuns& command);
   [[nodiscard]] Result<Reply> run_command(const EraseRun& command);
+  [[nodiscard]] Result<Reply> run_command(const SetPool& command);  // pools.cc
   [[nodiscard]] Result<run::ActiveRun*> active_or_loaded(const RunId& id);
 
   // --- dag_folder.cc
@@ -82,6 +84,10 @@ class Core {
   void file_gone(const std::string& file);
   void set_present(const DagId& id, bool present);
   void activate_version(store::DagRow& row, std::shared_ptr<const dag::Dag> dag);
+
+  // --- pools.cc
+  [[nodiscard]] PoolUse use_of(const PoolId& id) const;
+  void warn_of_pools(const dag::Dag& dag) const;
 
   // --- plan.cc
   void apply(const sched::Plan& plan);

@@ -103,6 +103,7 @@ void Core::take_dag(const DagFile& file, const VersionId& version, dag::Dag dag)
   batch_.versions.push_back({version, dag.id, file.file, file.text, now_});
   auto shared = std::make_shared<const dag::Dag>(std::move(dag));
   versions_[version] = shared;
+  warn_of_pools(*shared);
   activate_version(row, std::move(shared));
   log_.info("DAG activated", {{"dag", row.id.str()}, {"version", version.str().substr(0, 12)}});
 }

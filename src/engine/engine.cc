@@ -90,6 +90,21 @@ struct Engine::Impl {
     return all;
   }
 
+  // The answer of the engine thread, after its next step.
+  template <class Answer>
+  Result<Answer> ask(std::function<Answer(const Core&)> question, Duration timeout) {
+    auto promise = std::make_shared<std::promise<Answer>>();
+    auto future = promise->get_future();
+    Query query = [promise, question = std::move(question)](Core& answering) {
+      promise->set_value(question(answering));
+    };
+    if (!push(std::move(query), true))
+      return Error{ErrorCode::Unavailable, "the engine's queue is full", "try again in a moment"};
+    if (future.wait_for(timeout) != std::future_status::ready)
+      return Error{ErrorCode::TimedOut, "the engine did not answer within " + to_text(timeout), {}};
+    return future.get();
+  }
+
   bool should_stop() {
     const std::lock_guard lock(mutex);
     return stop_requested;
@@ -204,14 +219,11 @@ void Engine::set_observer(Observer* observer) { impl_->core.set_observer(observe
 void Engine::set_notice_carrier(NoticeCarrier* carrier) { impl_->core.set_notice_carrier(carrier); }
 
 Result<std::string> Engine::why(const RunId& run, const TaskKey& key, Duration timeout) {
-  auto promise = std::make_shared<std::promise<std::string>>();
-  auto future = promise->get_future();
-  Query query = [promise, run, key](Core& core) { promise->set_value(core.why(run, key)); };
-  if (!impl_->push(std::move(query), true))
-    return Error{ErrorCode::Unavailable, "the engine's queue is full", "try again in a moment"};
-  if (future.wait_for(timeout) != std::future_status::ready)
-    return Error{ErrorCode::TimedOut, "the engine did not answer within " + to_text(timeout), {}};
-  return future.get();
+  return impl_->ask<std::string>([run, key](const Core& core) { return core.why(run, key); }, timeout);
+}
+
+Result<std::vector<PoolUse>> Engine::pools(Duration timeout) {
+  return impl_->ask<std::vector<PoolUse>>([](const Core& core) { return core.pools(); }, timeout);
 }
 
 const run::Snapshot& Engine::snapshot() const { return impl_->core.snapshot(); }

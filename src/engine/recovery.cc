@@ -16,6 +16,8 @@ Result<void> Core::recover() {
   if (carrier_ != nullptr)
     for (run::Notice& notice : recovered.notices) carrier_->deliver(std::move(notice));
   for (const store::DagRow& row : recovered.dags) restore_dag(row, recovered.versions);
+  for (const auto& [name, pool] : recovered.pools) run::set_pool(snapshot_, name, pool, now_);
+  run::restore_shares(snapshot_, recovered.shares, now_);
   for (const store::BrokenRun& broken : recovered.broken) {
     quarantined_.insert(broken.id);
     log_.error("run is quarantined", {{"run", broken.id.str()}, {"error", broken.error.message}});

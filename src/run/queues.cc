@@ -1,6 +1,7 @@
 #include "run/lanes.h"
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 #include <utility>
 
@@ -60,6 +61,7 @@ Lane& lane_of(const Snapshot& snapshot, PoolQueue& queue, const DagId& dag, Inst
 // Every change of a lane goes through here: time is settled first, its place in the band and its activity after.
 template <class Change>
 void edit(Snapshot& snapshot, const LaneId& at, Instant now, Change change) {
+  snapshot.queues_at = now;
   PoolQueue& queue = snapshot.queues[at.pool];
   Lane& lane = lane_of(snapshot, queue, at.dag, now);
   const bool was_active = lane.is_active();
@@ -215,8 +217,9 @@ void restore_shares(Snapshot& snapshot, const std::vector<Share>& shares, Instan
     if (entry == snapshot.dags.end()) continue;
     PoolQueue& queue = snapshot.queues[share.pool];
     Lane& lane = lane_of(snapshot, queue, share.dag, now);
-    lane.virtual_time = lane.saved_time = share.virtual_time;
+    lane.virtual_time = lane.saved_time = static_cast<double>(share.virtual_time_us) / 1e6;
     lane.saved_at = share.as_of;
+    lane.idle_since = now;  // what waited before the stop waits on, and does not begin anew
     list(queue, share.dag, lane);
   }
 }
@@ -227,12 +230,13 @@ std::vector<Share> unsaved_shares(Snapshot& snapshot) {
     Lane& lane = snapshot.queues.at(pool).lanes.at(dag);
     lane.saved_time = lane.virtual_time;
     lane.saved_at = lane.as_of;
-    shares.push_back({pool, dag, lane.virtual_time, lane.as_of});
+    shares.push_back({pool, dag, std::llround(lane.virtual_time * 1e6), lane.as_of});
   }
   return shares;
 }
 
 void shift_shares(Snapshot& snapshot, Duration step) {
+  snapshot.queues_at += step;
   for (auto& [pool, queue] : snapshot.queues)
     for (auto& [dag, lane] : queue.lanes) lane.as_of += step;
 }

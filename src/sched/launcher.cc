@@ -24,7 +24,6 @@ constexpr std::array kClasses = {PriorityClass::High, PriorityClass::Normal, Pri
 struct Round {
   const run::Snapshot& snapshot;
   const std::set<RunId>& moved;
-  Instant now;
   std::map<DagId, int> launched;
 };
 
@@ -67,7 +66,8 @@ class ClassLine {
     for (const DagId& id : queue.band(priority_class).holding) {
       const Lane& lane = queue.lanes.at(id);
       if (!lane.waiting.empty())
-        heads_.push({lane.time_at(round.now) + kAdvance * lane.held / lane.weight, &id, &lane, lane.waiting.begin()});
+        heads_.push({lane.time_at(round.snapshot.queues_at) + kAdvance * lane.held / lane.weight, &id, &lane,
+                     lane.waiting.begin()});
     }
   }
 
@@ -225,8 +225,8 @@ class Launcher {
 
 }  // namespace
 
-void plan_launches(const run::Snapshot& snapshot, const std::set<RunId>& moved, Instant now, Plan& plan) {
-  Round round{snapshot, moved, now, {}};
+void plan_launches(const run::Snapshot& snapshot, const std::set<RunId>& moved, Plan& plan) {
+  Round round{snapshot, moved, {}};
   Launcher(round, plan).launch();
   // What needs no slot starts after what needs one: both may count against a DAG's limit.
   for (auto next = next_admitted(round, snapshot.slotless, snapshot.slotless.begin()); next != snapshot.slotless.end();
@@ -236,11 +236,11 @@ void plan_launches(const run::Snapshot& snapshot, const std::set<RunId>& moved, 
   }
 }
 
-const Waiting* first_in_pool(const run::Snapshot& snapshot, const PoolId& pool, Instant now) {
+const Waiting* first_in_pool(const run::Snapshot& snapshot, const PoolId& pool) {
   const auto queue = snapshot.queues.find(pool);
   if (queue == snapshot.queues.end()) return nullptr;
   const std::set<RunId> none;
-  const Round round{snapshot, none, now, {}};
+  const Round round{snapshot, none, {}};
   return PoolLine(round, pool, queue->second).front(snapshot.since_low >= kOthersPerLow).waiting;
 }
 

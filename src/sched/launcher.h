@@ -14,10 +14,10 @@ namespace slipway::sched {
 //   In a DAG: run::Waiting.
 // What comes first and does not fit holds back the rest of its pool until it does, so that no task that needs many
 // slots starves behind small ones; one that can never fit waits apart (run::Lane::stuck) and holds back nobody.
-void plan_launches(const run::Snapshot& snapshot, const std::set<RunId>& moved, Instant now, Plan& plan);
+void plan_launches(const run::Snapshot& snapshot, const std::set<RunId>& moved, Plan& plan);
 
 // The instance that starts next in the pool, whether it fits or not; nullptr if nothing waits there that may start.
-[[nodiscard]] const run::Waiting* first_in_pool(const run::Snapshot& snapshot, const PoolId& pool, Instant now);
+[[nodiscard]] const run::Waiting* first_in_pool(const run::Snapshot& snapshot, const PoolId& pool);
 
 // Whether as many attempts of the DAG are open as its max_active_tasks.
 [[nodiscard]] bool dag_is_full(const run::Snapshot& snapshot, const run::ActiveRun& run);

@@ -201,7 +201,7 @@ Plan decide(const run::Snapshot& snapshot, Instant now) {
     if (run.state.state == RunState::Cancelling) planner.plan_cancelling();
   }
   note_moves();
-  plan_launches(snapshot, moved, now, plan);
+  plan_launches(snapshot, moved, plan);
   return plan;
 }
 

@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <iterator>
+
+#include "sched/launcher.h"
 #include "slipway/sched/planner.h"
 
 namespace slipway::sched {
@@ -45,7 +49,7 @@ class Explainer {
   [[nodiscard]] std::string by_state() const {
     switch (instance_.state) {
       case TaskState::None: return upstream();
-      case TaskState::Scheduled: return slots();
+      case TaskState::Scheduled: return scheduled();
       case TaskState::Waiting: return "waits: " + instance_.reason;
       case TaskState::UpForRetry:
         return "up for retry at " + to_rfc3339(*instance_.retry_at) + ": attempt " +
@@ -86,22 +90,96 @@ class Explainer {
     return "waits for " + pending.text() + "; its rule is " + std::string(dag::kTriggerRules.text(task.trigger_rule));
   }
 
-  [[nodiscard]] std::string slots() const {
-    List users;
-    std::size_t open = 0;
-    for (const auto& [id, run] : snapshot_.runs) {
-      if (run.dag->id == run_.dag->id) open += run.open_attempts.size();
-      for (const AttemptId& attempt : run.open_attempts)
-        if (run::slots_of(*run.task(attempt.key.task)) > 0) users.add(attempt.str());
+  [[nodiscard]] std::string scheduled() const {
+    const dag::Task& task = *run_.task(instance_.key.task);
+    if (dag_is_full(snapshot_, run_)) {
+      const std::string limit = std::to_string(run_.dag->max_active_tasks);
+      return "max_active_tasks of the DAG is " + limit + ", all in use";
     }
-    const int used = run::slots_used(snapshot_);
-    const int limit = run_.dag->max_active_tasks;
-    if (limit > 0 && open >= static_cast<std::size_t>(limit))
-      return "max_active_tasks of the DAG is " + std::to_string(limit) + ", all in use";
-    const bool needs_slot = run_.task(instance_.key.task)->kind != dag::TaskKind::Service;
-    if (!needs_slot || used < snapshot_.slots_total) return "is launched at the next step";
-    return "no free slot: " + std::to_string(used) + " of " + std::to_string(snapshot_.slots_total) + " in use by " +
-           users.text();
+    if (run::slots_of(task) == 0) return "is launched at the next step";
+    const std::string pool = "pool " + quoted(task.pool.str());
+    const auto size = run::pool_size(snapshot_, task.pool);
+    if (!size)
+      return "there is no " + pool + "; it can start once there is: slipway pool set " + task.pool.str() + " N";
+    if (task.slots > *size)
+      return "needs " + std::to_string(task.slots) + " slots, and " + pool + " has " + std::to_string(*size) +
+             " in all: it cannot start until the pool is larger";
+    return queued(task, *size);
+  }
+
+  // In a pool that it fits into: what is in use, and who goes first.
+  [[nodiscard]] std::string queued(const dag::Task& task, int size) const {
+    const bool in_default = task.pool.str() == dag::kDefaultPool;
+    const int used = run::pool_used(snapshot_, task.pool);
+    const int local = snapshot_.local_held;
+    const std::string what = in_default ? std::string("slot") : "slot in pool " + quoted(task.pool.str());
+    if (size - used < task.slots) return lack(what, task.slots, used, size) + users(task.pool) + turn(task);
+    if (snapshot_.slots_total - local < run::local_slots_of(task))
+      return lack("local slot", 1, local, snapshot_.slots_total) + users(PoolId(std::string(dag::kDefaultPool))) +
+             turn(task);
+    return behind_large(task);
+  }
+
+  static std::string lack(const std::string& what, int needed, int used, int size) {
+    const std::string counts = std::to_string(used) + " of " + std::to_string(size) + " in use by ";
+    if (used >= size) return "no free " + what + ": " + counts;
+    return "needs " + std::to_string(needed) + " times a " + what + ": " + counts;
+  }
+
+  // Who holds slots of the pool, by DAG: "`a` (2: r1/x/1, r1/y/1), `b` (1: r2/z/1)". The default pool is held by all.
+  [[nodiscard]] std::string users(const PoolId& pool) const {
+    const bool all = pool.str() == dag::kDefaultPool;
+    std::map<DagId, std::pair<int, List>> dags;
+    for (const auto& [id, run] : snapshot_.runs)
+      for (const AttemptId& attempt : run.open_attempts) {
+        const dag::Task& task = *run.task(attempt.key.task);
+        const int held = all ? run::local_slots_of(task) : run::slots_of(task);
+        if (held == 0 || (!all && task.pool != pool)) continue;
+        auto& [slots, names] = dags[run.dag->id];
+        slots += held;
+        names.add(attempt.str());
+      }
+    List text;
+    for (const auto& [id, use] : dags)
+      text.add(quoted(id.str()) + " (" + std::to_string(use.first) + ": " + use.second.text() + ")");
+    return text.text();
+  }
+
+  // Who goes before it.
+  [[nodiscard]] std::string turn(const dag::Task& task) const {
+    const run::Waiting* first = first_in_pool(snapshot_, task.pool);
+    if (first == nullptr || is_me(*first)) return "; it is next";
+    const ActiveRun& other = snapshot_.runs.at(first->run);
+    if (other.dag->id == run_.dag->id) return "; " + std::to_string(ahead(task)) + " of its DAG go before it";
+    const dag::PriorityClass theirs = snapshot_.dags.at(other.dag->id).dag->priority_class;
+    if (theirs != snapshot_.dags.at(run_.dag->id).dag->priority_class)
+      return "; DAG " + quoted(other.dag->id.str()) + " goes first, its class is " +
+             std::string(dag::kPriorityClasses.text(theirs));
+    return "; DAG " + quoted(other.dag->id.str()) + " goes first, it has used less of the pool by its weight";
+  }
+
+  // There is room for it, so something larger that goes first must be waiting for more.
+  [[nodiscard]] std::string behind_large(const dag::Task& task) const {
+    for (const PoolId& pool : {task.pool, PoolId(std::string(dag::kDefaultPool))}) {
+      const run::Waiting* first = first_in_pool(snapshot_, pool);
+      const int free = run::pool_size(snapshot_, pool).value_or(0) - run::pool_used(snapshot_, pool);
+      if (first != nullptr && !is_me(*first) && first->slots > free)
+        return "waits behind " + quoted(first->run.str() + "/" + first->key.str()) + ", which goes first and needs " +
+               std::to_string(first->slots) + " slots of pool " + quoted(pool.str()) + " while " +
+               std::to_string(free) + " are free";
+    }
+    return "is launched at the next step";
+  }
+
+  [[nodiscard]] bool is_me(const run::Waiting& waiting) const {
+    return waiting.run == run_.state.header.id && waiting.key == instance_.key;
+  }
+
+  // Instances of its DAG that wait in the same pool and come first.
+  [[nodiscard]] std::ptrdiff_t ahead(const dag::Task& task) const {
+    const auto& waiting = snapshot_.queues.at(task.pool).lanes.at(run_.dag->id).waiting;
+    return std::distance(waiting.begin(), std::find_if(waiting.begin(), waiting.end(),
+                                                       [this](const run::Waiting& each) { return is_me(each); }));
   }
 
   [[nodiscard]] std::string attempt() const {

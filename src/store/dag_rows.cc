@@ -34,6 +34,17 @@ constexpr std::string_view kSaveNotice = R"(
 constexpr std::string_view kDeleteNotice = "DELETE FROM notice WHERE id = ?";
 constexpr std::string_view kNotices = "SELECT id, target, kind, at, data FROM notice ORDER BY at, id";
 
+constexpr std::string_view kSavePool = R"(
+  INSERT INTO pool (name, slots, description) VALUES (?, ?, ?)
+  ON CONFLICT (name) DO UPDATE SET slots = excluded.slots, description = excluded.description)";
+constexpr std::string_view kDeletePool = "DELETE FROM pool WHERE name = ?";
+constexpr std::string_view kPools = "SELECT name, slots, description FROM pool ORDER BY name";
+
+constexpr std::string_view kSaveShare = R"(
+  INSERT INTO share (pool, dag, virtual_time, as_of) VALUES (?, ?, ?, ?)
+  ON CONFLICT (pool, dag) DO UPDATE SET virtual_time = excluded.virtual_time, as_of = excluded.as_of)";
+constexpr std::string_view kShares = "SELECT pool, dag, virtual_time, as_of FROM share ORDER BY pool, dag";
+
 constexpr std::string_view kSaveBlob = R"(
   INSERT INTO blob (space, name, bytes) VALUES (?, ?, ?)
   ON CONFLICT (space, name) DO UPDATE SET bytes = excluded.bytes)";
@@ -184,6 +195,33 @@ Result<std::vector<run::Notice>> load_notices(Connection& connection) {
                        .data = row.json()});
   }));
   return notices;
+}
+
+Result<void> save_pool(Connection& connection, const PoolId& name, const std::optional<run::Pool>& pool) {
+  if (!pool) return connection.query(kDeletePool).bind(name).run();
+  return connection.query(kSavePool).bind(name, pool->slots, pool->description).run();
+}
+
+Result<std::map<PoolId, run::Pool>> load_pools(Connection& connection) {
+  std::map<PoolId, run::Pool> pools;
+  SLIPWAY_TRY(connection.query(kPools).each([&](Row& row) {
+    auto name = row.id<PoolId>();
+    pools.emplace(std::move(name), run::Pool{.slots = static_cast<int>(row.integer()), .description = row.text()});
+  }));
+  return pools;
+}
+
+Result<void> save_share(Connection& connection, const run::Share& share) {
+  return connection.query(kSaveShare).bind(share.pool, share.dag, share.virtual_time_us, share.as_of).run();
+}
+
+Result<std::vector<run::Share>> load_shares(Connection& connection) {
+  std::vector<run::Share> shares;
+  SLIPWAY_TRY(connection.query(kShares).each([&](Row& row) {
+    shares.push_back(run::Share{
+        .pool = row.id<PoolId>(), .dag = row.id<DagId>(), .virtual_time_us = row.integer(), .as_of = row.instant()});
+  }));
+  return shares;
 }
 
 Result<void> save_blob(Connection& connection, const std::string& space, const std::string& name,

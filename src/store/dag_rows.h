@@ -1,4 +1,4 @@
-// Rows of dag, dag_version, var, service, notice, blob and meta.
+// Rows of dag, dag_version, var, service, notice, pool, share, blob and meta.
 #pragma once
 
 #include <map>
@@ -27,6 +27,12 @@ namespace slipway::store {
 [[nodiscard]] Result<void> save_notice(Connection& connection, const run::Notice& notice);  // if absent
 [[nodiscard]] Result<void> delete_notice(Connection& connection, const std::string& id);
 [[nodiscard]] Result<std::vector<run::Notice>> load_notices(Connection& connection);  // oldest first
+
+// No pool deletes.
+[[nodiscard]] Result<void> save_pool(Connection& connection, const PoolId& name, const std::optional<run::Pool>& pool);
+[[nodiscard]] Result<std::map<PoolId, run::Pool>> load_pools(Connection& connection);
+[[nodiscard]] Result<void> save_share(Connection& connection, const run::Share& share);
+[[nodiscard]] Result<std::vector<run::Share>> load_shares(Connection& connection);
 
 [[nodiscard]] Result<void> save_blob(Connection& connection, const std::string& space, const std::string& name,
                                      const std::string& bytes);

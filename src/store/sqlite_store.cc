@@ -100,6 +100,8 @@ Result<void> save(Connection& connection, const Batch& batch) {
   for (const auto& [name, value] : batch.vars) SLIPWAY_TRY(save_var(connection, name, value));
   for (const auto& service : batch.services) SLIPWAY_TRY(save_service(connection, service));
   for (const auto& name : batch.services_gone) SLIPWAY_TRY(delete_service(connection, name));
+  for (const auto& [name, pool] : batch.pools) SLIPWAY_TRY(save_pool(connection, name, pool));
+  for (const auto& share : batch.shares) SLIPWAY_TRY(save_share(connection, share));
   for (const auto& notice : batch.notices) SLIPWAY_TRY(save_notice(connection, notice));
   for (const auto& id : batch.notices_gone) SLIPWAY_TRY(delete_notice(connection, id));
   return batch.clock ? save_clock(connection, *batch.clock) : Result<void>();
@@ -134,6 +136,8 @@ class SqliteStore final : public Store {
     SLIPWAY_TRY_ASSIGN(recovered.services, load_services(*writer_));
     SLIPWAY_TRY_ASSIGN(recovered.notices, load_notices(*writer_));
     SLIPWAY_TRY_ASSIGN(recovered.clock, load_clock(*writer_));
+    SLIPWAY_TRY_ASSIGN(recovered.pools, load_pools(*writer_));
+    SLIPWAY_TRY_ASSIGN(recovered.shares, load_shares(*writer_));
     return recovered;
   }
 

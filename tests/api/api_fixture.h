@@ -49,6 +49,7 @@ class RecordingControl final : public Control {
   Result<std::string> why(const RunId& run, const TaskKey& key) override {
     return "asked about " + run.str() + " " + key.str();
   }
+  Result<std::vector<engine::PoolUse>> pools() override { return pool_uses; }
 
   template <class Command>
   [[nodiscard]] const Command& last() const {
@@ -58,6 +59,9 @@ class RecordingControl final : public Control {
   std::vector<engine::Command> commands;
   std::function<void(const engine::Command&)> on_command;
   Result<engine::Reply> reply = engine::Reply{};
+  std::vector<engine::PoolUse> pool_uses{{PoolId("default"), 2, 1, 3, "the local slots"},
+                                         {PoolId("gpu"), 4, 4, 1, "the cards"},
+                                         {PoolId("nowhere"), std::nullopt, 0, 2, {}}};
 };
 
 class ApiTest : public ::testing::Test {

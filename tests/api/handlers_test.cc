@@ -32,7 +32,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Golden{"run_running", "/runs/@latest"}, Golden{"events", "/runs/@latest/events?after=2&limit=2"},
                       Golden{"attempts", "/runs/@latest/tasks/prepare/attempts"},
                       Golden{"why", "/runs/@latest/tasks/train/why?map_index=1"}, Golden{"vars", "/vars"},
-                      Golden{"var", "/vars/BUCKET"}, Golden{"secrets", "/secrets"}, Golden{"services", "/services"}),
+                      Golden{"var", "/vars/BUCKET"}, Golden{"pools", "/pools"}, Golden{"pool", "/pools/gpu"},
+                      Golden{"secrets", "/secrets"}, Golden{"services", "/services"}),
     [](const auto& row) { return std::string(row.param.name); });
 
 using HandlersTest = ApiTest;
@@ -302,6 +303,22 @@ TEST_F(LogTest, IsOverWhenTheAttemptEndedAndAllWasRead) {
     over = chunk.find("over")->as_bool();
   }
   EXPECT_EQ(lines, 60U);
+}
+
+TEST_F(HandlersTest, PoolsAreSetAndDeletedByCommand) {
+  EXPECT_EQ(send("PUT", "/pools/gpu", R"({"slots": 8})").status, 200);
+  EXPECT_EQ(control.last<engine::SetPool>().name, PoolId("gpu"));
+  EXPECT_EQ(control.last<engine::SetPool>().pool, (run::Pool{8, "the cards"})) << "what is not given stays";
+  send("PUT", "/pools/gpu", R"({"slots": 0, "description": "off"})");
+  EXPECT_EQ(control.last<engine::SetPool>().pool, (run::Pool{0, "off"}));
+  EXPECT_EQ(send("DELETE", "/pools/gpu").status, 204);
+  EXPECT_EQ(control.last<engine::SetPool>().pool, std::nullopt);
+  const std::size_t sent = control.commands.size();
+  for (const char* body : {R"({"slots": -1})", R"({"slots": 10001})", R"({"slots": "2"})", R"({"slots": 1.5})", "{}",
+                           R"({"slots": 1, "description": 3})"})
+    EXPECT_EQ(send("PUT", "/pools/gpu", body).status, 400) << body;
+  EXPECT_EQ(control.commands.size(), sent);
+  EXPECT_EQ(send("GET", "/pools/other").status, 404);
 }
 
 }  // namespace

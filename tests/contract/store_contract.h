@@ -138,6 +138,23 @@ TEST_P(StoreContract, BeginsEmptyAndCountsItsStarts) {
   EXPECT_EQ(recovered_.boot_epoch, first + 1);
 }
 
+TEST_P(StoreContract, KeepsPoolsAndShares) {
+  store::Batch batch;
+  batch.pools = {{PoolId("gpu"), run::Pool{2, "the cards"}}, {PoolId("db"), run::Pool{0, {}}}};
+  batch.shares = {{PoolId("gpu"), DagId("d"), 1'500'000, at_second(3)},
+                  {PoolId("default"), DagId("d"), 7, at_second(3)}};
+  ASSERT_TRUE(store_->commit(batch));
+  batch.pools = {{PoolId("gpu"), run::Pool{3, "more cards"}}, {PoolId("db"), std::nullopt}};
+  batch.shares = {{PoolId("gpu"), DagId("d"), 2'500'000, at_second(9)}};
+  ASSERT_TRUE(store_->commit(batch));
+  reopen();
+  const std::map<PoolId, run::Pool> pools{{PoolId("gpu"), run::Pool{3, "more cards"}}};
+  const std::vector<run::Share> shares{{PoolId("default"), DagId("d"), 7, at_second(3)},
+                                       {PoolId("gpu"), DagId("d"), 2'500'000, at_second(9)}};
+  EXPECT_EQ(recovered_.pools, pools);
+  EXPECT_EQ(recovered_.shares, shares);
+}
+
 TEST_P(StoreContract, ACommittedRunIsThereAfterARestart) {
   Story story("r1");
   story.tell(run::RunMoved{run::RunState::Running}).finish("a");

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "slipway/base/sha256.h"
+#include "support/rebuilt.h"
 
 namespace slipway::sim {
 namespace {
@@ -88,6 +89,8 @@ bool Ledger::is_quiet() const {
 }
 
 void Ledger::on_committed(const store::Batch& batch) {
+  // Commands of a step come before its launches.
+  for (const auto& [id, pool] : batch.pools) pools_[id] = pool ? pool->slots : 0;
   for (const run::Event& event : batch.events) check(event);
   for (const run::Run* run : batch.runs)
     if (runs_.at(run->header.id) != *run) accuse("state is not the fold of its events: " + run->header.id.str());
@@ -150,6 +153,10 @@ void Ledger::check_body(const run::Run& run, const run::AttemptOpened& opened) {
   for (const auto& [id, attempt] : run.attempts)
     if (id.key == opened.id.key && !run::is_terminal(attempt.state))
       accuse("two open attempts of " + run.header.id.str() + "/" + id.key.str());
+  const SimTask* task = task_of(run, opened.id.key);
+  if (task == nullptr || task->service || task->pool == "default") return;
+  if (held_in(task->pool) + task->slots > pools_[PoolId(task->pool)])
+    accuse("more of pool " + task->pool + " in use than its size at a launch");
 }
 
 void Ledger::check_body(const run::Run& run, const run::AttemptEnded& ended) {
@@ -169,6 +176,17 @@ void Ledger::check_body(const run::Run& run, const run::RunMoved& moved) {
   if (moved.to == RunState::Failed && moved.failures.empty()) accuse("a run failed without a reason");
 }
 
+int Ledger::held_in(const std::string& pool) const {
+  int held = 0;
+  for (const auto& [id, run] : runs_)
+    for (const auto& [attempt_id, attempt] : run.attempts) {
+      const SimTask* task = task_of(run, attempt_id.key);
+      if (!run::is_terminal(attempt.state) && task != nullptr && !task->service && task->pool == pool)
+        held += task->slots;
+    }
+  return held;
+}
+
 void Ledger::check_limits() {
   int used = 0;
   std::map<DagId, int> runs, tasks;
@@ -178,7 +196,7 @@ void Ledger::check_limits() {
     for (const auto& [attempt_id, attempt] : run.attempts) {
       if (run::is_terminal(attempt.state)) continue;
       const SimTask* task = task_of(run, attempt_id.key);
-      if (task != nullptr && !task->service) ++used;
+      if (task != nullptr && !task->service) used += task->pool == "default" ? task->slots : 1;
       ++tasks[run.header.dag];
     }
     const auto version = versions_.find(run.header.version);
@@ -190,8 +208,11 @@ void Ledger::check_limits() {
   if (used > slots_) accuse("more slots in use than there are");
 }
 
-void Ledger::compare(const run::Snapshot& snapshot) {
+void Ledger::compare(const run::Snapshot& snapshot, Instant now) {
   const bool with_sets = ++compared_ % 8 == 0;
+  if (with_sets)
+    if (const std::string what = test::difference_from_rebuilt(snapshot, now); !what.empty())
+      accuse("the snapshot's sets are not those of its state: " + what);
   for (const auto& [id, run] : snapshot.runs) {
     if (runs_.count(id) == 0 || runs_.at(id) != run.state)
       return accuse("memory is not what was committed: " + id.str());

@@ -23,7 +23,7 @@ class Ledger {
   // Called once the batch is on the disk.
   void on_committed(const store::Batch& batch);
   // What the engine holds in memory must be what is on the disk.
-  void compare(const run::Snapshot& snapshot);
+  void compare(const run::Snapshot& snapshot, Instant now);
   // What a store gives back must be what was committed.
   void compare(const store::Recovered& recovered);
 
@@ -45,6 +45,7 @@ class Ledger {
   void check_body(const run::Run& run, const run::RunMoved& moved);
   void check_limits();
   void compare_sets(const run::ActiveRun& run);
+  [[nodiscard]] int held_in(const std::string& pool) const;
   [[nodiscard]] const SimTask* task_of(const run::Run& run, const TaskKey& key) const;
 
   const int slots_;
@@ -55,6 +56,7 @@ class Ledger {
   std::map<std::pair<RunId, TaskKey>, std::map<int, int>> retries_;  // of class user, by generation
   std::map<std::pair<DagId, std::string>, Instant> cursors_;
   std::set<std::tuple<DagId, std::string, Instant>> ticks_;
+  std::map<PoolId, int> pools_;  // sizes
   std::uint64_t events_ = 0;
   std::uint64_t compared_ = 0;
   std::string violation_;

@@ -30,6 +30,15 @@ std::string retry_of(Rng& rng, SimTask& task) {
   return text + "}";
 }
 
+// Often the default pool and one slot.
+std::string pool_of(Rng& rng, const SimFrame& frame, SimTask& task) {
+  if (rng.chance(0.6)) return {};
+  if (!frame.pools.empty() && rng.chance(0.7)) task.pool = frame.pools[rng.below(frame.pools.size())];
+  const int most = task.pool == "default" ? frame.slots_max : kPoolSlotsMax;
+  task.slots = 1 + static_cast<int>(rng.below(static_cast<std::uint64_t>(most)));
+  return ", pool: " + task.pool + ", slots: " + std::to_string(task.slots);
+}
+
 std::string command_of(Rng& rng, const SimDag& dag, SimTask& task) {
   task.service = rng.chance(0.03);
   std::string text = task.service ? "service: {name: " + dag.id + "-" + task.id + ", run: [serve], port: 8000}"
@@ -63,6 +72,8 @@ SimDag random_dag(Rng& rng, const SimFrame& frame) {
   if (dag.max_active_tasks > 0) text += "max_active_tasks: " + std::to_string(dag.max_active_tasks) + "\n";
   if (dag.has_timeout) text += "timeout: " + seconds(60 + rng.below(600)) + "\n";
   if (rng.chance(0.2)) text += "run_result: leaves\n";
+  if (rng.chance(0.4)) text += "priority_class: " + std::string(dag::kPriorityClasses.rows()[rng.below(3)].text) + "\n";
+  if (rng.chance(0.4)) text += "weight: " + std::to_string(1 + rng.below(5)) + "\n";
   text += "tasks:\n";
   const std::uint64_t count = 3 + rng.below(28);
   const double density = 0.05 + 0.3 * rng.unit();
@@ -74,6 +85,7 @@ SimDag random_dag(Rng& rng, const SimFrame& frame) {
     if (!task.needs.empty()) task.rule = random_rule(rng);
     task.noop = rng.chance(0.1);
     text += "  " + task.id + ": {" + (task.noop ? "noop: true" : command_of(rng, dag, task));
+    if (!task.noop && !task.service) text += pool_of(rng, frame, task);
     std::string needs;
     for (const std::string& need : task.needs) needs += (needs.empty() ? "" : ", ") + need;
     if (!needs.empty()) text += ", needs: [" + needs + "]";

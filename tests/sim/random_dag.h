@@ -21,6 +21,8 @@ struct SimTask {
   bool has_lost_after = false;
   bool has_output = false;  // declares `n: integer`
   int retry_limit = 0;
+  std::string pool = "default";
+  int slots = 1;  // of the pool; a service holds none
 };
 
 struct SimDag {
@@ -38,7 +40,10 @@ struct SimFrame {
   std::string schedule;  // a whole line of YAML, or empty
   int max_active_runs = 1;
   int max_active_tasks = 0;
+  int slots_max = 1;               // that a task of the default pool may ask for
+  std::vector<std::string> pools;  // others, each of kPoolSlotsMax slots in the end
 };
+inline constexpr int kPoolSlotsMax = 2;
 
 // 3 to 30 tasks.
 [[nodiscard]] SimDag random_dag(Rng& rng, const SimFrame& frame);

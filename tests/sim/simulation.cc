@@ -113,10 +113,17 @@ class Simulation {
 
   void write_scenario() {
     const std::uint64_t count = 1 + scenario_.below(3);
+    std::vector<std::string> pools;
+    if (scenario_.chance(0.6)) pools = {"gpu", "db"};
+    for (const std::string& pool : pools) resize(pool);
     for (std::uint64_t i = 0; i < count; ++i) {
       const std::string id = "dag" + std::to_string(i);
-      const SimFrame frame{id, random_schedule(), 1 + static_cast<int>(scenario_.below(3)),
-                           scenario_.chance(0.3) ? 1 + static_cast<int>(scenario_.below(3)) : 0};
+      const SimFrame frame{id,
+                           random_schedule(),
+                           1 + static_cast<int>(scenario_.below(3)),
+                           scenario_.chance(0.3) ? 1 + static_cast<int>(scenario_.below(3)) : 0,
+                           slots_,
+                           pools};
       put_dag(frame, clock_.now());
       if (scenario_.chance(0.3)) put_dag(frame, some_time());
       for (std::uint64_t n = 1 + scenario_.below(4); n > 0; --n) trigger(id);
@@ -173,6 +180,18 @@ class Simulation {
       if (cancel) return engine::CancelRun{newest, now};
       return engine::RetryRun{newest};
     });
+  }
+  // Missing at first or not, of any size for a while, deleted perhaps, and large enough for every task in the end.
+  void resize(const std::string& pool) {
+    const auto set = [this, pool](Instant at, std::optional<run::Pool> to) {
+      add(at, [pool, to] { return engine::SetPool{PoolId(pool), to}; });
+    };
+    if (scenario_.chance(0.5)) set(clock_.now(), run::Pool{1, {}});
+    for (std::uint64_t n = scenario_.below(4); n > 0; --n)
+      set(some_time(), scenario_.chance(0.2)
+                           ? std::nullopt
+                           : std::optional(run::Pool{static_cast<int>(scenario_.below(kPoolSlotsMax + 2)), {}}));
+    set(clock_.now() + kScenario, run::Pool{kPoolSlotsMax, {}});
   }
   void pause(const std::string& id, Instant at, bool paused) {
     add(at, [id, paused] { return engine::PauseDag{DagId(id), paused}; });
@@ -255,7 +274,7 @@ class Simulation {
       executor_->pump();
       const auto wake = engine_->step();
       if (!wake) return ledger_.accuse("step: " + wake.error().message);
-      if (!engine_->trouble()) ledger_.compare(engine_->snapshot());  // else memory is ahead of the disk
+      if (!engine_->trouble()) ledger_.compare(engine_->snapshot(), clock_.now());  // else memory is ahead of the disk
       may_die();
       go_on(*wake);
     } catch (const Death&) {

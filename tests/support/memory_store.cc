@@ -70,6 +70,11 @@ class Writer {
     for (const auto& notice : batch.notices) disk_.notices.try_emplace(notice.id, notice);
     for (const auto& id : batch.notices_gone) disk_.notices.erase(id);
     if (batch.clock) disk_.clock = batch.clock;
+    for (const auto& [name, pool] : batch.pools) {
+      disk_.pools.erase(name);
+      if (pool) disk_.pools[name] = *pool;
+    }
+    for (const auto& share : batch.shares) disk_.shares[{share.pool, share.dag}] = share;
     ++disk_.commits;
   }
 
@@ -181,6 +186,8 @@ Result<store::Recovered> MemoryStore::recover() {
     if (disk_->versions.count(id) != 0) recovered.versions[id] = disk_->versions.at(id);
   for (const auto& [name, service] : disk_->services) recovered.services.push_back(service);
   for (const auto& [id, notice] : disk_->notices) recovered.notices.push_back(notice);
+  recovered.pools = disk_->pools;
+  for (const auto& [key, share] : disk_->shares) recovered.shares.push_back(share);
   recovered.vars = disk_->vars;
   recovered.boot_epoch = ++disk_->boot_epoch;
   recovered.clock = disk_->clock;

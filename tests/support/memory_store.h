@@ -18,6 +18,8 @@ struct MemoryDisk {
   std::map<DagId, store::DagRow> dags;
   std::map<ServiceId, store::Service> services;
   std::map<std::string, run::Notice> notices;
+  std::map<PoolId, run::Pool> pools;
+  std::map<std::pair<PoolId, DagId>, run::Share> shares;
   std::map<std::pair<std::string, std::string>, std::string> blobs;
   Value vars = Value::Object{};
   std::set<RunId> condemned;

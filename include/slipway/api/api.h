@@ -49,6 +49,7 @@ class Control {
   virtual ~Control() = default;
   [[nodiscard]] virtual Result<engine::Reply> call(engine::Command command) = 0;
   [[nodiscard]] virtual Result<std::string> why(const RunId& run, const TaskKey& key) = 0;
+  [[nodiscard]] virtual Result<std::vector<engine::PoolUse>> pools() = 0;
 };
 
 // The same with the engine behind an interface, so that the whole API is tested without one.

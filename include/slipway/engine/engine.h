@@ -51,6 +51,12 @@ struct PauseDag {
   DagId dag;
   bool paused;
 };
+// Sets, resizes or (nullopt) deletes a pool. What it holds goes on, also beyond a smaller size. Refused: `default`, and
+// deleting one that is held or waited for.
+struct SetPool {
+  PoolId name;
+  std::optional<run::Pool> pool;
+};
 struct SetVar {
   std::string name;
   std::optional<Value> value;
@@ -88,13 +94,24 @@ struct NoticeDone {
 };
 
 using Command = std::variant<TriggerRun, CancelRun, RetryRun, PauseDag, SetVar, DagFolder, SetSecret, StopService,
-                             NoticeDone, CondemnRuns, EraseRun>;
+                             NoticeDone, CondemnRuns, EraseRun, SetPool>;
 
 // What a command gives back: for TriggerRun the run's id, else empty.
 struct Reply {
   RunId run;
   bool existed = false;  // an idempotency key named an earlier run
   bool more = false;     // EraseRun: rows are left
+};
+
+inline constexpr int kPoolSlotsMax = 10'000;
+
+// A pool and who wants it. `slots` is nullopt for one that tasks name and nobody has set.
+struct PoolUse {
+  PoolId name;
+  std::optional<int> slots;
+  int used = 0;    // slots held by open attempts; of `default` all local slots in use
+  int queued = 0;  // instances that are ready and wait for it
+  std::string description;
 };
 
 // Called on the engine thread after the commit (or with the error that refused the command). Must not block.
@@ -176,6 +193,8 @@ class Engine final : public exec::ReportSink {
   [[nodiscard]] std::optional<Error> trouble() const;
   // Any thread: the sentence of sched::why, computed on the engine thread.
   [[nodiscard]] Result<std::string> why(const RunId& run, const TaskKey& key, Duration timeout);
+  // Any thread: `default` first, then by name.
+  [[nodiscard]] Result<std::vector<PoolUse>> pools(Duration timeout);
   // The current state, for simulators and tests. Engine thread only.
   [[nodiscard]] const run::Snapshot& snapshot() const;
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -86,7 +87,7 @@ struct PoolQueue {
 struct Share {
   PoolId pool;
   DagId dag;
-  double virtual_time = 0;
+  std::int64_t virtual_time_us = 0;
   Instant as_of;
 
   bool operator==(const Share&) const = default;

@@ -108,6 +108,8 @@ struct Snapshot {
   std::set<DagId> startable;                     // a run waits and max_active_runs has room
   std::map<PoolId, PoolQueue> queues;            // pools in which something waited or was held
   std::set<Waiting> slotless;                    // Scheduled, need no slot
+  Instant queues_at;                             // when a queue last changed: virtual times are compared as of then, so
+                                                 // that time alone changes nobody's turn
   int local_held = 0;                            // local slots: those of `default`, and one per attempt elsewhere
   int since_low = 0;                             // as PoolQueue::since_low, over all pools
   std::uint64_t starts = 0;                      // attempts opened so far that hold slots

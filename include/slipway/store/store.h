@@ -14,6 +14,7 @@
 #include "slipway/base/time.h"
 #include "slipway/base/value.h"
 #include "slipway/run/notice.h"
+#include "slipway/run/queues.h"
 #include "slipway/run/run.h"
 
 namespace slipway::store {
@@ -65,13 +66,15 @@ struct Batch {
   std::map<std::string, std::optional<Value>> vars;  // set or deleted
   std::vector<Service> services;                     // upserted by name
   std::vector<ServiceId> services_gone;
-  std::vector<run::Notice> notices;       // to be sent; inserted if absent
-  std::vector<std::string> notices_gone;  // by id: sent or given up on
-  std::optional<ClockAnchor> clock;       // replaces the one before
+  std::vector<run::Notice> notices;                  // to be sent; inserted if absent
+  std::vector<std::string> notices_gone;             // by id: sent or given up on
+  std::optional<ClockAnchor> clock;                  // replaces the one before
+  std::map<PoolId, std::optional<run::Pool>> pools;  // set or deleted
+  std::vector<run::Share> shares;  // upserted by pool and DAG; go with whatever else is committed, never alone
 
   [[nodiscard]] bool empty() const {
     return events.empty() && versions.empty() && dags.empty() && vars.empty() && services.empty() &&
-           services_gone.empty() && notices.empty() && notices_gone.empty() && !clock;
+           services_gone.empty() && notices.empty() && notices_gone.empty() && !clock && pools.empty();
   }
 };
 
@@ -89,6 +92,8 @@ struct Recovered {
   std::map<VersionId, DagVersion> versions;  // those used by `runs` and `dags`
   Value vars;                                // object
   std::vector<Service> services;
+  std::map<PoolId, run::Pool> pools;
+  std::vector<run::Share> shares;
   std::vector<run::Notice> notices;  // not sent yet, oldest first
   std::optional<ClockAnchor> clock;  // the last one committed
   std::uint64_t boot_epoch = 0;      // counts daemon starts on this home; this start included
