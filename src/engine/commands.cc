@@ -9,7 +9,6 @@ namespace slipway::engine {
 namespace {
 
 using run::RunState;
-using run::TaskState;
 
 Error not_found(std::string_view what, const std::string& name) {
   return {ErrorCode::NotFound, "there is no " + std::string(what) + " `" + name + "`", {}};
@@ -22,25 +21,6 @@ std::string all_messages(const Diagnostics& diagnostics) {
   return text;
 }
 
-bool wants_retry(TaskState state) {
-  return state == TaskState::Failed || state == TaskState::UpstreamFailed || state == TaskState::Cancelled;
-}
-
-// The instances to open again: those that ended badly, and whatever ended below them.
-std::vector<TaskKey> to_reset(const run::ActiveRun& run) {
-  std::vector<bool> marked(run.dag->tasks.size(), false);
-  for (const auto& [key, instance] : run.state.tasks)
-    if (wants_retry(instance.state)) marked[static_cast<std::size_t>(run.dag->index.at(key.task))] = true;
-  for (const int index : run.dag->order)
-    if (marked[static_cast<std::size_t>(index)])
-      for (const int below : run.dag->downstream_of(index)) marked[static_cast<std::size_t>(below)] = true;
-  std::vector<TaskKey> keys;
-  for (const auto& [key, instance] : run.state.tasks)
-    if (marked[static_cast<std::size_t>(run.dag->index.at(key.task))] && run::is_terminal(instance.state))
-      keys.push_back(key);
-  return keys;
-}
-
 }  // namespace
 
 Result<Reply> Core::run_command(const TriggerRun& command) {
@@ -51,12 +31,8 @@ Result<Reply> Core::run_command(const TriggerRun& command) {
       return not_found("DAG", command.dag.str());
     return Error{ErrorCode::Conflict, "DAG `" + command.dag.str() + "` has no valid version yet", row->second.error};
   }
-  if (!command.idempotency_key.empty()) {
-    const auto pending = keys_.find({command.dag, command.idempotency_key});
-    if (pending != keys_.end()) return Reply{pending->second, true};
-    SLIPWAY_TRY_ASSIGN(const auto earlier, store_.find_idempotent(command.dag, command.idempotency_key));
-    if (earlier) return Reply{*earlier, true};
-  }
+  SLIPWAY_TRY_ASSIGN(const auto earlier, run_of_key(command.dag, command.idempotency_key));
+  if (earlier) return Reply{*earlier, true};
   const Value given = command.params.is_null() ? Value(Value::Object{}) : command.params;
   auto params = dag::resolve_params(*found->second.dag, given);
   if (!params.value) return Error{ErrorCode::InvalidArgument, all_messages(params.diagnostics), {}};
@@ -65,9 +41,15 @@ Result<Reply> Core::run_command(const TriggerRun& command) {
   header.logical_date = header.interval_start = header.interval_end = command.logical_date.value_or(now_);
   header.params = *std::move(params.value);
   header.idempotency_key = command.idempotency_key;
-  const RunId id = create_run(found->second, std::move(header));
-  if (!command.idempotency_key.empty()) keys_[{command.dag, command.idempotency_key}] = id;
-  return Reply{id, false};
+  return Reply{create_run(found->second, std::move(header)), false};
+}
+
+// The run that an idempotency key made, be it in this very step.
+Result<std::optional<RunId>> Core::run_of_key(const DagId& dag, const std::string& key) {
+  if (key.empty()) return std::optional<RunId>();
+  const auto pending = keys_.find({dag, key});
+  if (pending != keys_.end()) return std::optional(pending->second);
+  return store_.find_idempotent(dag, key);
 }
 
 Result<Reply> Core::run_command(const CancelRun& command) {
@@ -102,18 +84,6 @@ Result<run::ActiveRun*> Core::active_or_loaded(const RunId& id) {
   SLIPWAY_TRY_ASSIGN(auto dag, load_version(loaded.header.version));
   loaded_.insert(id);
   return &run::insert_run(snapshot_, run::activate(std::move(loaded), std::move(dag)), now_);
-}
-
-Result<Reply> Core::run_command(const RetryRun& command) {
-  SLIPWAY_TRY_ASSIGN(run::ActiveRun * run, active_or_loaded(command.run));
-  if (run->state.state == RunState::Cancelling)
-    return Error{ErrorCode::Conflict, "run " + command.run.str() + " is being cancelled",
-                 "retry it once it is cancelled"};
-  const std::vector<TaskKey> keys = to_reset(*run);
-  if (keys.empty()) return Error{ErrorCode::Conflict, "run " + command.run.str() + " has nothing that failed", {}};
-  if (run::is_terminal(run->state.state)) emit(command.run, run::RunReopened{});
-  for (const TaskKey& key : keys) emit(command.run, run::TaskReset{key});
-  return Reply{command.run, false};
 }
 
 Result<Reply> Core::run_command(const PauseDag& command) {

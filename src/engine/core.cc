@@ -108,6 +108,7 @@ RunId Core::create_run(run::DagEntry& entry, run::RunHeader header) {
   header.version = entry.version;
   header.created_at = now_;
   RunId id = header.id;
+  if (!header.idempotency_key.empty()) keys_[{header.dag, header.idempotency_key}] = id;
   run::RunCreated created{std::move(header), {}};
   for (const dag::Task& task : entry.dag->tasks) created.tasks.push_back({task.id, TaskKey::kUnmapped});
   emit(id, std::move(created));

@@ -52,6 +52,12 @@ class Core {
     std::vector<AttemptId> forgets;
   };
 
+  // What a clear does to one run.
+  struct ClearPlan {
+    std::optional<run::RunReversioned> version;
+    std::vector<Change> resets;
+  };
+
   // --- core.cc: the ground that the parts share
   void emit(const RunId& run, run::EventBody body);
   RunId create_run(run::DagEntry& entry, run::RunHeader header);
@@ -75,6 +81,23 @@ class Core {
   [[nodiscard]] Result<Reply> run_command(const EraseRun& command);
   [[nodiscard]] Result<Reply> run_command(const SetPool& command);  // pools.cc
   [[nodiscard]] Result<run::ActiveRun*> active_or_loaded(const RunId& id);
+  [[nodiscard]] Result<std::optional<RunId>> run_of_key(const DagId& dag, const std::string& key);
+
+  // --- run_actions.cc
+  [[nodiscard]] Result<Reply> run_command(const ClearRun& command);
+  [[nodiscard]] Result<Reply> run_command(const MarkRun& command);
+  [[nodiscard]] Result<run::ActiveRun*> run_to_change(const RunId& id);
+  void reset(const RunId& run, const std::vector<Change>& changes);
+  void stop_for_action(const run::ActiveRun& run, const TaskKey& key);
+  [[nodiscard]] Result<std::vector<RunId>> runs_beside(const run::Run& run, const ClearRun& command);
+  void clear(const RunId& run, ClearPlan plan);
+  [[nodiscard]] Result<Reply> mark_task(run::ActiveRun& run, const MarkRun& command);
+  [[nodiscard]] Result<Reply> mark_run(run::ActiveRun& run, const MarkRun& command);
+
+  // --- run_version.cc
+  [[nodiscard]] Result<Reply> run_command(const ResumeRun& command);
+  [[nodiscard]] Result<run::RunReversioned> newest_version_for(const run::ActiveRun& run, const ClearRun& command);
+  [[nodiscard]] Result<ClearPlan> plan_clear(const run::ActiveRun& run, const ClearRun& command);
 
   // --- dag_folder.cc
   [[nodiscard]] std::string folder_of(const std::string& file) const;

@@ -65,9 +65,10 @@ void Core::restore_run(run::Run run, const std::map<VersionId, store::DagVersion
     if (parsed.value) dag = std::make_shared<const dag::Dag>(*std::move(parsed.value));
   }
   const auto entry = snapshot_.dags.find(run.header.dag);
-  const bool complete = dag && entry != snapshot_.dags.end() &&
-                        std::all_of(run.tasks.begin(), run.tasks.end(),
-                                    [&](const auto& task) { return dag->index.count(task.first.task) != 0; });
+  const bool complete =
+      dag && entry != snapshot_.dags.end() && std::all_of(run.tasks.begin(), run.tasks.end(), [&](const auto& task) {
+        return task.second.state == run::TaskState::Removed || dag->index.count(task.first.task) != 0;
+      });
   if (!complete) {
     quarantined_.insert(id);
     log_.error("run is quarantined: its DAG version cannot be read", {{"run", id.str()}});

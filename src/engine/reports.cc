@@ -1,5 +1,6 @@
 // What executors report. Reports may come twice, late, or for attempts that are long over: the first result counts.
 #include "engine/core.h"
+#include "engine/selection.h"
 
 namespace slipway::engine {
 namespace {
@@ -111,9 +112,16 @@ void Core::end_attempt(const run::Attempt& attempt, const sched::Observation& se
     batch_.services.push_back(service);
     services_[service.name] = std::move(service);
   }
-  if (ended.task_to == run::TaskState::UpForRetry) tell_of_retry(run, ended);
+  const bool clearing = instance.clearing;
+  if (ended.task_to == run::TaskState::UpForRetry && attempt.generation == instance.generation && !clearing)
+    tell_of_retry(run, ended);
   emit(id.run, std::move(ended));
   effects_.forgets.push_back(id);
+  // The generation that a clear asked for, unless somebody decided otherwise since.
+  const run::RunState state = run.state.state;
+  if (!clearing || (state != run::RunState::Running && state != run::RunState::Queued) || run.state.marked) return;
+  emit(id.run, run::TaskReset{id.key});
+  reset(id.run, undecided_below(run, {id.key}));
 }
 
 }  // namespace slipway::engine

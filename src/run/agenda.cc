@@ -135,6 +135,25 @@ void fold(Snapshot& snapshot, const Event& event) {
   snapshot.touched.insert(event.run);
 }
 
+void change_version(Snapshot& snapshot, const Event& event, std::shared_ptr<const dag::Dag> dag) {
+  ActiveRun& run = snapshot.runs.at(event.run);
+  const auto each_open = [&](auto change) {
+    for (const AttemptId& id : run.open_attempts) {
+      const dag::Task& task = *run.task(id.key.task);
+      change(snapshot, lane_id(run, task), task, event.at);
+    }
+  };
+  count_run(snapshot, run, event.at, -1);
+  each_open(release);
+  run.dag = std::move(dag);
+  fold(run, event);
+  each_open(hold);
+  count_run(snapshot, run, event.at, +1);
+  note_dag(snapshot, run.state.header.dag, snapshot.dags.at(run.state.header.dag));
+  note_due(snapshot, run);
+  snapshot.touched.insert(event.run);
+}
+
 ActiveRun& insert_run(Snapshot& snapshot, ActiveRun run, Instant now) {
   const RunId id = run.state.header.id;
   const DagId dag = run.state.header.dag;

@@ -22,6 +22,11 @@ bool needs_attempt(TaskState state) {
          state == TaskState::UpForRetry;
 }
 
+// An attempt of the current generation is open.
+bool has_attempt(TaskState state) {
+  return state == TaskState::Queued || state == TaskState::Active || state == TaskState::Stopping;
+}
+
 bool is_open_for_work(RunState state) { return state == RunState::Queued || state == RunState::Running; }
 
 class Checker {
@@ -58,7 +63,8 @@ class Checker {
     const TaskInstance* instance = find(event.key);
     if (instance == nullptr) return no_task(event.key);
     if (!is_open_for_work(run_.state)) return illegal("tasks of a run that is over or cancelling cannot be reset");
-    if (!is_terminal(instance->state)) return illegal(event.key.str() + " is reset before it ended");
+    if (instance->state == TaskState::None || has_attempt(instance->state) || has_open_attempt(event.key))
+      return illegal(event.key.str() + " cannot be reset: it is " + std::string(kTaskStates.text(instance->state)));
     return event.key.map_index == TaskKey::kUnmapped ? check_instances_over(event.key.task) : Result<void>();
   }
   Result<void> operator()(const TaskExpanded& event) const {
@@ -70,6 +76,39 @@ class Checker {
     SLIPWAY_TRY(check_step(kTaskStates, event.task.str(), placeholder->state, TaskState::Removed));
     return check_instances_over(event.task);
   }
+  Result<void> operator()(const TaskClearing& event) const {
+    if (find(event.key) == nullptr) return no_task(event.key);
+    if (!is_open_for_work(run_.state)) return illegal("tasks of a run that is over or cancelling cannot be cleared");
+    return has_open_attempt(event.key) ? Result<void>() : illegal(event.key.str() + " has no attempt to wait for");
+  }
+  Result<void> operator()(const TaskMarked& event) const {
+    const TaskInstance* instance = find(event.key);
+    if (instance == nullptr) return no_task(event.key);
+    if (!is_open_for_work(run_.state)) return illegal("tasks of a run that is over or cancelling cannot be marked");
+    if (event.to != TaskState::Success && event.to != TaskState::Failed && event.to != TaskState::Skipped)
+      return illegal("a task is marked success, failed or skipped");
+    const Attempt* last = run_.last_attempt(event.key);
+    if (last != nullptr && !is_terminal(last->state) && last->stop_cause == FailureClass::None)
+      return illegal(event.key.str() + " is marked before its attempt was asked to stop");
+    return {};
+  }
+  Result<void> operator()(const RunMarked& event) const {
+    if (event.to != RunState::Success && event.to != RunState::Failed)
+      return illegal("a run is marked success or failed");
+    return run_.state == RunState::Cancelling ? illegal("a run that is being cancelled cannot be marked")
+                                              : Result<void>();
+  }
+  Result<void> operator()(const RunReversioned& event) const {
+    if (!is_open_for_work(run_.state)) return illegal("a run that is over or cancelling keeps its version");
+    for (const TaskKey& key : event.added)
+      if (const TaskInstance* known = find(key); known != nullptr && known->state != TaskState::Removed)
+        return illegal(key.str() + " is added twice");
+    for (const TaskKey& key : event.removed) {
+      if (find(key) == nullptr) return no_task(key);
+      if (has_open_attempt(key)) return illegal(key.str() + " is removed while an attempt is open");
+    }
+    return {};
+  }
   Result<void> operator()(const AttemptOpened& event) const {
     const TaskInstance* instance = find(event.id.key);
     if (instance == nullptr) return no_task(event.id.key);
@@ -77,6 +116,7 @@ class Checker {
     if (event.id.number != instance->attempts + 1) return illegal("attempt numbers of a task have a gap");
     if (run_.state != RunState::Running && run_.state != RunState::Cancelling)
       return illegal("attempt opened in a run that is not running");
+    if (has_open_attempt(event.id.key)) return illegal("attempt opened while the one before is open");
     return check_step(kTaskStates, event.id.key.str(), instance->state, TaskState::Queued);
   }
   Result<void> operator()(const AttemptStarted& event) const {
@@ -116,8 +156,14 @@ class Checker {
   }
   [[nodiscard]] Result<void> check_instances_over(const TaskId& task) const {
     for (const auto& [key, instance] : run_.mapped(task))
-      if (!is_terminal(instance.state)) return illegal(task.str() + " is opened anew before " + key.str() + " ended");
+      if (!is_terminal(instance.state) || has_open_attempt(key))
+        return illegal(task.str() + " is opened anew before " + key.str() + " ended");
     return {};
+  }
+  // Only the last attempt of an instance can be open, be it of the current generation or an older one.
+  [[nodiscard]] bool has_open_attempt(const TaskKey& key) const {
+    const Attempt* last = run_.last_attempt(key);
+    return last != nullptr && !is_terminal(last->state);
   }
   static Result<void> no_task(const TaskKey& key) { return illegal("run has no task " + key.str()); }
   static Result<void> no_attempt(const AttemptId& id) { return illegal("run has no attempt " + id.str()); }
@@ -132,6 +178,7 @@ class Applier {
 
   void operator()(const RunCreated& event) {
     run_.header = event.header;
+    run_.backfill = event.backfill;
     for (const TaskKey& key : event.tasks) run_.tasks[key].key = key;
   }
   void operator()(const RunMoved& event) {
@@ -144,9 +191,37 @@ class Applier {
     if (!is_terminal(event.to)) return;
     run_.ended_at = at_;
     run_.failures = event.failures;
+    run_.marked.reset();
+    run_.mark_reason.clear();
   }
-  void operator()(const RunReopened&) {
+  void operator()(const RunMarked& event) {
+    if (run_.state == RunState::Running) {
+      run_.marked = event.to;
+      run_.mark_reason = event.reason;
+      return;
+    }
+    run_.state = event.to;
+    if (!run_.ended_at) run_.ended_at = at_;
+    run_.failures.clear();
+    if (event.to == RunState::Failed) run_.failures.push_back(event.reason);
+  }
+  void operator()(const RunReversioned& event) {
+    run_.header.version = event.version;
+    run_.header.params = event.params;
+    for (const TaskKey& key : event.added) {
+      if (!run_.tasks.try_emplace(key, TaskInstance{key}).second) next_generation(run_.tasks.at(key));
+    }
+    for (const TaskKey& key : event.removed) {
+      TaskInstance& instance = run_.tasks.at(key);
+      next_generation(instance);
+      instance.state = TaskState::Removed;
+      instance.reason = "the version of the DAG has no such task";
+      instance.ended_at = at_;
+    }
+  }
+  void operator()(const RunReopened& event) {
     run_.state = RunState::Queued;
+    run_.backfill = event.backfill;
     run_.started_at = run_.ended_at = std::nullopt;
     run_.failures.clear();
     run_.cancel_cause = FailureClass::None;
@@ -180,11 +255,12 @@ class Applier {
     instance.retry_at.reset();
     if (event.to == TaskState::Scheduled) instance.scheduled_at = at_;
     if (is_terminal(event.to)) instance.ended_at = at_;
+    if (event.to == TaskState::Success) instance.outputs = event.outputs;
   }
   void operator()(const TaskReset& event) {
     TaskInstance& instance = run_.tasks.at(event.key);
     Value item = std::move(instance.item);
-    open_next_generation(instance);
+    next_generation(instance);
     instance.item = std::move(item);
     if (event.key.map_index != TaskKey::kUnmapped) return;
     for (const auto& [key, mapped] : run_.mapped(event.key.task))
@@ -201,7 +277,7 @@ class Applier {
         next = run_.tasks.emplace_hint(next, key, TaskInstance{});
         next->second.key = key;
       } else {
-        open_next_generation(next->second);
+        next_generation(next->second);
       }
       next->second.item = items[static_cast<std::size_t>(i)];
       next->second.state = TaskState::Scheduled;
@@ -209,6 +285,19 @@ class Applier {
     }
     for (; next != run_.tasks.end() && next->first.task == event.task; ++next)
       next->second.reason = "no longer an element of the list";
+  }
+  void operator()(const TaskClearing& event) { run_.tasks.at(event.key).clearing = true; }
+  void operator()(const TaskMarked& event) {
+    TaskInstance& instance = run_.tasks.at(event.key);
+    Value item = std::move(instance.item);
+    next_generation(instance);
+    instance.item = std::move(item);
+    instance.state = event.to;
+    instance.marked = true;
+    instance.reason = event.reason;
+    instance.ended_at = at_;
+    if (event.to == TaskState::Failed) instance.failure = FailureClass::External;
+    if (event.to == TaskState::Success) instance.outputs = Value::Object{};
   }
   void operator()(const AttemptOpened& event) {
     TaskInstance& instance = run_.tasks.at(event.id.key);
@@ -261,6 +350,7 @@ class Applier {
     attempt.exit_code = event.exit_code;
     attempt.ended_at = event.at.value_or(at_);
     TaskInstance& instance = run_.tasks.at(event.id.key);
+    if (is_terminal(event.to)) instance.clearing = false;
     if (attempt.generation != instance.generation) return;
     instance.reason = event.reason;
     if (event.to == AttemptState::Lost) return;
@@ -276,7 +366,7 @@ class Applier {
   }
 
  private:
-  static void open_next_generation(TaskInstance& instance) {
+  static void next_generation(TaskInstance& instance) {
     TaskInstance fresh;
     fresh.key = instance.key;
     fresh.generation = instance.generation + 1;

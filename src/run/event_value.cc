@@ -160,6 +160,7 @@ void describe_header(Walker& walk, Header& header) {
   walk.required("created_at", header.created_at);
   walk.optional("idempotency_key", header.idempotency_key);
   walk.optional("previous", header.previous);
+  walk.optional("resumed_from", header.resumed_from);
 }
 
 // `Body` is one of the event structs, const for a Writer.
@@ -169,6 +170,7 @@ void describe(Walker& walk, Body& body) {
   if constexpr (std::is_same_v<B, RunCreated>) {
     walk.required("run", body.header);
     walk.required("tasks", body.tasks);
+    walk.optional("backfill", body.backfill);
   } else if constexpr (std::is_same_v<B, RunMoved>) {
     walk.required("to", body.to);
     walk.optional("failures", body.failures);
@@ -182,6 +184,7 @@ void describe(Walker& walk, Body& body) {
     walk.required("to", body.to);
     walk.optional("reason", body.reason);
     walk.optional("failure", body.failure);
+    walk.optional("outputs", body.outputs);
   } else if constexpr (std::is_same_v<B, AttemptOpened>) {
     walk.required("attempt", body.id);
     walk.required("executor", body.executor);
@@ -208,12 +211,26 @@ void describe(Walker& walk, Body& body) {
     walk.optional("infra_budget", body.infra_budget);
     walk.optional("memory_step", body.memory_step);
     walk.optional("at", body.at);
-  } else if constexpr (std::is_same_v<B, TaskReset>) {
+  } else if constexpr (std::is_same_v<B, TaskReset> || std::is_same_v<B, TaskClearing>) {
     walk.required("task", body.key);
+  } else if constexpr (std::is_same_v<B, RunReopened>) {
+    walk.optional("backfill", body.backfill);
+  } else if constexpr (std::is_same_v<B, TaskMarked>) {
+    walk.required("task", body.key);
+    walk.required("to", body.to);
+    walk.optional("reason", body.reason);
+  } else if constexpr (std::is_same_v<B, RunMarked>) {
+    walk.required("to", body.to);
+    walk.optional("reason", body.reason);
   } else if constexpr (std::is_same_v<B, ClockMoved>) {
     walk.required("by_us", body.by);
+  } else if constexpr (std::is_same_v<B, RunReversioned>) {
+    walk.required("version", body.version);
+    walk.optional("params", body.params);
+    walk.optional("added", body.added);
+    walk.optional("removed", body.removed);
   } else {
-    static_assert(std::is_same_v<B, RunReopened> || std::is_same_v<B, DeadlinePassed>);
+    static_assert(std::is_same_v<B, DeadlinePassed>);
   }
 }
 
@@ -231,8 +248,9 @@ bool decode(const Value& value, RunHeader& header) {
 
 // In the order of EventBody's alternatives.
 constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kKinds{
-    "run_created",   "run_moved",  "task_moved",   "attempt_opened", "attempt_started", "attempt_stopping",
-    "attempt_ended", "task_reset", "run_reopened", "task_expanded",  "deadline_passed", "clock_moved"};
+    "run_created",   "run_moved",   "task_moved",   "attempt_opened", "attempt_started", "attempt_stopping",
+    "attempt_ended", "task_reset",  "run_reopened", "task_expanded",  "deadline_passed", "clock_moved",
+    "task_clearing", "task_marked", "run_marked",   "run_reversioned"};
 
 template <std::size_t I = 0>
 Result<EventBody> read_as(std::size_t kind, const Value& value) {

@@ -7,6 +7,9 @@
 namespace slipway::run {
 namespace {
 
+// A task that the run's version no longer has: its instances are Removed and count nowhere.
+bool is_unknown(const ActiveRun& run, const TaskId& id) { return run.dag->index.count(id) == 0; }
+
 std::size_t index_of(const ActiveRun& run, const TaskId& id) {
   const auto found = run.dag->index.find(id);
   SLIPWAY_ASSERT(found != run.dag->index.end());
@@ -35,6 +38,7 @@ void count_upstream(ActiveRun& run, std::size_t index, TaskState state, int by) 
 
 // Takes an instance out of the derived sets (by = -1) or puts it in (by = +1), as its state says.
 void count_instance(ActiveRun& run, const TaskInstance& instance, int by) {
+  if (is_unknown(run, instance.key.task)) return SLIPWAY_ASSERT(instance.state == TaskState::Removed);
   const std::size_t index = index_of(run, instance.key.task);
   const dag::Task& task = run.dag->tasks[index];
   run.own[index].add(instance.state, by);
@@ -155,7 +159,8 @@ void fold(ActiveRun& run, const Event& event) {
   if (!affected.key) {
     apply(run.state, event);
     // A clock that is set moves retries too; that is rare enough to derive everything anew.
-    if (std::holds_alternative<RunCreated>(event.body) || std::holds_alternative<ClockMoved>(event.body)) {
+    if (std::holds_alternative<RunCreated>(event.body) || std::holds_alternative<ClockMoved>(event.body) ||
+        std::holds_alternative<RunReversioned>(event.body)) {
       ActiveRun derived = activate(std::move(run.state), std::move(run.dag));
       derived.due = run.due;
       derived.past = std::move(run.past);
@@ -188,7 +193,7 @@ ActiveRun activate(Run state, std::shared_ptr<const dag::Dag> dag) {
   run.group_active.resize(run.dag->groups.size());
   for (const auto& [key, instance] : run.state.tasks) {
     count_instance(run, instance, +1);
-    count_upstream(run, index_of(run, key.task), instance.state, +1);
+    if (!is_unknown(run, key.task)) count_upstream(run, index_of(run, key.task), instance.state, +1);
   }
   for (const auto& [id, attempt] : run.state.attempts) count_attempt(run, id, +1);
   touch_all(run);

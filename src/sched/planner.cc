@@ -56,7 +56,7 @@ class RunPlanner {
       for (const TaskKey& key : keys) move(key, TaskState::Scheduled, {});
     }
     watch_attempts();
-    if (run_.unfinished == 0) plan_.run_moves.push_back(conclude(run_));
+    if (is_over()) plan_.run_moves.push_back(conclude(run_));
   }
 
   void plan_cancelling() {
@@ -70,13 +70,16 @@ class RunPlanner {
     for (const AttemptId& id : run_.open_attempts)
       if (run_.state.attempts.at(id).stop_cause == FailureClass::None) plan_.stops.push_back({id, cause});
     watch_attempts();
-    if (run_.unfinished == 0) plan_.run_moves.push_back(conclude(run_));
+    if (is_over()) plan_.run_moves.push_back(conclude(run_));
   }
 
  private:
   static bool has_open_attempt(TaskState state) {
     return state == TaskState::Queued || state == TaskState::Active || state == TaskState::Stopping;
   }
+
+  // An attempt of an older generation may outlive what its instance was marked as.
+  [[nodiscard]] bool is_over() const { return run_.unfinished == 0 && run_.open_attempts.empty(); }
 
   bool times_out() {
     if (run_.dag->timeout == Duration(0)) return false;

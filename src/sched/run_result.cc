@@ -109,6 +109,11 @@ RunMove conclude(const run::ActiveRun& run) {
     if (timed_out) move.failures.push_back("the run took longer than " + to_text(run.dag->timeout) + " (timeout)");
     return move;
   }
+  if (run.state.marked) {
+    move.to = *run.state.marked;
+    if (move.to == RunState::Failed) move.failures.push_back(run.state.mark_reason);
+    return move;
+  }
   move.failures = Conclusion(run).failures();
   if (!move.failures.empty()) move.to = RunState::Failed;
   return move;

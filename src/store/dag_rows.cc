@@ -7,6 +7,9 @@ constexpr std::string_view kInsertVersion = R"(
   INSERT INTO dag_version (id, dag, file, text, first_seen) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING)";
 constexpr std::string_view kVersionById = "SELECT id, dag, file, text, first_seen FROM dag_version WHERE id = ?";
 
+constexpr std::string_view kVersionsOfDag = R"(
+  SELECT id, dag, file, text, first_seen FROM dag_version WHERE dag = ? ORDER BY first_seen DESC, id LIMIT ?)";
+
 constexpr std::string_view kSaveDag = R"(
   INSERT INTO dag (id, version, paused, present, cursors, error, file) VALUES (?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (id) DO UPDATE SET
@@ -131,6 +134,13 @@ Result<DagVersion> load_version(Connection& connection, const VersionId& id) {
   SLIPWAY_TRY(connection.query(kVersionById).bind(id).each([&](Row& row) { version = version_from(row); }));
   if (!version) return Error{ErrorCode::NotFound, "there is no DAG version " + id.str(), {}};
   return *std::move(version);
+}
+
+Result<std::vector<DagVersion>> load_versions(Connection& connection, const DagId& dag, int limit) {
+  std::vector<DagVersion> versions;
+  SLIPWAY_TRY(
+      connection.query(kVersionsOfDag).bind(dag, limit).each([&](Row& row) { versions.push_back(version_from(row)); }));
+  return versions;
 }
 
 Result<void> save_dag(Connection& connection, const DagRow& dag) {

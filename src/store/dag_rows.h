@@ -13,6 +13,8 @@ namespace slipway::store {
 
 [[nodiscard]] Result<void> insert_version(Connection& connection, const DagVersion& version);  // if absent
 [[nodiscard]] Result<DagVersion> load_version(Connection& connection, const VersionId& id);    // NotFound
+// Newest first.
+[[nodiscard]] Result<std::vector<DagVersion>> load_versions(Connection& connection, const DagId& dag, int limit);
 [[nodiscard]] Result<void> save_dag(Connection& connection, const DagRow& dag);
 [[nodiscard]] Result<std::vector<DagRow>> load_dags(Connection& connection);
 

@@ -43,6 +43,9 @@ Result<std::vector<run::Event>> SqliteReader::events(const RunId& id, std::uint6
 }
 Result<std::vector<DagRow>> SqliteReader::list_dags() { return load_dags(*connection_); }
 Result<DagVersion> SqliteReader::get_version(const VersionId& id) { return load_version(*connection_, id); }
+Result<std::vector<DagVersion>> SqliteReader::list_versions(const DagId& dag, int limit) {
+  return load_versions(*connection_, dag, limit);
+}
 Result<Value> SqliteReader::vars() { return load_vars(*connection_); }
 Result<std::vector<Service>> SqliteReader::services() { return load_services(*connection_); }
 Result<std::vector<RunId>> SqliteReader::prunable(const PruneRule& rule, int limit) {

@@ -36,6 +36,7 @@ class SqliteReader final : public Reader {
   Result<std::vector<run::Event>> events(const RunId& id, std::uint64_t after_seq, int limit) override;
   Result<std::vector<DagRow>> list_dags() override;
   Result<DagVersion> get_version(const VersionId& id) override;
+  Result<std::vector<DagVersion>> list_versions(const DagId& dag, int limit) override;
   Result<Value> vars() override;
   Result<std::vector<Service>> services() override;
   Result<std::vector<RunId>> prunable(const PruneRule& rule, int limit) override;

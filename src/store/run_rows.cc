@@ -22,26 +22,26 @@ using run::TaskInstance;
 constexpr std::string_view kInsertRun = R"(
   INSERT INTO run (id, dag, version, trigger_kind, schedule, logical_date, interval_start, interval_end, params,
                    created_at, idempotency_key, state, started_at, ended_at, failures, cancel_cause, last_seq,
-                   previous, cancel_now, late)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))";
+                   previous, cancel_now, late, resumed_from, backfill, marked, mark_reason)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))";
 
 constexpr std::string_view kUpdateRun = R"(
   UPDATE run SET state = ?2, started_at = ?3, ended_at = ?4, failures = ?5, cancel_cause = ?6, last_seq = ?7,
-                 cancel_now = ?8, late = ?9
+                 cancel_now = ?8, late = ?9, backfill = ?10, marked = ?11, mark_reason = ?12, version = ?13, params = ?14
   WHERE id = ?1)";
 
 constexpr std::string_view kSaveInstance = R"(
   INSERT INTO task_instance (run, task, map_index, state, generation, attempts, retries_used, infra_used, failure,
                              reason, exit_code, outputs, scheduled_at, queued_at, started_at, ended_at, retry_at,
-                             launch_since, item)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                             launch_since, item, clearing, marked)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (run, task, map_index) DO UPDATE SET
     state = excluded.state, generation = excluded.generation, attempts = excluded.attempts,
     retries_used = excluded.retries_used, infra_used = excluded.infra_used, failure = excluded.failure,
     reason = excluded.reason, exit_code = excluded.exit_code, outputs = excluded.outputs,
     scheduled_at = excluded.scheduled_at, queued_at = excluded.queued_at, started_at = excluded.started_at,
     ended_at = excluded.ended_at, retry_at = excluded.retry_at, launch_since = excluded.launch_since,
-    item = excluded.item)";
+    item = excluded.item, clearing = excluded.clearing, marked = excluded.marked)";
 
 constexpr std::string_view kSaveAttempt = R"(
   INSERT INTO attempt (run, task, map_index, number, generation, state, executor, identity, rendered, intent_at,
@@ -59,7 +59,7 @@ constexpr std::string_view kEventsAfter = R"(
 
 constexpr std::string_view kInstancesOfRun = R"(
   SELECT task, map_index, state, generation, attempts, retries_used, infra_used, failure, reason, exit_code, outputs,
-         item, scheduled_at, queued_at, started_at, ended_at, retry_at, launch_since
+         item, scheduled_at, queued_at, started_at, ended_at, retry_at, launch_since, clearing, marked
   FROM task_instance WHERE run = ? ORDER BY task, map_index)";
 
 constexpr std::string_view kAttemptsOfRun = R"(
@@ -80,7 +80,8 @@ constexpr std::string_view kEventsOfRun = "SELECT COUNT(*), MAX(seq) FROM event 
 
 constexpr std::string_view kSelectRun = R"(
   SELECT id, dag, version, trigger_kind, schedule, logical_date, interval_start, interval_end, params, created_at,
-         idempotency_key, state, started_at, ended_at, failures, cancel_cause, last_seq, previous, cancel_now, late
+         idempotency_key, state, started_at, ended_at, failures, cancel_cause, last_seq, previous, cancel_now, late,
+         resumed_from, backfill, marked, mark_reason
   FROM run )";
 // Bounds of the primary key make both the keyset cursor and the prefix; each form has an index in that order.
 constexpr std::string_view kPage = "id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
@@ -112,6 +113,8 @@ TaskKey key_from(Row& row) {
   return TaskKey{std::move(task), static_cast<int>(row.integer())};
 }
 
+std::string_view marked_word(const Run& run) { return run.marked ? kRunStates.text(*run.marked) : std::string_view(); }
+
 // Initialisers in braces run in order, which is the order of kSelectRun.
 Run run_from(Row& row) {
   Run run;
@@ -135,6 +138,13 @@ Run run_from(Row& row) {
   run.header.previous = row.id<RunId>();
   run.cancel_now = row.integer() != 0;
   run.late = row.integer() != 0;
+  run.header.resumed_from = row.id<RunId>();
+  run.backfill = row.text();
+  if (const std::string marked = row.text(); !marked.empty()) {
+    run.marked = kRunStates.parse(marked);
+    if (!run.marked) row.complain("`" + marked + "` is no state of a run");
+  }
+  run.mark_reason = row.text();
   return run;
 }
 
@@ -155,7 +165,9 @@ TaskInstance instance_from(Row& row) {
                       .started_at = row.maybe_instant(),
                       .ended_at = row.maybe_instant(),
                       .retry_at = row.maybe_instant(),
-                      .launch_since = row.maybe_instant()};
+                      .launch_since = row.maybe_instant(),
+                      .clearing = row.integer() != 0,
+                      .marked = row.integer() != 0};
 }
 
 Attempt attempt_from(Row& row, const RunId& run) {
@@ -205,14 +217,16 @@ Result<void> insert_run(Connection& connection, const Run& run) {
       .bind(header.id, header.dag, header.version, kTriggerKinds.text(header.trigger), header.schedule,
             header.logical_date, header.interval_start, header.interval_end, header.params, header.created_at,
             header.idempotency_key, kRunStates.text(run.state), run.started_at, run.ended_at, to_json(run.failures),
-            kFailureClasses.text(run.cancel_cause), run.last_seq, header.previous, run.cancel_now, run.late)
+            kFailureClasses.text(run.cancel_cause), run.last_seq, header.previous, run.cancel_now, run.late,
+            header.resumed_from, run.backfill, marked_word(run), run.mark_reason)
       .run();
 }
 
 Result<void> update_run(Connection& connection, const Run& run) {
   return connection.query(kUpdateRun)
       .bind(run.header.id, kRunStates.text(run.state), run.started_at, run.ended_at, to_json(run.failures),
-            kFailureClasses.text(run.cancel_cause), run.last_seq, run.cancel_now, run.late)
+            kFailureClasses.text(run.cancel_cause), run.last_seq, run.cancel_now, run.late, run.backfill,
+            marked_word(run), run.mark_reason, run.header.version, run.header.params)
       .run();
 }
 
@@ -221,7 +235,8 @@ Result<void> save_instance(Connection& connection, const RunId& run, const TaskI
       .bind(run, instance.key.task, instance.key.map_index, kTaskStates.text(instance.state), instance.generation,
             instance.attempts, instance.retries_used, instance.infra_used, kFailureClasses.text(instance.failure),
             instance.reason, instance.exit_code, instance.outputs, instance.scheduled_at, instance.queued_at,
-            instance.started_at, instance.ended_at, instance.retry_at, instance.launch_since, instance.item)
+            instance.started_at, instance.ended_at, instance.retry_at, instance.launch_since, instance.item,
+            instance.clearing, instance.marked)
       .run();
 }
 

@@ -32,23 +32,30 @@ struct Touched {
       instances.insert(event.id.key);
       attempts.insert(event.id);
     };
-    std::visit(Overloaded{[this](const run::RunCreated& event) {
-                            created = true;
-                            instances.insert(event.tasks.begin(), event.tasks.end());
-                          },
-                          [](const run::RunMoved&) {}, [](const run::RunReopened&) {},
-                          [](const run::DeadlinePassed&) {}, [this](const run::ClockMoved&) { all_open = true; },
-                          [this](const run::TaskMoved& event) { instances.insert(event.key); },
-                          [this](const run::TaskReset& event) {
-                            instances.insert(event.key);
-                            if (event.key.map_index == TaskKey::kUnmapped) whole_tasks.insert(event.key.task);
-                          },
-                          [this](const run::TaskExpanded& event) { whole_tasks.insert(event.task); },
-                          [&](const run::AttemptOpened& event) { attempt(event); },
-                          [&](const run::AttemptStarted& event) { attempt(event); },
-                          [&](const run::AttemptStopping& event) { attempt(event); },
-                          [&](const run::AttemptEnded& event) { attempt(event); }},
-               body);
+    std::visit(
+        Overloaded{[this](const run::RunCreated& event) {
+                     created = true;
+                     instances.insert(event.tasks.begin(), event.tasks.end());
+                   },
+                   [](const run::RunMoved&) {}, [](const run::RunReopened&) {}, [](const run::DeadlinePassed&) {},
+                   [this](const run::ClockMoved&) { all_open = true; }, [](const run::RunMarked&) {},
+                   [this](const run::RunReversioned& event) {
+                     instances.insert(event.added.begin(), event.added.end());
+                     instances.insert(event.removed.begin(), event.removed.end());
+                   },
+                   [this](const run::TaskMoved& event) { instances.insert(event.key); },
+                   [this](const run::TaskReset& event) {
+                     instances.insert(event.key);
+                     if (event.key.map_index == TaskKey::kUnmapped) whole_tasks.insert(event.key.task);
+                   },
+                   [this](const run::TaskExpanded& event) { whole_tasks.insert(event.task); },
+                   [this](const run::TaskClearing& event) { instances.insert(event.key); },
+                   [this](const run::TaskMarked& event) { instances.insert(event.key); },
+                   [&](const run::AttemptOpened& event) { attempt(event); },
+                   [&](const run::AttemptStarted& event) { attempt(event); },
+                   [&](const run::AttemptStopping& event) { attempt(event); },
+                   [&](const run::AttemptEnded& event) { attempt(event); }},
+        body);
   }
 
   void add_open(const run::Run& run) {

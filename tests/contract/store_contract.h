@@ -238,6 +238,44 @@ TEST_P(StoreContract, OneRunPerTick) {
   commit(next);
 }
 
+TEST_P(StoreContract, KeepsWhatActionsLeaveOnARun) {
+  Story story("r1");
+  story.tell(run::RunMoved{run::RunState::Running}).finish("a");
+  story.tell(run::TaskReset{key_of("a")}).tell(run::TaskMoved{key_of("a"), run::TaskState::Scheduled});
+  const AttemptId open{RunId("r1"), key_of("a"), 2};
+  story.tell(run::AttemptOpened{open, "fake", {}});
+  story.tell(run::AttemptStopping{open, run::FailureClass::External}).tell(run::TaskClearing{key_of("a")});
+  story.tell(run::TaskMarked{key_of("b"), run::TaskState::Failed, "by hand"});
+  commit(story);
+  reopen();
+  ASSERT_EQ(recovered_.runs.size(), 1U);
+  EXPECT_TRUE(recovered_.runs[0].tasks.at(key_of("a")).clearing);
+  EXPECT_EQ(*store_->load_run(RunId("r1")), story.run);
+  run::AttemptEnded ended{open, run::AttemptState::Cancelled, run::FailureClass::External};
+  ended.task_to = run::TaskState::Cancelled;
+  story.tell(std::move(ended)).tell(run::TaskReset{key_of("a")});
+  story.tell(run::RunMarked{run::RunState::Failed, "by hand"});
+  commit(story);
+  EXPECT_EQ(store_->load_run(RunId("r1"))->marked, run::RunState::Failed);
+  story.tell(run::TaskMoved{key_of("a"), run::TaskState::Cancelled}).tell(run::RunMoved{run::RunState::Failed, {"x"}});
+  story.tell(run::RunReopened{"b1"});
+  story.tell(run::RunReversioned{VersionId("v1"), Value::Object{{"n", 2}}, {key_of("c")}, {key_of("b")}});
+  commit(story);
+  reopen();
+  EXPECT_EQ(*store_->load_run(RunId("r1")), story.run);
+  expect_sound();
+}
+
+TEST_P(StoreContract, ABackfillClaimsTicksLikeTheirSchedule) {
+  Story scheduled("r1", {}, at_second(5));
+  Story backfill("r2", {}, at_second(5));
+  auto batch = backfill.batch();
+  std::get<run::RunCreated>(batch.events.front().body).header.trigger = run::TriggerKind::Backfill;
+  backfill.run.header.trigger = run::TriggerKind::Backfill;
+  commit(scheduled);
+  EXPECT_EQ(store_->commit(batch).error().code, ErrorCode::Conflict);
+}
+
 TEST_P(StoreContract, ARefusedBatchLeavesNothingBehind) {
   Story first("r1", "key"), second("r2", "key"), innocent("r0");
   commit(first);

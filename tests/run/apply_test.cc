@@ -207,7 +207,7 @@ TEST(Check, RefusesWhatWouldBreakTheState) {
   EXPECT_EQ(refusal(builder, TaskMoved{key_of("a"), TaskState::Active}), "task moves there with an attempt only");
   EXPECT_EQ(refusal(builder, AttemptOpened{first, "fake", {}}), "a cannot move from none to queued");
   EXPECT_EQ(refusal(builder, AttemptStarted{first, AttemptState::Running, ""}), "run has no attempt r1/a/1");
-  EXPECT_EQ(refusal(builder, TaskReset{key_of("a")}), "a is reset before it ended");
+  EXPECT_EQ(refusal(builder, TaskReset{key_of("a")}), "a cannot be reset: it is none");
   EXPECT_EQ(refusal(builder, RunReopened{}), "a run that is not over cannot be reopened");
   builder.schedule("a");
   EXPECT_EQ(refusal(builder, AttemptOpened{{builder.id(), key_of("a"), 2}, "fake", {}}),
@@ -236,6 +236,103 @@ TEST(Check, RefusesGapsInTheSequence) {
 TEST(ApplyDeathTest, AnIllegalEventIsABug) {
   RunBuilder builder(make_dag({{"a"}}));
   EXPECT_DEATH(builder.emit(RunMoved{RunState::Success}), "assertion failed");
+}
+
+TEST(Apply, AClearedTaskIsResetWhenItsAttemptIsOver) {
+  RunBuilder builder(make_dag({{"a"}}));
+  builder.start().open("a").running("a");
+  EXPECT_NE(refusal(builder, TaskReset{key_of("a")}), "") << "an attempt is open";
+  builder.emit(AttemptStopping{builder.last("a"), FailureClass::External}).emit(TaskClearing{key_of("a")});
+  EXPECT_TRUE(builder.run().state.tasks.at(key_of("a")).clearing);
+  EXPECT_EQ(builder.state("a"), TaskState::Stopping);
+  EXPECT_NE(refusal(builder, TaskReset{key_of("a")}), "");
+  builder.end("a", TaskState::Success);
+  EXPECT_FALSE(builder.run().state.tasks.at(key_of("a")).clearing);
+  builder.emit(TaskReset{key_of("a")});
+  EXPECT_EQ(builder.state("a"), TaskState::None);
+  EXPECT_EQ(refusal(builder, TaskClearing{key_of("a")}), "a has no attempt to wait for");
+}
+
+TEST(Apply, WhatHasNotRunCanBeResetButNotBeforeItBegan) {
+  RunBuilder builder(make_dag({{"a"}, {"b", {"a"}}}));
+  builder.start();
+  EXPECT_EQ(refusal(builder, TaskReset{key_of("a")}), "a cannot be reset: it is none");
+  builder.schedule("a");
+  EXPECT_EQ(refusal(builder, TaskReset{key_of("a")}), "");
+  builder.emit(AttemptOpened{builder.next("a"), "fake", {}}).end("a", TaskState::UpForRetry);
+  EXPECT_EQ(refusal(builder, TaskReset{key_of("a")}), "");
+}
+
+TEST(Apply, AMarkOpensTheNextGenerationAndTheAttemptEndsInTheOlder) {
+  RunBuilder builder(make_dag({{"a"}}));
+  builder.start().open("a").running("a");
+  EXPECT_EQ(refusal(builder, TaskMarked{key_of("a"), TaskState::Success}),
+            "a is marked before its attempt was asked to stop");
+  builder.emit(AttemptStopping{builder.last("a"), FailureClass::External});
+  builder.emit(TaskMarked{key_of("a"), TaskState::Failed, "by hand"});
+  const TaskInstance& a = builder.run().state.tasks.at(key_of("a"));
+  EXPECT_EQ(a.state, TaskState::Failed);
+  EXPECT_EQ(a.failure, FailureClass::External);
+  EXPECT_EQ(a.generation, 2);
+  EXPECT_EQ(builder.run().unfinished, 0);
+  EXPECT_EQ(builder.run().open_attempts.size(), 1U) << "its slots are held until the attempt is over";
+  EXPECT_NE(refusal(builder, TaskReset{key_of("a")}), "") << "two attempts must not run side by side";
+  builder.end("a", TaskState::Success, Value::Object{{"n", 1}});
+  EXPECT_EQ(a.state, TaskState::Failed);
+  EXPECT_EQ(a.reason, "by hand");
+  EXPECT_TRUE(builder.run().open_attempts.empty());
+  EXPECT_EQ(builder.run().state.attempts.at(builder.last("a")).state, AttemptState::Succeeded);
+}
+
+TEST(Apply, MarksThatMakeNoSenseAreIllegal) {
+  RunBuilder builder(make_dag({{"a"}}));
+  builder.start();
+  EXPECT_EQ(refusal(builder, TaskMarked{key_of("a"), TaskState::Cancelled}),
+            "a task is marked success, failed or skipped");
+  EXPECT_EQ(refusal(builder, RunMarked{RunState::Cancelled}), "a run is marked success or failed");
+  EXPECT_NE(refusal(builder, TaskMarked{key_of("x"), TaskState::Success}), "");
+  builder.emit(RunMoved{RunState::Cancelling, {}, FailureClass::External});
+  EXPECT_NE(refusal(builder, TaskMarked{key_of("a"), TaskState::Success}), "");
+  EXPECT_NE(refusal(builder, RunMarked{RunState::Success}), "");
+}
+
+TEST(Apply, AMarkedRunEndsSoAtOnceUnlessItRuns) {
+  RunBuilder queued(make_dag({{"a"}}));
+  queued.emit(RunMarked{RunState::Failed, "by hand"});
+  EXPECT_EQ(queued.run().state.state, RunState::Failed);
+  EXPECT_EQ(queued.run().state.failures, std::vector<std::string>{"by hand"});
+  EXPECT_TRUE(queued.run().state.ended_at);
+  queued.emit(RunMarked{RunState::Success, "by hand"});
+  EXPECT_EQ(queued.run().state.state, RunState::Success);
+  EXPECT_TRUE(queued.run().state.failures.empty());
+  RunBuilder running(make_dag({{"a"}}));
+  running.start().emit(RunMarked{RunState::Success, "by hand"});
+  EXPECT_EQ(running.run().state.state, RunState::Running);
+  EXPECT_EQ(running.run().state.marked, RunState::Success);
+}
+
+TEST(Apply, AnotherVersionAddsAndRemovesTasks) {
+  RunBuilder builder(make_dag({{"a"}, {"b", {"a"}}}));
+  builder.start().finish("a", TaskState::Success).finish("b", TaskState::Failed);
+  builder.run().dag = std::make_shared<const dag::Dag>(make_dag({{"a"}, {"c", {"a"}}}));
+  builder.emit(RunReversioned{VersionId("v2"), Value::Object{{"n", 1}}, {key_of("c")}, {key_of("b")}});
+  const run::Run& run = builder.run().state;
+  EXPECT_EQ(run.header.version, VersionId("v2"));
+  EXPECT_EQ(run.header.params.dump(), R"({"n":1})");
+  EXPECT_EQ(builder.state("b"), TaskState::Removed);
+  EXPECT_EQ(builder.state("c"), TaskState::None);
+  EXPECT_EQ(builder.run().unfinished, 1);
+  EXPECT_EQ(builder.run().upstream[1].success, 1);
+  EXPECT_EQ(refusal(builder, RunReversioned{VersionId("v3"), {}, {key_of("c")}, {}}), "c is added twice");
+}
+
+TEST(Apply, ARunKnowsTheBackfillItRunsFor) {
+  RunBuilder builder(make_dag({{"a"}}));
+  builder.start().finish("a", TaskState::Failed).emit(RunMoved{RunState::Failed, {"a"}});
+  builder.emit(RunReopened{"b1"});
+  EXPECT_EQ(builder.run().state.backfill, "b1");
+  builder.emit(RunMoved{RunState::Running}).emit(RunMoved{RunState::Success}).emit(RunReopened{});
+  EXPECT_EQ(builder.run().state.backfill, "");
 }
 
 }  // namespace

@@ -74,6 +74,15 @@ std::vector<Row> rows() {
       {TaskExpanded{TaskId("a"), Value::Array{1, "x", Value()}},
        R"({"items":[1,"x",null],"kind":"task_expanded","task":"a"})"},
       {ClockMoved{std::chrono::seconds(-90)}, R"({"by_us":-90000000,"kind":"clock_moved"})"},
+      {RunReopened{"b1"}, R"({"backfill":"b1","kind":"run_reopened"})"},
+      {TaskMoved{key_of("a"), TaskState::Success, "taken over", FailureClass::None, Value::Object{{"n", 1}}},
+       R"({"kind":"task_moved","outputs":{"n":1},"reason":"taken over","task":"a","to":"success"})"},
+      {TaskClearing{key_of("a")}, R"({"kind":"task_clearing","task":"a"})"},
+      {TaskMarked{key_of("a"), TaskState::Skipped, "by hand"},
+       R"({"kind":"task_marked","reason":"by hand","task":"a","to":"skipped"})"},
+      {RunMarked{RunState::Success, "by hand"}, R"({"kind":"run_marked","reason":"by hand","to":"success"})"},
+      {RunReversioned{VersionId("cd34"), Value::Object{{"n", 1}}, {key_of("b")}, {key_of("a")}},
+       R"({"added":["b"],"kind":"run_reversioned","params":{"n":1},"removed":["a"],"version":"cd34"})"},
   };
 }
 

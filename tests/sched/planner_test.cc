@@ -249,6 +249,20 @@ TEST(Decide, CancelStopsWhatRunsAndCancelsTheRest) {
   EXPECT_EQ(world.run("r1").state, RunState::Cancelled);
 }
 
+TEST(Decide, ARunEndsOnlyWithItsLastAttempt) {
+  World world = with_run(make_dag({{"a"}, {"b", {"a"}}}), 1);
+  world.start("r1", "a");
+  const AttemptId attempt{RunId("r1"), test::key_of("a"), 1};
+  world.emit(RunId("r1"), run::AttemptStopping{attempt, FailureClass::External});
+  world.emit(RunId("r1"), run::TaskMarked{test::key_of("a"), TaskState::Failed, "by hand"});
+  world.settle();
+  EXPECT_EQ(world.task("r1", "b").state, TaskState::UpstreamFailed);
+  EXPECT_EQ(world.run("r1").state, RunState::Running) << "the marked task's attempt is not over yet";
+  world.finish("r1", "a", TaskState::Cancelled);
+  world.settle();
+  EXPECT_EQ(world.run("r1").state, RunState::Failed);
+}
+
 TEST(Decide, ARunTimeOutEndsFailed) {
   dag::Dag dag = make_dag({{"a"}, {"b", {"a"}}});
   dag.timeout = std::chrono::seconds(100);

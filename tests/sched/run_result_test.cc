@@ -45,6 +45,17 @@ TEST(RunResult, SkippedAndRemovedAreNoFailures) {
   EXPECT_TRUE(move.failures.empty());
 }
 
+TEST(RunResult, SomebodysWordGoesOverWhatTheTasksSay) {
+  for (const RunState to : {RunState::Success, RunState::Failed}) {
+    RunBuilder builder(make_dag({{"a"}}));
+    builder.start().finish("a", to == RunState::Success ? TaskState::Failed : TaskState::Success);
+    builder.emit(run::RunMarked{to, "by hand"});
+    const RunMove move = conclude(builder.run());
+    EXPECT_EQ(move.to, to);
+    EXPECT_EQ(move.failures, to == RunState::Failed ? std::vector<std::string>{"by hand"} : std::vector<std::string>());
+  }
+}
+
 TEST(RunResult, AFailureIsToleratedByItsHandler) {
   for (const TriggerRule rule : {TriggerRule::OneFailed, TriggerRule::AllFailed}) {
     const auto move =

@@ -53,9 +53,20 @@ std::vector<TaskKey> affected(const run::Run& run, const run::EventBody& body) {
   if (const auto* stopping = std::get_if<run::AttemptStopping>(&body)) return {stopping->id.key};
   if (const auto* ended = std::get_if<run::AttemptEnded>(&body)) return {ended->id.key};
   if (const auto* reset = std::get_if<run::TaskReset>(&body)) return {reset->key};
+  if (const auto* clearing = std::get_if<run::TaskClearing>(&body)) return {clearing->key};
+  if (const auto* marked = std::get_if<run::TaskMarked>(&body)) return {marked->key};
   std::vector<TaskKey> all;
   for (const auto& [key, instance] : run.tasks) all.push_back(key);
   return all;
+}
+
+// Whether the event may give a task that is over another state.
+bool opens_a_generation(const run::EventBody& body, const TaskKey& key) {
+  if (const auto* version = std::get_if<run::RunReversioned>(&body))
+    return std::count(version->added.begin(), version->added.end(), key) +
+               std::count(version->removed.begin(), version->removed.end(), key) !=
+           0;
+  return std::holds_alternative<run::TaskReset>(body) || std::holds_alternative<run::TaskMarked>(body);
 }
 
 }  // namespace
@@ -120,12 +131,13 @@ void Ledger::check(const run::Event& event) {
         !ticks_.insert({header.dag, header.schedule, header.logical_date}).second)
       accuse("a tick fired twice: " + header.dag.str());
   }
+  if (const auto* version = std::get_if<run::RunReversioned>(&event.body); version != nullptr)
+    if (versions_.count(version->version) == 0) accuse("a version that nobody wrote: " + version->version.str());
   run::apply(run, event);
-  const bool reset = std::holds_alternative<run::TaskReset>(event.body);
   for (const TaskKey& key : affected(run, event.body)) {
     const TaskState state = run.tasks.at(key).state;
     TaskState& known = before_[event.run].try_emplace(key, state).first->second;
-    if (run::is_terminal(known) && known != state && !reset)
+    if (run::is_terminal(known) && known != state && !opens_a_generation(event.body, key))
       accuse("terminal state of " + key.str() + " changed within a generation");
     known = state;
   }
@@ -136,10 +148,8 @@ void Ledger::check_body(const run::Run& run, const run::TaskMoved& move) {
   if (task == nullptr) return accuse("a task that the version does not have: " + move.key.str());
   const TaskState from = run.tasks.at(move.key).state;
   if (from != TaskState::None || move.to == TaskState::Cancelled) return;
-  std::vector<TaskState> upstream;
-  for (const std::string& need : task->needs)
-    upstream.push_back(run.tasks.at({TaskId(need), TaskKey::kUnmapped}).state);
-  const bool allowed = rule_allows(task->rule, upstream);
+  if (move.reason.rfind("taken over", 0) == 0) return check_taken_over(run, move);
+  const bool allowed = is_allowed(run, *task);
   const std::string what = run.header.id.str() + "/" + move.key.str();
   if ((move.to == TaskState::Scheduled || move.to == TaskState::Success) && !allowed)
     accuse(what + " starts before its rule allows it");
@@ -147,9 +157,33 @@ void Ledger::check_body(const run::Run& run, const run::TaskMoved& move) {
   if (move.to == TaskState::Skipped && allowed && !task->has_when) accuse(what + " is skipped without a reason");
 }
 
+bool Ledger::is_allowed(const run::Run& run, const SimTask& task) {
+  std::vector<TaskState> upstream;
+  for (const std::string& need : task.needs) upstream.push_back(run.tasks.at({TaskId(need), TaskKey::kUnmapped}).state);
+  return rule_allows(task.rule, upstream);
+}
+
+// A resumed run has what its source had, and everything above it too.
+void Ledger::check_taken_over(const run::Run& run, const run::TaskMoved& move) {
+  const std::string what = run.header.id.str() + "/" + move.key.str();
+  const auto source = runs_.find(run.header.resumed_from);
+  if (source == runs_.end() || source->second.tasks.count(move.key) == 0)
+    return accuse(what + " is taken over from nowhere");
+  const run::TaskInstance& taken = source->second.tasks.at(move.key);
+  if (taken.state != move.to || taken.outputs != move.outputs) accuse(what + " is not what was taken over");
+  for (const std::string& need : task_of(run, move.key)->needs)
+    if (!run::is_terminal(run.tasks.at({TaskId(need), TaskKey::kUnmapped}).state))
+      accuse(what + " is taken over before what it needs");
+}
+
 void Ledger::check_body(const run::Run& run, const run::AttemptOpened& opened) {
-  if (run.tasks.at(opened.id.key).state != TaskState::Scheduled)
-    accuse("attempt opened for a task that is not scheduled");
+  const run::TaskInstance& instance = run.tasks.at(opened.id.key);
+  if (instance.state != TaskState::Scheduled) accuse("attempt opened for a task that is not scheduled");
+  // A retry does not ask the rule again: what is above may have been cleared since.
+  const run::Attempt* before = run.last_attempt(opened.id.key);
+  const SimTask* task = task_of(run, opened.id.key);
+  if (task != nullptr && (before == nullptr || before->generation != instance.generation) && !is_allowed(run, *task))
+    accuse(opened.id.str() + " is opened although its rule does not allow it any more");
   for (const auto& [id, attempt] : run.attempts)
     if (id.key == opened.id.key && !run::is_terminal(attempt.state))
       accuse("two open attempts of " + run.header.id.str() + "/" + id.key.str());
@@ -164,6 +198,7 @@ void Ledger::check_body(const run::Run& run, const run::AttemptEnded& ended) {
   if (run.state == RunState::Cancelling) accuse("a cancelling run retries");
   if (ended.failure != run::FailureClass::User) return;
   const run::TaskInstance& instance = run.tasks.at(ended.id.key);
+  if (run.attempts.at(ended.id).generation != instance.generation) return;
   const SimTask* task = task_of(run, ended.id.key);
   if (task != nullptr && ++retries_[{run.header.id, ended.id.key}][instance.generation] > task->retry_limit)
     accuse("more retries than its budget: " + run.header.id.str() + "/" + ended.id.key.str());
@@ -173,6 +208,8 @@ void Ledger::check_body(const run::Run& run, const run::RunMoved& moved) {
   if (!run::is_terminal(moved.to)) return;
   for (const auto& [key, instance] : run.tasks)
     if (!run::is_terminal(instance.state)) accuse("run " + run.header.id.str() + " ended before " + key.str());
+  for (const auto& [id, attempt] : run.attempts)
+    if (!run::is_terminal(attempt.state)) accuse("run " + run.header.id.str() + " ended before " + id.str());
   if (moved.to == RunState::Failed && moved.failures.empty()) accuse("a run failed without a reason");
 }
 

@@ -43,6 +43,8 @@ class Ledger {
   void check_body(const run::Run& run, const run::AttemptOpened& opened);
   void check_body(const run::Run& run, const run::AttemptEnded& ended);
   void check_body(const run::Run& run, const run::RunMoved& moved);
+  [[nodiscard]] static bool is_allowed(const run::Run& run, const SimTask& task);
+  void check_taken_over(const run::Run& run, const run::TaskMoved& move);
   void check_limits();
   void compare_sets(const run::ActiveRun& run);
   [[nodiscard]] int held_in(const std::string& pool) const;

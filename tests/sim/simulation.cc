@@ -127,7 +127,7 @@ class Simulation {
       put_dag(frame, clock_.now());
       if (scenario_.chance(0.3)) put_dag(frame, some_time());
       for (std::uint64_t n = 1 + scenario_.below(4); n > 0; --n) trigger(id);
-      for (std::uint64_t n = scenario_.below(3); n > 0; --n) on_some_run(id);
+      for (std::uint64_t n = scenario_.below(8); n > 0; --n) on_some_run(id);
       if (scenario_.chance(0.3)) pause(id, some_time(), true);
       if (scenario_.chance(0.3)) pause(id, some_time(), false);
       pause(id, clock_.now() + kScenario, true);
@@ -169,17 +169,52 @@ class Simulation {
     add(some_time(), command, key);
     if (scenario_.chance(0.3)) add(some_time(), command, key);
   }
-  // Cancel or retry of whichever run of the DAG is the newest by then.
+  // What somebody does to whichever run of the DAG is the newest by then, often while it runs.
   void on_some_run(const std::string& id) {
-    const bool cancel = scenario_.chance(0.5);
-    const bool now = scenario_.chance(0.3);
-    add(some_time(), [this, id, cancel, now]() -> engine::Command {
+    const std::uint64_t dice = scenario_.below(UINT64_MAX);
+    const std::string key = "resume" + std::to_string(actions_.size());
+    const bool resumes = dice % 8 == 7;
+    const auto command = [this, id, dice, key] {
       RunId newest("none");
       for (const auto& [run_id, run] : ledger_.runs())
         if (run.header.dag.str() == id) newest = run_id;
-      if (cancel) return engine::CancelRun{newest, now};
-      return engine::RetryRun{newest};
-    });
+      return action_on(newest, dice, key);
+    };
+    add(some_time(), command, resumes ? key : "");
+  }
+
+  // The same dice give the same action, also when it is sent again after a death.
+  engine::Command action_on(const RunId& id, std::uint64_t dice, const std::string& key) {
+    Rng rng(dice);
+    const auto run = ledger_.runs().find(id);
+    TaskKey task{TaskId("t0"), TaskKey::kUnmapped};
+    if (run != ledger_.runs().end())
+      task =
+          std::next(run->second.tasks.begin(), static_cast<std::ptrdiff_t>(rng.below(run->second.tasks.size())))->first;
+    static constexpr run::TaskState kMarks[] = {run::TaskState::Success, run::TaskState::Failed,
+                                                run::TaskState::Skipped};
+    switch (dice % 8) {
+      case 0: return engine::CancelRun{id, rng.chance(0.3)};
+      case 1: return engine::RetryRun{id, rng.chance(0.5) ? std::vector<TaskKey>{task} : std::vector<TaskKey>{}};
+      case 2:
+      case 3: return engine::MarkRun{id, task, kMarks[rng.below(3)], "by the simulator"};
+      case 4: return engine::MarkRun{id, {}, kMarks[rng.below(2)], ""};
+      case 7: {
+        engine::ResumeRun resume{.run = id, .idempotency_key = key};
+        if (rng.chance(0.5)) resume.from.push_back(task.task);
+        return resume;
+      }
+      default: break;
+    }
+    engine::ClearRun clear{.run = id};
+    if (rng.chance(0.8)) clear.tasks.push_back(task);
+    clear.upstream = rng.chance(0.2);
+    clear.downstream = rng.chance(0.4);
+    clear.past = rng.chance(0.2);
+    clear.failed_only = rng.chance(0.2);
+    clear.current_version = rng.chance(0.4);
+    clear.preview = rng.chance(0.1);
+    return clear;
   }
   // Missing at first or not, of any size for a while, deleted perhaps, and large enough for every task in the end.
   void resize(const std::string& pool) {

@@ -43,7 +43,7 @@ class Writer {
 
   Result<void> claim(const run::RunHeader& header) {
     const std::tuple tick{header.dag, header.schedule, header.logical_date};
-    const bool scheduled = header.trigger == run::TriggerKind::Schedule;
+    const bool scheduled = header.trigger == run::TriggerKind::Schedule || header.trigger == run::TriggerKind::Backfill;
     if (scheduled && (disk_.ticks.count(tick) != 0 || !ticks_.insert(tick).second))
       return Error{ErrorCode::Conflict, "a run of that tick exists", {}};
     const std::pair key{header.dag, header.idempotency_key};
@@ -127,6 +127,15 @@ class MemoryReader final : public store::Reader {
   Result<store::DagVersion> get_version(const VersionId& id) override {
     const auto found = disk_.versions.find(id);
     return found == disk_.versions.end() ? Result<store::DagVersion>(not_found("version")) : found->second;
+  }
+  Result<std::vector<store::DagVersion>> list_versions(const DagId& dag, int limit) override {
+    std::vector<store::DagVersion> found;
+    for (const auto& [id, version] : disk_.versions)
+      if (version.dag == dag) found.push_back(version);
+    std::stable_sort(found.begin(), found.end(),
+                     [](const auto& a, const auto& b) { return a.first_seen > b.first_seen; });
+    if (found.size() > static_cast<std::size_t>(limit)) found.resize(static_cast<std::size_t>(limit));
+    return found;
   }
   Result<Value> vars() override { return disk_.vars; }
   Result<std::vector<store::Service>> services() override {

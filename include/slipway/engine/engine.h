@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "slipway/base/diagnostics.h"
+#include "slipway/base/enum_table.h"
 #include "slipway/base/log.h"
 #include "slipway/base/result.h"
 #include "slipway/base/rng.h"
@@ -45,6 +46,34 @@ struct CancelRun {
 // them. A run that is over queues again; one that is being cancelled is refused.
 struct RetryRun {
   RunId run;
+  std::vector<TaskKey> tasks;  // only these, with what is downstream of them; empty = all. Unmapped: every instance
+};
+// Opens the next generation of whatever is selected, whatever its state. An instance with an open attempt is stopped
+// first. What is downstream, has not run in its generation and is not somebody's word is decided on again.
+struct ClearRun {
+  RunId run;
+  std::vector<TaskKey> tasks;                 // empty = all. Unmapped: every instance of the task
+  bool upstream = false, downstream = false;  // with all tasks above or below them
+  bool past = false, future = false;          // also in runs of the DAG with an earlier or later logical date
+  bool failed_only = false;                   // of all that, only what failed, was cancelled or could not run
+  bool current_version = false;               // go on with the DAG's newest version
+  bool preview = false;                       // change nothing, only tell
+};
+// Somebody says how a task, or a run, ended. An attempt under way is stopped and ends in the older generation.
+struct MarkRun {
+  RunId run;
+  std::optional<TaskKey> task;  // nullopt: the run
+  run::TaskState to;            // Success, Failed or Skipped (not of a run)
+  std::string reason;           // for people; empty = none given
+};
+// A new run with the DAG's newest version, the logical date and parameters of a run that is over. What succeeded there
+// or was skipped is taken over with its outputs, but for `from`, what is new, and all that is downstream of either.
+struct ResumeRun {
+  RunId run;
+  std::vector<TaskId> from;
+  Value params;                 // object, over those of the run
+  std::string idempotency_key;  // as in TriggerRun
+  run::TriggerKind kind = run::TriggerKind::Manual;
 };
 // Stops ticks; runs that exist go on, and runs may be started. Ticks of the pause are missed ones when it ends.
 struct PauseDag {
@@ -94,13 +123,36 @@ struct NoticeDone {
 };
 
 using Command = std::variant<TriggerRun, CancelRun, RetryRun, PauseDag, SetVar, DagFolder, SetSecret, StopService,
-                             NoticeDone, CondemnRuns, EraseRun, SetPool>;
+                             NoticeDone, CondemnRuns, EraseRun, SetPool, ClearRun,
+                             MarkRun, ResumeRun>;
 
-// What a command gives back: for TriggerRun the run's id, else empty.
-struct Reply {
+enum class Action : unsigned char { Reset, Stop, Decide, Mark, TakeOver, Add, Remove };
+inline constexpr EnumTable<Action, 7> kActions{{{
+    {Action::Reset, "reset", "its next generation is opened"},
+    {Action::Stop, "stop", "its attempt is stopped, then its next generation is opened"},
+    {Action::Decide, "decide", "it has not run; its rule is asked again"},
+    {Action::Mark, "mark", "it gets the state it was marked with"},
+    {Action::TakeOver, "take_over", "its result is taken over from another run"},
+    {Action::Add, "add", "the newer version of the DAG has it, the run had not"},
+    {Action::Remove, "remove", "the newer version of the DAG has no such task"},
+}}};
+
+// What an action does, or in a preview would do, to an instance.
+struct Change {
   RunId run;
+  TaskKey key;
+  run::TaskState from = run::TaskState::None;
+  Action action = Action::Reset;
+
+  bool operator==(const Change&) const = default;
+};
+
+// What a command gives back.
+struct Reply {
+  RunId run;             // the run that was made or acted on; empty where there is none
   bool existed = false;  // an idempotency key named an earlier run
   bool more = false;     // EraseRun: rows are left
+  std::vector<Change> changes = {};
 };
 
 inline constexpr int kPoolSlotsMax = 10'000;

@@ -62,11 +62,13 @@ struct TaskInstance {
   std::optional<Instant> scheduled_at, queued_at, started_at, ended_at;
   std::optional<Instant> retry_at;      // state UpForRetry
   std::optional<Instant> launch_since;  // first launch failure in a row; budget of class launch is time
+  bool clearing = false;                // reset as soon as its open attempt is over
+  bool marked = false;                  // its state is somebody's word (TaskMarked), not a result
 
   bool operator==(const TaskInstance&) const = default;
 };
 
-// Why a run exists; fixed at its creation.
+// Why a run exists; fixed at its creation, but for RunReversioned.
 struct RunHeader {
   RunId id;
   DagId dag;
@@ -79,6 +81,7 @@ struct RunHeader {
   Instant created_at;
   std::string idempotency_key;  // empty = none
   RunId previous;               // the run before of the same schedule, for depends_on_past; empty = none, or not asked
+  RunId resumed_from;           // the run whose finished tasks it took over; empty = none
 
   bool operator==(const RunHeader&) const = default;
 };
@@ -95,6 +98,9 @@ struct Run {
   std::map<TaskKey, TaskInstance> tasks;
   std::map<AttemptId, Attempt> attempts;  // all attempts of all tasks
   std::uint64_t last_seq = 0;             // of the last event applied; events count from 1 without gaps
+  std::string backfill;                   // the backfill it runs for, outside max_active_runs; empty = none
+  std::optional<RunState> marked;         // Success or Failed: how it ends once its open attempts are over
+  std::string mark_reason;                // while marked
 
   bool operator==(const Run&) const = default;
 
@@ -112,6 +118,7 @@ struct Run {
 struct RunCreated {
   RunHeader header;
   std::vector<TaskKey> tasks;
+  std::string backfill = {};
 };
 // A run that is cancelling moves to Cancelling once more to be cancelled `now`; its first cause stays.
 struct RunMoved {
@@ -127,6 +134,7 @@ struct TaskMoved {
   TaskState to;
   std::string reason = {};
   FailureClass failure = FailureClass::None;  // of a move to Failed
+  Value outputs = {};                         // of a move to Success, taken over from another run
 };
 // A placeholder becomes an instance per element, Scheduled at once, in the order of the list. The elements are part of
 // the event: a fold never evaluates.
@@ -170,13 +178,42 @@ struct AttemptEnded {
   bool memory_step = false;        // the retry is a step of on_oom, charged to no limit
   std::optional<Instant> at = {};  // when the process ended, if not the event's instant
 };
-// Opens the next generation of an instance (retry, clear): state None, budgets fresh. Of a placeholder: see
-// TaskInstance; all its instances have ended.
+// Opens the next generation of an instance (retry, clear): state None, budgets fresh. The instance began or ended, and
+// has no open attempt. Of a placeholder: see TaskInstance; all its instances have ended.
 struct TaskReset {
   TaskKey key;
 };
-// A terminal run goes on because instances are reset by the events that follow. It queues behind the DAG's active runs.
-struct RunReopened {};
+// A terminal run goes on because instances are reset by the events that follow. It queues behind the DAG's active runs,
+// or runs for a backfill.
+struct RunReopened {
+  std::string backfill = {};
+};
+// An instance with an open attempt is to be reset: TaskReset follows the attempt's end, unless the run is being
+// cancelled by then or the instance was marked.
+struct TaskClearing {
+  TaskKey key;
+};
+// Somebody says how an instance ended: opens its next generation in that state. An open attempt belongs to the older
+// one from now on; it was asked to stop before.
+struct TaskMarked {
+  TaskKey key;
+  TaskState to;  // Success, Failed or Skipped
+  std::string reason = {};
+};
+// Somebody says how the run ended. All its instances are over; a running one ends with its last open attempt, any other
+// at once.
+struct RunMarked {
+  RunState to;  // Success or Failed
+  std::string reason = {};
+};
+// The run goes on with another version of its DAG. Instances of tasks that the version does not have end as Removed.
+struct RunReversioned {
+  VersionId version;
+  Value params;  // complete, checked against that version
+  std::vector<TaskKey> added = {};
+  std::vector<TaskKey> removed = {};
+};
+
 // The run was not over at the deadline of its DAG; told once.
 struct DeadlinePassed {};
 // Somebody set the wall clock, or the machine restarted, and `by` is how far the instants of what is under way move
@@ -187,7 +224,8 @@ struct ClockMoved {
 };
 
 using EventBody = std::variant<RunCreated, RunMoved, TaskMoved, AttemptOpened, AttemptStarted, AttemptStopping,
-                               AttemptEnded, TaskReset, RunReopened, TaskExpanded, DeadlinePassed, ClockMoved>;
+                               AttemptEnded, TaskReset, RunReopened, TaskExpanded, DeadlinePassed, ClockMoved,
+                               TaskClearing, TaskMarked, RunMarked, RunReversioned>;
 
 struct Event {
   RunId run;

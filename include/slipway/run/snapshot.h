@@ -62,7 +62,7 @@ struct ActiveRun {
 };
 
 // apply() for an ActiveRun: state, derived sets and touched together. Downstream instances of a changed one are touched
-// when their counts change.
+// when their counts change. Before RunReversioned the caller sets `dag` to the version of the event.
 void fold(ActiveRun& run, const Event& event);
 // Derives everything from `state`, touching every instance. For new runs, recovery and tests: a run that was folded has
 // the same sets.
@@ -121,6 +121,8 @@ struct Snapshot {
 // Applies the next event of a run and derives what follows from it. RunCreated adds the run, of the newest version of
 // its DAG, whose entry must be there.
 void fold(Snapshot& snapshot, const Event& event);
+// The same for RunReversioned: `dag` is the version of the event, and has every task with an open attempt.
+void change_version(Snapshot& snapshot, const Event& event, std::shared_ptr<const dag::Dag> dag);
 // Adds a run that exists already (recovery, retry of a past one). Its DAG's entry must be there.
 ActiveRun& insert_run(Snapshot& snapshot, ActiveRun run, Instant now);
 // Forgets a run that is over.

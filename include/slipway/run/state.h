@@ -105,9 +105,9 @@ struct Step {
   State from, to;
 };
 
-// Every legal move within one generation. Opening the next generation (retry failed, clear) takes a task from any
-// terminal state to None and is made by TaskReset only; TaskExpanded opens that of the instances it finds again.
-// RunReopened alone takes a terminal run to Queued.
+// Every legal move within one generation. The next generation is opened by TaskReset (retry, clear; state None),
+// TaskMarked and RunReversioned only; TaskExpanded opens that of the instances it finds again. RunReopened takes a
+// terminal run to Queued, RunMarked gives it another end.
 [[nodiscard]] std::span<const Step<AttemptState>> attempt_steps();
 [[nodiscard]] std::span<const Step<TaskState>> task_steps();
 [[nodiscard]] std::span<const Step<RunState>> run_steps();

@@ -132,6 +132,8 @@ class Reader {
   [[nodiscard]] virtual Result<std::vector<run::Event>> events(const RunId& id, std::uint64_t after_seq, int limit) = 0;
   [[nodiscard]] virtual Result<std::vector<DagRow>> list_dags() = 0;
   [[nodiscard]] virtual Result<DagVersion> get_version(const VersionId& id) = 0;
+  // Every version that was active once, newest first; at most `limit`.
+  [[nodiscard]] virtual Result<std::vector<DagVersion>> list_versions(const DagId& dag, int limit) = 0;
   [[nodiscard]] virtual Result<Value> vars() = 0;
   [[nodiscard]] virtual Result<std::vector<Service>> services() = 0;
   // What the rule removes, oldest first; a run whose service is live stays.

@@ -90,7 +90,7 @@ CREATE TABLE run (
   failures        TEXT NOT NULL,
   cancel_cause    TEXT NOT NULL,
   last_seq        INTEGER NOT NULL
-, previous TEXT NOT NULL DEFAULT '', cancel_now INTEGER NOT NULL DEFAULT 0 CHECK (cancel_now IN (0, 1)), late INTEGER NOT NULL DEFAULT 0 CHECK (late IN (0, 1))) STRICT;
+, previous TEXT NOT NULL DEFAULT '', cancel_now INTEGER NOT NULL DEFAULT 0 CHECK (cancel_now IN (0, 1)), late INTEGER NOT NULL DEFAULT 0 CHECK (late IN (0, 1)), resumed_from TEXT NOT NULL DEFAULT '', backfill TEXT NOT NULL DEFAULT '', marked TEXT NOT NULL DEFAULT '', mark_reason TEXT NOT NULL DEFAULT '') STRICT;
 
 CREATE TABLE service (
   name         TEXT NOT NULL PRIMARY KEY,
@@ -119,7 +119,7 @@ CREATE TABLE task_instance (
   started_at   INTEGER,
   ended_at     INTEGER,
   retry_at     INTEGER,
-  launch_since INTEGER, item TEXT NOT NULL DEFAULT 'null',
+  launch_since INTEGER, item TEXT NOT NULL DEFAULT 'null', clearing INTEGER NOT NULL DEFAULT 0 CHECK (clearing IN (0, 1)), marked INTEGER NOT NULL DEFAULT 0 CHECK (marked IN (0, 1)),
   PRIMARY KEY (run, task, map_index)
 ) STRICT, WITHOUT ROWID;
 
@@ -127,6 +127,10 @@ CREATE TABLE var (
   name  TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
 ) STRICT;
+
+CREATE INDEX dag_version_by_dag ON dag_version (dag, first_seen);
+
+CREATE INDEX run_by_backfill ON run (backfill, state) WHERE backfill <> '';
 
 CREATE INDEX run_by_dag ON run (dag, id);
 
@@ -138,5 +142,5 @@ CREATE INDEX run_by_version ON run (version);
 
 CREATE UNIQUE INDEX run_idempotency ON run (dag, idempotency_key) WHERE idempotency_key <> '';
 
-CREATE UNIQUE INDEX run_tick ON run (dag, schedule, logical_date) WHERE trigger_kind = 'schedule';
+CREATE UNIQUE INDEX run_tick ON run (dag, schedule, logical_date) WHERE trigger_kind IN ('schedule', 'backfill');
 
