@@ -68,6 +68,8 @@ Value run_value(const store::RunSummary& run) {
   value["started_at"] = when(run.started_at);
   value["ended_at"] = when(run.ended_at);
   value["failures"] = texts(run.failures);
+  value["version"] = run.header.version.str();
+  value["resumed_from"] = text_or_null(run.header.resumed_from.str());
   return value;
 }
 
@@ -84,6 +86,8 @@ Value task_value(const run::TaskInstance& instance) {
   value["ended_at"] = when(instance.ended_at);
   value["exit_code"] = integer(instance.exit_code);
   value["reason"] = instance.reason;
+  value["generation"] = instance.generation;
+  value["marked"] = instance.marked;
   value["outputs"] = instance.outputs;
   return value;
 }
@@ -106,6 +110,18 @@ Value attempt_value(const run::Attempt& attempt) {
   return value;
 }
 
+Value changes_value(const std::vector<engine::Change>& changes) {
+  return array_of(changes, [](const engine::Change& change) {
+    Value value;
+    value["run"] = change.run.str();
+    value["task"] = change.key.task.str();
+    value["map_index"] = change.key.map_index;
+    value["state"] = run::kTaskStates.text(change.from);
+    value["action"] = engine::kActions.text(change.action);
+    return value;
+  });
+}
+
 Value run_body(const run::Run& run, const dag::Dag* dag) {
   std::vector<const run::TaskInstance*> order;
   for (const auto& [key, instance] : run.tasks) order.push_back(&instance);
@@ -115,6 +131,7 @@ Value run_body(const run::Run& run, const dag::Dag* dag) {
     });
   Value body;
   body["run"] = run_value({run.header, run.state, run.started_at, run.ended_at, run.failures});
+  body["run"]["params"] = run.header.params;
   body["tasks"] = array_of(order, [](const run::TaskInstance* instance) { return task_value(*instance); });
   return body;
 }

@@ -8,6 +8,7 @@
 
 #include "slipway/base/value.h"
 #include "slipway/dag/dag.h"
+#include "slipway/engine/engine.h"
 #include "slipway/exec/attempt_folder.h"
 #include "slipway/run/run.h"
 #include "slipway/store/store.h"
@@ -17,6 +18,8 @@ namespace slipway::api {
 [[nodiscard]] Value run_value(const store::RunSummary& run);
 [[nodiscard]] Value task_value(const run::TaskInstance& instance);
 [[nodiscard]] Value attempt_value(const run::Attempt& attempt);
+// What an action did, or would do: [{run, task, map_index, state, action}].
+[[nodiscard]] Value changes_value(const std::vector<engine::Change>& changes);
 // {"run": …, "tasks": […]}; tasks in the order of the file where `dag` is known, else by name.
 [[nodiscard]] Value run_body(const run::Run& run, const dag::Dag* dag);
 // {"runs": […], "next": id or null}: `next` goes into ?before= for the next page.
@@ -32,5 +35,14 @@ namespace slipway::api {
 // {dag, name, kind, expression, timezone, paused, next: […]}: the next `count` ticks, none while paused.
 [[nodiscard]] Value schedule_value(const store::DagRow& row, const dag::Schedule& schedule, Instant now, int count);
 [[nodiscard]] Value service_value(const store::Service& service);
+
+// {"versions": [{id, dag, file, first_seen, current}]}
+[[nodiscard]] Value versions_body(const std::vector<store::DagVersion>& versions, const store::DagRow& row);
+// {added, removed: tasks; changed: [{field, before, after}]; text: a unified diff}
+[[nodiscard]] Value difference_value(const SourceText& before, const SourceText& after);
+// The same with the ids `from` and `to`.
+[[nodiscard]] Value version_diff_body(const store::DagVersion& before, const store::DagVersion& after);
+// {runs, seconds: pairs; differences: […]; tasks: [{task, map_index, seconds, differences}]}
+[[nodiscard]] Value run_diff_body(const run::Run& before, const run::Run& after);
 
 }  // namespace slipway::api

@@ -24,6 +24,54 @@ Result<std::int64_t> Call::query_integer(std::string_view name, std::int64_t fal
   return value;
 }
 
+Result<bool> flag(const Value& body, std::string_view name) {
+  const Value* value = body.find(name);
+  if (value == nullptr) return false;
+  if (value->is_bool()) return value->as_bool();
+  return Error{ErrorCode::InvalidArgument, "`" + std::string(name) + "` is neither true nor false", {}};
+}
+
+Result<std::vector<std::string>> texts(const Value& body, std::string_view name) {
+  std::vector<std::string> found;
+  const Value* value = body.find(name);
+  if (value == nullptr) return found;
+  const Error wrong{ErrorCode::InvalidArgument, "`" + std::string(name) + "` is no list of texts", {}};
+  if (!value->is_array()) return wrong;
+  for (const Value& item : value->as_array()) {
+    if (!item.is_string()) return wrong;
+    found.push_back(item.as_string());
+  }
+  return found;
+}
+
+Result<TaskKey> task_key(const std::string& text) {
+  // An attempt's name holds its task's, so there is one reading of both.
+  const auto attempt = AttemptId::parse("run/" + text + "/1");
+  if (attempt) return attempt->key;
+  return Error{ErrorCode::NotFound, "there is no task `" + text + "`", "a task is named name, or name[3]"};
+}
+
+Result<std::string> idempotency_key(const Call& call) {
+  constexpr std::size_t kKeyBytesMax = 255;
+  std::string key = call.request.header("Idempotency-Key");
+  if (key.size() <= kKeyBytesMax) return key;
+  return Error{ErrorCode::InvalidArgument, "the Idempotency-Key is longer than 255 bytes", {}};
+}
+
+Result<run::TriggerKind> trigger_kind(const Value& body) {
+  const auto kind = body.get_string("trigger", "api");
+  if (kind == "manual") return run::TriggerKind::Manual;
+  if (kind == "api") return run::TriggerKind::Api;
+  return Error{ErrorCode::InvalidArgument, "`trigger` is neither api nor manual", {}};
+}
+
+Result<Value> params_of(const Value& body) {
+  const Value* params = body.find("params");
+  if (params == nullptr) return Value(Value::Object{});
+  if (!params->is_object()) return Error{ErrorCode::InvalidArgument, "`params` is no object", {}};
+  return *params;
+}
+
 http::Response reply(const Value& body, int status) { return {status, "application/json", body.dump(), {}}; }
 
 http::Response no_content() { return {204, "", "", {}}; }
@@ -33,8 +81,9 @@ Result<std::string> checked_id(const std::string& text, std::string_view what) {
   return Error{ErrorCode::NotFound, "there is no " + std::string(what) + " `" + text + "`", {}};
 }
 
-Result<RunId> named_run(const Call& call, store::Reader& reader) {
-  const std::string& text = call.at("run");
+Result<RunId> named_run(const Call& call, store::Reader& reader) { return named_run(call, reader, call.at("run")); }
+
+Result<RunId> named_run(const Call& call, store::Reader& reader, const std::string& text) {
   store::RunFilter filter;
   filter.limit = 2;
   if (const auto dag = call.query("dag"); !dag.empty()) filter.dag = DagId(dag);
@@ -53,6 +102,14 @@ Result<RunId> named_run(const Call& call, store::Reader& reader) {
   if (!newest && found.size() > 1)
     return Error{ErrorCode::Conflict, "several runs begin with " + text, "give more of the id"};
   return found.front().header.id;
+}
+
+Result<store::DagRow> find_dag(const Call& call, store::Reader& reader) {
+  const std::string& id = call.at("dag");
+  SLIPWAY_TRY_ASSIGN(auto rows, reader.list_dags());
+  for (auto& row : rows)
+    if (row.id.str() == id) return std::move(row);
+  return Error{ErrorCode::NotFound, "there is no DAG `" + id + "`", "slipway dag list"};
 }
 
 }  // namespace slipway::api

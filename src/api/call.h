@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "api/dag_cache.h"
 #include "slipway/api/api.h"
@@ -24,6 +25,18 @@ struct Call {
                                                    std::int64_t high) const;
 };
 
+// Members of the body; absent = the default. InvalidArgument for another type.
+[[nodiscard]] Result<bool> flag(const Value& body, std::string_view name);
+[[nodiscard]] Result<std::vector<std::string>> texts(const Value& body, std::string_view name);
+// "finetune" or "finetune[3]".
+[[nodiscard]] Result<TaskKey> task_key(const std::string& text);
+// The Idempotency-Key header; empty if absent.
+[[nodiscard]] Result<std::string> idempotency_key(const Call& call);
+// Manual for a person, Api otherwise: the member `trigger`.
+[[nodiscard]] Result<run::TriggerKind> trigger_kind(const Value& body);
+// The member `params`, an object; empty if absent.
+[[nodiscard]] Result<Value> params_of(const Value& body);
+
 [[nodiscard]] http::Response reply(const Value& body, int status = 200);
 [[nodiscard]] http::Response no_content();
 
@@ -32,5 +45,8 @@ struct Call {
 // The run named by the path: a full id, a unique prefix, or @latest (of ?dag= where given). NotFound; Conflict if the
 // prefix is ambiguous.
 [[nodiscard]] Result<RunId> named_run(const Call& call, store::Reader& reader);
+[[nodiscard]] Result<RunId> named_run(const Call& call, store::Reader& reader, const std::string& text);
+// The DAG named by the path. NotFound.
+[[nodiscard]] Result<store::DagRow> find_dag(const Call& call, store::Reader& reader);
 
 }  // namespace slipway::api

@@ -4,34 +4,14 @@
 namespace slipway::api {
 namespace {
 
-Result<store::DagRow> find_dag(const Call& call, store::Reader& reader) {
-  const std::string& id = call.at("dag");
-  SLIPWAY_TRY_ASSIGN(auto rows, reader.list_dags());
-  for (auto& row : rows)
-    if (row.id.str() == id) return std::move(row);
-  return Error{ErrorCode::NotFound, "there is no DAG `" + id + "`", "slipway dag list"};
-}
-
 Result<engine::TriggerRun> trigger_from(const Call& call, const DagId& dag) {
-  constexpr std::size_t kKeyBytesMax = 255;
-  engine::TriggerRun trigger{.dag = dag,
-                             .params = Value(Value::Object{}),
-                             .idempotency_key = call.request.header("Idempotency-Key"),
-                             .logical_date = {},
-                             .kind = run::TriggerKind::Api};
-  if (trigger.idempotency_key.size() > kKeyBytesMax)
-    return Error{ErrorCode::InvalidArgument, "the Idempotency-Key is longer than 255 bytes", {}};
-  if (const Value* params = call.body.find("params"); params != nullptr) {
-    if (!params->is_object()) return Error{ErrorCode::InvalidArgument, "`params` is no object", {}};
-    trigger.params = *params;
-  }
+  engine::TriggerRun trigger{.dag = dag, .params = {}, .idempotency_key = {}, .logical_date = {}};
+  SLIPWAY_TRY_ASSIGN(trigger.idempotency_key, idempotency_key(call));
+  SLIPWAY_TRY_ASSIGN(trigger.params, params_of(call.body));
   if (call.body.find("logical_date") != nullptr) {
     SLIPWAY_TRY_ASSIGN(trigger.logical_date, parse_rfc3339(call.body.get_string("logical_date")));
   }
-  const auto kind = call.body.get_string("trigger", "api");
-  if (kind != "api" && kind != "manual")
-    return Error{ErrorCode::InvalidArgument, "`trigger` is neither api nor manual", {}};
-  if (kind == "manual") trigger.kind = run::TriggerKind::Manual;
+  SLIPWAY_TRY_ASSIGN(trigger.kind, trigger_kind(call.body));
   return trigger;
 }
 

@@ -23,9 +23,20 @@ namespace slipway::api {
 // run_handlers.cc
 [[nodiscard]] Result<http::Response> list_runs(const Call& call);
 [[nodiscard]] Result<http::Response> get_run(const Call& call);
+[[nodiscard]] Result<http::Response> list_events(const Call& call);
+[[nodiscard]] Result<http::Response> diff_runs(const Call& call);
+
+// action_handlers.cc
 [[nodiscard]] Result<http::Response> cancel_run(const Call& call);
 [[nodiscard]] Result<http::Response> retry_run(const Call& call);
-[[nodiscard]] Result<http::Response> list_events(const Call& call);
+[[nodiscard]] Result<http::Response> clear_run(const Call& call);
+[[nodiscard]] Result<http::Response> mark_run(const Call& call);
+[[nodiscard]] Result<http::Response> resume_run(const Call& call);
+
+// version_handlers.cc
+[[nodiscard]] Result<http::Response> list_versions(const Call& call);
+[[nodiscard]] Result<http::Response> diff_versions(const Call& call);
+[[nodiscard]] Result<http::Response> plan_dag(const Call& call);
 
 // task_handlers.cc
 [[nodiscard]] Result<http::Response> get_logs(const Call& call);

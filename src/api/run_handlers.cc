@@ -12,19 +12,6 @@ Result<run::RunState> parse_state(const std::string& text) {
   return Error{ErrorCode::InvalidArgument, "`" + text + "` is no state of a run", "one of: " + join(known)};
 }
 
-Result<http::Response> reply_run(const Call& call, const RunId& id) {
-  SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
-  SLIPWAY_TRY_ASSIGN(const auto run, reader->get_run(id));
-  const auto dag = call.dags.get(*reader, run.header.version);
-  return reply(run_body(run, dag.get()));
-}
-
-// The reader is gone before the command is sent: a snapshot held meanwhile would keep the log from shrinking.
-Result<RunId> find_run(const Call& call) {
-  SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
-  return named_run(call, *reader);
-}
-
 }  // namespace
 
 Result<http::Response> list_runs(const Call& call) {
@@ -43,23 +30,10 @@ Result<http::Response> list_runs(const Call& call) {
 }
 
 Result<http::Response> get_run(const Call& call) {
-  SLIPWAY_TRY_ASSIGN(const auto id, find_run(call));
-  return reply_run(call, id);
-}
-
-Result<http::Response> cancel_run(const Call& call) {
-  const Value* now = call.body.find("now");
-  if (now != nullptr && !now->is_bool())
-    return Error{ErrorCode::InvalidArgument, "`now` is neither true nor false", {}};
-  SLIPWAY_TRY_ASSIGN(const auto id, find_run(call));
-  SLIPWAY_TRY(call.backend.control.call(engine::CancelRun{id, now != nullptr && now->as_bool()}));
-  return reply_run(call, id);
-}
-
-Result<http::Response> retry_run(const Call& call) {
-  SLIPWAY_TRY_ASSIGN(const auto id, find_run(call));
-  SLIPWAY_TRY(call.backend.control.call(engine::RetryRun{id}));
-  return reply_run(call, id);
+  SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
+  SLIPWAY_TRY_ASSIGN(const auto id, named_run(call, *reader));
+  SLIPWAY_TRY_ASSIGN(const auto run, reader->get_run(id));
+  return reply(run_body(run, call.dags.get(*reader, run.header.version).get()));
 }
 
 Result<http::Response> list_events(const Call& call) {
@@ -70,6 +44,15 @@ Result<http::Response> list_events(const Call& call) {
   const auto from = static_cast<std::uint64_t>(after);
   SLIPWAY_TRY_ASSIGN(const auto events, reader->events(id, from, static_cast<int>(limit)));
   return reply(events_body(events, from));
+}
+
+Result<http::Response> diff_runs(const Call& call) {
+  SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
+  SLIPWAY_TRY_ASSIGN(const auto id, named_run(call, *reader));
+  SLIPWAY_TRY_ASSIGN(const auto other, named_run(call, *reader, call.query("with")));
+  SLIPWAY_TRY_ASSIGN(const auto first, reader->get_run(id));
+  SLIPWAY_TRY_ASSIGN(const auto second, reader->get_run(other));
+  return reply(run_diff_body(first, second));
 }
 
 }  // namespace slipway::api

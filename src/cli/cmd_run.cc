@@ -3,33 +3,15 @@
 
 #include "cli/exit_code.h"
 
+#include "cli/params.h"
 #include "cli/print.h"
 #include "cli/run_view.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
 #include "cli/watch.h"
-#include "slipway/base/file.h"
 
 namespace slipway::cli {
 namespace {
-
-std::string schema_type(const Value& dag, const std::string& name) {
-  for (const Value& param : list_of(dag, "params"))
-    if (param.get_string("name") == name) return param.get_string("type");
-  return "";
-}
-
-// "k=v" by the parameter's type: text stays text, everything else is read as JSON. The daemon judges the result.
-Result<void> read_param(const Value& dag, const std::string& pair, Value& params) {
-  const auto equals = pair.find('=');
-  if (equals == std::string::npos || equals == 0)
-    return Error{ErrorCode::InvalidArgument, "`-p " + pair + "` is no parameter", "write -p name=value"};
-  const std::string name = pair.substr(0, equals);
-  const std::string text = pair.substr(equals + 1);
-  const auto json = parse_json(text);
-  params[name] = schema_type(dag, name) == "string" || !json ? Value(text) : *json;
-  return {};
-}
 
 Table run_table(const Value& body, bool wide) {
   std::vector<std::string> header{"TASK", "STATE", "ATTEMPT", "STARTED", "TOOK", "REASON"};
@@ -65,6 +47,8 @@ const Shape& run_shape() {
   return kShape;
 }
 
+}  // namespace
+
 int print_run(Session& session, const Value& body) {
   if (session.format() == Format::Name) {
     session.out << body.find("run")->get_string("id") << "\n";
@@ -74,6 +58,8 @@ int print_run(Session& session, const Value& body) {
   print_body(session, body, run_shape());
   return kOk;
 }
+
+namespace {
 
 Table runs_table(const Value& body, bool wide) {
   std::vector<std::string> header{"RUN", "DAG", "STATE", "TRIGGER", "STARTED", "TOOK"};
@@ -95,32 +81,16 @@ Table runs_table(const Value& body, bool wide) {
 
 struct StartOptions {
   std::string dag;
-  std::vector<std::string> params;
-  std::string params_file;
+  ParamOptions params;
   std::string logical_date;
   std::string key;
-  bool watch = false;
+  bool watch = false, wait = false, logs = false, detach = false;
 };
 
-Result<Value> collect_params(Session& session, const StartOptions& options) {
-  SLIPWAY_TRY_ASSIGN(const Value dag, session.call("GET", "/dags/" + http::percent_encode(options.dag)));
-  Value params = Value::Object{};
-  if (!options.params_file.empty()) {
-    SLIPWAY_TRY_ASSIGN(const std::string text, read_whole_file(options.params_file, kFileBytesMax));
-    auto given = parse_json(text);
-    if (!given || !given->is_object())
-      return Error{ErrorCode::InvalidArgument,
-                   options.params_file + " holds no JSON object" + (given ? "" : ": " + given.error().message),
-                   {}};
-    params = *std::move(given);
-  }
-  const Value* inner = dag.find("dag");
-  for (const auto& pair : options.params) SLIPWAY_TRY(read_param(inner != nullptr ? *inner : dag, pair, params));
-  return params;
-}
-
 int start(const StartOptions& options, Session& session) {
-  const auto params = collect_params(session, options);
+  if (options.watch + options.wait + options.logs + options.detach > 1)
+    return session.usage("--watch, --wait, --logs and --detach exclude each other");
+  const auto params = collect_params(session, options.dag, options.params);
   if (!params) return session.fail(params.error());
   Value body = Value::Object{{"params", *params}, {"trigger", "manual"}};
   if (!options.logical_date.empty()) body["logical_date"] = options.logical_date;
@@ -133,6 +103,14 @@ int start(const StartOptions& options, Session& session) {
     session.out << "run " << id << " started" << std::endl;
     return watch_run(session, id);
   }
+  if (options.logs) return follow_logs(session, id);
+  if (options.wait) {
+    const int code = wait_for_run(session, id);
+    const auto over = session.call("GET", "/runs/" + id);
+    if (!over) return session.fail(over.error());
+    print_run(session, *over);
+    return code;
+  }
   if (session.format() != Format::Table && session.format() != Format::Wide) return print_run(session, *made);
   session.out << id << "\n";
   if (!session.globals.quiet) session.err << "follow it with `slipway run watch " << id << "`\n";
@@ -144,11 +122,13 @@ int start(const StartOptions& options, Session& session) {
 Handler setup_run_start(CLI::App& app) {
   auto options = std::make_shared<StartOptions>();
   app.add_option("dag", options->dag, "id of the DAG")->required();
-  app.add_option("-p,--param", options->params, "parameter as name=value; repeat for more")->allow_extra_args(false);
-  app.add_option("--params-file", options->params_file, "JSON object of parameters; -p goes over it");
+  add_param_options(app, options->params);
   app.add_option("--logical-date", options->logical_date, "the instant the run stands for, RFC 3339; default now");
   app.add_option("--idempotency-key", options->key, "a second start with the same key gives the first run");
   app.add_flag("-w,--watch", options->watch, "show the run until it is over; the exit code is the run's");
+  app.add_flag("--wait", options->wait, "say nothing until the run is over; the exit code is the run's");
+  app.add_flag("--logs", options->logs, "show what its tasks write; the exit code is the run's");
+  app.add_flag("-d,--detach", options->detach, "only start it, which is what happens anyway");
   return [options](Session& session) { return start(*options, session); };
 }
 
@@ -204,17 +184,10 @@ Handler setup_run_cancel(CLI::App& app) {
   };
 }
 
-Handler setup_run_retry(CLI::App& app) {
+Handler setup_run_wait(CLI::App& app) {
   auto id = std::make_shared<std::string>();
-  auto watch = std::make_shared<bool>(false);
-  app.add_option("run", *id, "id, unique prefix of one, @latest or @failed")->required();
-  app.add_flag("-w,--watch", *watch, "show the run until it is over");
-  return [id, watch](Session& session) {
-    const auto body = session.call("POST", "/runs/" + http::percent_encode(*id) + "/retry", Value::Object{});
-    if (!body) return session.fail(body.error());
-    const Value* run = body->find("run");
-    return *watch && run != nullptr ? watch_run(session, run->get_string("id")) : print_run(session, *body);
-  };
+  app.add_option("run", *id, "id, unique prefix of one, or @latest")->required();
+  return [id](Session& session) { return wait_for_run(session, http::percent_encode(*id)); };
 }
 
 }  // namespace slipway::cli

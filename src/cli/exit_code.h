@@ -15,9 +15,10 @@ struct ExitCode {
 };
 
 inline constexpr int kOk = 0, kFailed = 1, kUsage = 2, kInvalid = 3, kAuth = 4, kNotFound = 5, kConflict = 6,
-                     kUnreachable = 7, kTimedOut = 8, kCancelled = 9, kPartial = 10, kInternal = 70, kInterrupted = 130;
+                     kUnreachable = 7, kTimedOut = 8, kCancelled = 9, kPartial = 10, kChanges = 20, kInternal = 70,
+                     kInterrupted = 130;
 
-inline constexpr std::array<ExitCode, 13> kExitCodes{{
+inline constexpr std::array<ExitCode, 14> kExitCodes{{
     {kOk, "ok", "done; what was acknowledged is on disk"},
     {kFailed, "failed", "the run or task ended badly"},
     {kUsage, "usage", "the command line is wrong"},
@@ -29,6 +30,7 @@ inline constexpr std::array<ExitCode, 13> kExitCodes{{
     {kTimedOut, "timed out", "--timeout passed"},
     {kCancelled, "cancelled", "the run or task was cancelled"},
     {kPartial, "partial", "some of several items failed"},
+    {kChanges, "changes", "`dag plan`: the file would change something"},
     {kInternal, "internal", "a fault of slipway; please report it"},
     {kInterrupted, "interrupted", "Ctrl-C"},
 }};

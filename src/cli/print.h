@@ -34,5 +34,7 @@ void print_body(Session& session, const Value& body, const Shape& shape);
 [[nodiscard]] std::string plain(const Value* value);
 // YAML that reads back as the same value.
 [[nodiscard]] std::string to_yaml(const Value& value);
+// A difference of two DAG versions: added and removed tasks, changed fields, then the lines.
+void print_difference(Session& session, const Value& difference);
 
 }  // namespace slipway::cli

@@ -15,6 +15,9 @@ Handler setup_dag_show(CLI::App& app);
 Handler setup_dag_test(CLI::App& app);
 Handler setup_dag_explain(CLI::App& app);
 Handler setup_dag_schema(CLI::App& app);
+Handler setup_dag_versions(CLI::App& app);
+Handler setup_dag_diff(CLI::App& app);
+Handler setup_dag_plan(CLI::App& app);
 Handler setup_dag_pause(CLI::App& app);
 Handler setup_dag_unpause(CLI::App& app);
 
@@ -22,11 +25,19 @@ Handler setup_run_start(CLI::App& app);
 Handler setup_run_list(CLI::App& app);
 Handler setup_run_get(CLI::App& app);
 Handler setup_run_watch(CLI::App& app);
+Handler setup_run_wait(CLI::App& app);
 Handler setup_run_logs(CLI::App& app);
+Handler setup_run_events(CLI::App& app);
+Handler setup_run_diff(CLI::App& app);
 Handler setup_run_cancel(CLI::App& app);
 Handler setup_run_retry(CLI::App& app);
+Handler setup_run_clear(CLI::App& app);
+Handler setup_run_mark(CLI::App& app);
+Handler setup_run_resume(CLI::App& app);
 
 Handler setup_task_logs(CLI::App& app);
+Handler setup_task_get(CLI::App& app);
+Handler setup_task_attempts(CLI::App& app);
 Handler setup_task_why(CLI::App& app);
 
 Handler setup_schedule_list(CLI::App& app);

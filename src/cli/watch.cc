@@ -117,9 +117,9 @@ void print_end(Session& session, const Value& body) {
               << elapsed(run->find("started_at"), run->find("ended_at"), SystemClock().now()) << std::endl;
 }
 
-}  // namespace
-
-int watch_run(Session& session, const std::string& reference) {
+// Polls the run until it is over, --timeout passes or Ctrl-C comes. `show` sees every body.
+template <class Show>
+int follow(Session& session, const std::string& reference, Show show) {
   const auto limit = session.timeout();
   if (!limit) return session.usage(limit.error().message, limit.error().help);
   const SignalWaiter signals;
@@ -128,21 +128,11 @@ int watch_run(Session& session, const std::string& reference) {
   const Value* header = first->find("run");
   const std::string id = header == nullptr ? reference : header->get_string("id");
   const auto deadline = SystemClock().monotonic() + limit->value_or(Duration(0));
-  ProgressReader progress(session, id);
-  PlainView plain;
-  TreeView tree;
   for (;;) {
     const auto body = session.call("GET", "/runs/" + id);
     if (!body) return session.fail(body.error());
-    progress.read(*body);
-    if (session.out_is_terminal)
-      tree.show(session, *body, progress.by_task());
-    else
-      plain.show(session, *body, progress.by_task());
-    if (is_over(*body)) {
-      print_end(session, *body);
-      return exit_code_of_run(*body);
-    }
+    show(id, *body);
+    if (is_over(*body)) return exit_code_of_run(*body);
     if (signals.wait(kPoll)) {
       if (!session.globals.quiet) session.err << "the run goes on; stop it with `slipway run cancel " << id << "`\n";
       return kInterrupted;
@@ -152,6 +142,77 @@ int watch_run(Session& session, const std::string& reference) {
       return kTimedOut;
     }
   }
+}
+
+// What the tasks of a run wrote since the last look.
+class LogReader {
+ public:
+  LogReader(Session& session, std::string run) : session_(session), run_(std::move(run)) {}
+
+  void read(const Value& body) {
+    for (const Value& task : list_of(body, "tasks"))
+      for (std::int64_t attempt = 1; attempt <= task.get_int("attempt"); ++attempt) read_attempt(task, attempt);
+  }
+
+ private:
+  void read_attempt(const Value& task, std::int64_t attempt) {
+    const std::string name = task_name(task);
+    Seen& seen = seen_[{name, attempt}];
+    while (!seen.over) {
+      const auto chunk =
+          session_.call("GET", "/runs/" + run_ + "/tasks/" + http::percent_encode(task.get_string("task")) +
+                                   "/logs?attempt=" + std::to_string(attempt) +
+                                   "&map_index=" + std::to_string(task.get_int("map_index", -1)) +
+                                   "&offset=" + std::to_string(seen.offset));
+      if (!chunk) return;  // asked again at the next look
+      for (const Value& line : list_of(*chunk, "lines"))
+        session_.out << name << " | " << line.get_string("text") << "\n";
+      session_.out.flush();
+      const auto next = chunk->get_int("next", seen.offset);
+      const Value* over = chunk->find("over");
+      seen.over = over != nullptr && over->is_bool() && over->as_bool();
+      if (next == seen.offset) return;
+      seen.offset = next;
+    }
+  }
+
+  struct Seen {
+    std::int64_t offset = 0;
+    bool over = false;
+  };
+  Session& session_;
+  std::string run_;
+  std::map<std::pair<std::string, std::int64_t>, Seen> seen_;
+};
+
+}  // namespace
+
+int watch_run(Session& session, const std::string& reference) {
+  std::optional<ProgressReader> progress;
+  PlainView plain;
+  TreeView tree;
+  return follow(session, reference, [&](const std::string& id, const Value& body) {
+    if (!progress) progress.emplace(session, id);
+    progress->read(body);
+    if (session.out_is_terminal)
+      tree.show(session, body, progress->by_task());
+    else
+      plain.show(session, body, progress->by_task());
+    if (is_over(body)) print_end(session, body);
+  });
+}
+
+int wait_for_run(Session& session, const std::string& reference) {
+  return follow(session, reference, [](const std::string&, const Value&) {});
+}
+
+int follow_logs(Session& session, const std::string& reference) {
+  std::optional<LogReader> logs;
+  return follow(session, reference, [&](const std::string& id, const Value& body) {
+    if (!logs) logs.emplace(session, id);
+    logs->read(body);
+    if (is_over(body)) print_end(session, body);
+  });
 }
 
 }  // namespace slipway::cli

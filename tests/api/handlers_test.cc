@@ -31,6 +31,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Golden{"runs", "/runs"}, Golden{"run_failed", "/runs/01jb0000000000000000000001"},
                       Golden{"run_running", "/runs/@latest"}, Golden{"events", "/runs/@latest/events?after=2&limit=2"},
                       Golden{"attempts", "/runs/@latest/tasks/prepare/attempts"},
+                      Golden{"versions", "/dags/nightly/versions"},
+                      Golden{"run_diff", "/runs/@failed/diff?with=@latest"},
                       Golden{"why", "/runs/@latest/tasks/train/why?map_index=1"}, Golden{"vars", "/vars"},
                       Golden{"var", "/vars/BUCKET"}, Golden{"pools", "/pools"}, Golden{"pool", "/pools/gpu"},
                       Golden{"secrets", "/secrets"}, Golden{"services", "/services"}),
@@ -230,6 +232,101 @@ TEST_F(HandlersTest, CommandsReachTheEngine) {
   EXPECT_EQ(send("POST", "/services/sentiment/stop").status, 204);
   EXPECT_EQ(control.last<engine::StopService>().name, ServiceId("sentiment"));
   EXPECT_THAT(stopped, ElementsAre("sentiment"));
+}
+
+TEST_F(HandlersTest, ActionsReachTheEngine) {
+  fill();
+  const TaskKey prepare{TaskId("prepare")}, second{TaskId("train"), 1};
+  control.reply =
+      engine::Reply{run_id(2), false, {{run_id(2), prepare, run::TaskState::Success, engine::Action::Stop}}};
+  const auto response = send("POST", "/runs/@latest/clear",
+                             R"({"tasks": ["prepare", "train[1]"], "downstream": true, "past": true,
+                                 "failed": true, "version": "current"})");
+  ASSERT_EQ(response.status, 200) << response.body;
+  EXPECT_THAT(response.body,
+              HasSubstr(R"("changes":[{"action":"stop","map_index":-1,"run":"01jb0000000000000000000002",)"
+                        R"("state":"success","task":"prepare"}])"));
+  const auto& clear = control.last<engine::ClearRun>();
+  EXPECT_EQ(clear.run, run_id(2));
+  EXPECT_THAT(clear.tasks, ElementsAre(prepare, second));
+  EXPECT_TRUE(clear.downstream && clear.past && clear.failed_only && clear.current_version);
+  EXPECT_FALSE(clear.upstream || clear.future || clear.preview);
+  const auto preview = expect_ok(parse_json(send("POST", "/runs/@latest/clear", R"({"preview": true})").body));
+  EXPECT_EQ(preview.find("run"), nullptr) << "nothing became of the run";
+  EXPECT_TRUE(control.last<engine::ClearRun>().preview);
+  EXPECT_EQ(send("POST", "/runs/@latest/mark", R"({"state": "skipped", "task": "prepare", "reason": "r"})").status,
+            200);
+  EXPECT_EQ(control.last<engine::MarkRun>().task, prepare);
+  EXPECT_EQ(control.last<engine::MarkRun>().to, run::TaskState::Skipped);
+  EXPECT_EQ(control.last<engine::MarkRun>().reason, "r");
+  EXPECT_EQ(send("POST", "/runs/@latest/mark", R"({"state": "failed"})").status, 200);
+  EXPECT_EQ(control.last<engine::MarkRun>().task, std::nullopt);
+  EXPECT_EQ(send("POST", "/runs/@latest/retry", R"({"tasks": ["train[1]"]})").status, 200);
+  EXPECT_THAT(control.last<engine::RetryRun>().tasks, ElementsAre(second));
+  auto asked = request("POST", "/runs/@failed/resume", R"({"from": ["prepare"], "params": {"limit": 4}})");
+  asked.headers["Idempotency-Key"] = "k";
+  EXPECT_EQ(handler(asked).status, 201);
+  EXPECT_EQ(control.last<engine::ResumeRun>().run, run_id(1));
+  EXPECT_EQ(control.last<engine::ResumeRun>().idempotency_key, "k");
+  EXPECT_EQ(control.last<engine::ResumeRun>().params.get_int("limit"), 4);
+  EXPECT_THAT(control.last<engine::ResumeRun>().from, ElementsAre(TaskId("prepare")));
+}
+
+TEST_F(HandlersTest, ActionsThatMakeNoSenseAreRefused) {
+  fill();
+  const auto refused_by = [&](const char* action, const char* body) {
+    return refused("POST", std::string("/runs/@latest/") + action, body);
+  };
+  EXPECT_EQ(refused_by("clear", R"({"tasks": "prepare"})"), "400 `tasks` is no list of texts");
+  EXPECT_EQ(refused_by("clear", R"({"tasks": [1]})"), "400 `tasks` is no list of texts");
+  EXPECT_EQ(refused_by("clear", R"({"tasks": ["../x"]})"), "404 there is no task `../x`");
+  EXPECT_EQ(refused_by("clear", R"({"past": 1})"), "400 `past` is neither true nor false");
+  EXPECT_EQ(refused_by("clear", R"({"version": "v7"})"), "400 `version` is neither pinned nor current");
+  EXPECT_EQ(refused_by("mark", R"({"state": "active"})"), "400 `state` is none of success, failed and skipped");
+  EXPECT_EQ(refused_by("mark", R"({"reason": "r"})").substr(0, 4), "400 ");
+  EXPECT_EQ(refused_by("resume", R"({"params": 3})"), "400 `params` is no object");
+  EXPECT_TRUE(control.commands.empty());
+}
+
+TEST_F(HandlersTest, VersionsAreCompared) {
+  fill();
+  EXPECT_EQ(refused("GET", "/dags/nightly/diff"), "404 version v1 is the first of the DAG");
+  store::Batch batch;
+  const std::string text = std::string(kDagText) + "  report: {needs: train, run: [echo, report]}\n";
+  batch.versions = {{VersionId("v2"), DagId("nightly"), "nightly.yaml", text, kNoon + std::chrono::hours(1)}};
+  batch.dags = {{.id = DagId("nightly"), .version = VersionId("v2"), .file = "nightly.yaml"}};
+  expect_ok(store->commit(batch));
+  const Value diff = get("/dags/nightly/diff");
+  EXPECT_EQ(diff.get_string("from"), "v1");
+  EXPECT_EQ(diff.get_string("to"), "v2");
+  EXPECT_EQ(diff.find("added")->dump(), R"(["report"])");
+  EXPECT_THAT(diff.get_string("text"), HasSubstr("+  report: {needs: train, run: [echo, report]}"));
+  EXPECT_EQ(get("/dags/nightly/diff?from=v2&to=v1").find("removed")->dump(), R"(["report"])");
+  EXPECT_EQ(refused("GET", "/dags/nightly/diff?from=v"), "409 DAG `nightly` has several versions v");
+  EXPECT_EQ(send("GET", "/dags/nightly/diff?from=zz").status, 404);
+}
+
+TEST_F(HandlersTest, APlanTellsWhatAFileWouldChange) {
+  fill();
+  const auto plan = [&](const std::string& text) {
+    const auto response = send("POST", "/plan", Value(Value::Object{{"text", text}, {"file", "x.yaml"}}).dump());
+    EXPECT_EQ(response.status, 200) << response.body;
+    return expect_ok(parse_json(response.body));
+  };
+  std::string text = kDagText;
+  text.replace(text.find("@daily"), 6, "@hourly");
+  text += "  report: {needs: train, run: [echo, report]}\n";
+  const Value update = plan(text);
+  EXPECT_EQ(update.get_string("change"), "update");
+  EXPECT_EQ(update.find("added")->dump(), R"(["report"])");
+  EXPECT_EQ(update.find("schedules")->as_array().at(0).get_string("change"), "changed");
+  EXPECT_EQ(update.find("schedules")->as_array().at(0).find("next")->as_array().size(), 3U);
+  const Value create = plan("dag: other\ntasks:\n  a: {run: x}\n");
+  EXPECT_EQ(create.get_string("change"), "create");
+  EXPECT_EQ(create.find("added")->dump(), R"(["a"])");
+  EXPECT_THAT(refused("POST", "/plan", R"({"text": "dag: d"})"), HasSubstr("400 "));
+  EXPECT_EQ(send("POST", "/plan", "{}").status, 400);
+  EXPECT_TRUE(control.commands.empty());
 }
 
 TEST_F(HandlersTest, VariablesAreAnyJson) {
