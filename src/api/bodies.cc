@@ -43,7 +43,18 @@ Value dag_task_value(const dag::Task& task) {
   value["kind"] = dag::kTaskKinds.text(task.kind);
   value["needs"] = array_of(task.needs, [](const TaskId& id) { return Value(id.str()); });
   value["trigger_rule"] = dag::kTriggerRules.text(task.trigger_rule);
+  value["role"] = dag::kTaskRoles.text(task.role);
+  value["mapped"] = task.for_each.has_value();
   value["description"] = task.description;
+  return value;
+}
+
+Value group_value(const dag::Dag& dag, const dag::Group& group) {
+  Value value;
+  value["id"] = group.id;
+  value["tasks"] =
+      array_of(group.tasks, [&](int task) { return Value(dag.tasks[static_cast<std::size_t>(task)].id.str()); });
+  value["max_parallel"] = group.max_parallel > 0 ? Value(group.max_parallel) : Value();
   return value;
 }
 
@@ -89,6 +100,7 @@ Value task_value(const run::TaskInstance& instance) {
   value["generation"] = instance.generation;
   value["marked"] = instance.marked;
   value["outputs"] = instance.outputs;
+  value["item"] = instance.item;
   return value;
 }
 
@@ -192,6 +204,7 @@ Value dag_body(const store::DagRow& row, const dag::Dag* dag, Instant now) {
     value["tags"] = texts(dag->tags);
     value["params"] = array_of(dag->params, param_value);
     value["tasks"] = array_of(dag->tasks, dag_task_value);
+    value["groups"] = array_of(dag->groups, [&](const dag::Group& group) { return group_value(*dag, group); });
     value["schedules"] =
         array_of(dag->schedules, [&](const dag::Schedule& s) { return schedule_value(row, s, now, 1); });
   }

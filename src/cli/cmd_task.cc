@@ -19,12 +19,17 @@ struct LogOptions {
   bool timestamps = false;
 };
 
-// "finetune[3]" -> path piece and query.
-std::string log_path(const LogOptions& options, const std::string& task, std::int64_t offset) {
+// "finetune[3]" -> path and the start of a query.
+std::string task_path(const std::string& run, const std::string& task, const std::string& what) {
   const auto bracket = task.find('[');
-  std::string path = "/runs/" + http::percent_encode(options.run) + "/tasks/" +
-                     http::percent_encode(task.substr(0, bracket)) + "/logs?offset=" + std::to_string(offset);
-  if (bracket != std::string::npos) path += "&map_index=" + task.substr(bracket + 1, task.size() - bracket - 2);
+  const bool mapped = bracket != std::string::npos && task.back() == ']';
+  return "/runs/" + http::percent_encode(run) + "/tasks/" +
+         http::percent_encode(mapped ? task.substr(0, bracket) : task) + what + "?map_index=" +
+         (mapped ? http::percent_encode(task.substr(bracket + 1, task.size() - bracket - 2)) : std::string("-1"));
+}
+
+std::string log_path(const LogOptions& options, const std::string& task, std::int64_t offset) {
+  std::string path = task_path(options.run, task, "/logs") + "&offset=" + std::to_string(offset);
   if (options.attempt > 0) path += "&attempt=" + std::to_string(options.attempt);
   return path;
 }
@@ -100,10 +105,9 @@ Handler setup_run_logs(CLI::App& app) {
 Handler setup_task_why(CLI::App& app) {
   auto options = std::make_shared<LogOptions>();
   app.add_option("run", options->run, "id, unique prefix of one, or @latest")->required();
-  app.add_option("task", options->task, "id of the task")->required();
+  app.add_option("task", options->task, "id of the task; name[3] for an element of a mapped one")->required();
   return [options](Session& session) {
-    const auto body = session.call("GET", "/runs/" + http::percent_encode(options->run) + "/tasks/" +
-                                              http::percent_encode(options->task) + "/why");
+    const auto body = session.call("GET", task_path(options->run, options->task, "/why"));
     if (!body) return session.fail(body.error());
     if (session.format() == Format::Json)
       session.out << body->dump() << "\n";

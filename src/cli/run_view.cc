@@ -46,9 +46,9 @@ std::string detail_of(const Value& task, const std::map<std::string, Progress>& 
   const auto state = task.get_string("state");
   if (state == "active" || state == "queued") {
     const auto it = progress.find(task_name(task));
-    return it == progress.end() ? "" : it->second.text();
+    return it == progress.end() ? task.get_string("reason") : it->second.text();
   }
-  if (state == "success") {
+  if (state == "success" && task.find("outputs") != nullptr) {
     const Value* outputs = task.find("outputs");
     if (outputs == nullptr || !outputs->is_object() || outputs->as_object().empty()) return "";
     std::string text;
@@ -74,6 +74,65 @@ std::string task_line(const Value& task, const std::map<std::string, Progress>& 
   return paint(cut(line, options.width, options.ascii), look.color, options);
 }
 
+constexpr std::size_t kUnfolded = 5;  // instances of a mapped task that are shown one by one
+
+std::string counts_text(const std::vector<const Value*>& tasks) {
+  std::map<std::string, int> counts;
+  for (const Value* task : tasks) ++counts[task->get_string("state")];
+  std::string text;
+  for (const auto& [state, count] : counts) text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + state;
+  return text;
+}
+
+// One line for many instances: the state that matters most, from the first start to the last end.
+Value folded(const std::vector<const Value*>& instances) {
+  constexpr std::string_view kOrder[] = {"active", "stopping", "queued",    "up_for_retry",    "waiting", "scheduled",
+                                         "none",   "failed",   "cancelled", "upstream_failed", "success", "skipped"};
+  Value line =
+      Value::Object{{"task", instances.front()->get_string("task") + "[" + std::to_string(instances.size()) + "]"},
+                    {"map_index", -1},
+                    {"state", "removed"},
+                    {"reason", counts_text(instances)}};
+  std::string started, ended;
+  bool over = true;
+  std::size_t best = std::size(kOrder);
+  for (const Value* instance : instances) {
+    const auto rank = static_cast<std::size_t>(
+        std::find(std::begin(kOrder), std::end(kOrder), instance->get_string("state")) - std::begin(kOrder));
+    best = std::min(best, rank);
+    const std::string from = instance->get_string("started_at");
+    const std::string to = instance->get_string("ended_at");
+    if (!from.empty() && (started.empty() || from < started)) started = from;
+    ended = std::max(ended, to);
+    over = over && !to.empty();
+  }
+  if (best < std::size(kOrder)) line["state"] = kOrder[best];
+  if (!started.empty()) line["started_at"] = started;
+  if (over) line["ended_at"] = ended;
+  return line;
+}
+
+// A placeholder that expanded is its instances; many of those are one line, and those that failed.
+Value::Array fold_instances(const Value::Array& tasks) {
+  Value::Array lines;
+  for (std::size_t i = 0; i < tasks.size();) {
+    const std::string id = tasks[i].get_string("task");
+    std::vector<const Value*> live;
+    std::size_t next = i;
+    for (; next < tasks.size() && tasks[next].get_string("task") == id; ++next)
+      if (next == i || tasks[next].get_string("state") != "removed") live.push_back(&tasks[next]);
+    i = next;
+    if (live.size() > 1 && live.front()->get_string("state") == "removed") live.erase(live.begin());
+    if (live.size() > kUnfolded) {
+      lines.push_back(folded(live));
+      std::erase_if(live, [](const Value* instance) { return instance->get_string("state") != "failed"; });
+      live.resize(std::min(live.size(), kUnfolded));
+    }
+    for (const Value* instance : live) lines.push_back(*instance);
+  }
+  return lines;
+}
+
 // Failures and active tasks are always shown; then file order, as many as fit.
 std::vector<const Value*> chosen(const Value::Array& tasks, std::size_t room) {
   std::vector<const Value*> all;
@@ -96,11 +155,9 @@ std::vector<const Value*> chosen(const Value::Array& tasks, std::size_t room) {
 }
 
 std::string counts_line(const Value::Array& tasks) {
-  std::map<std::string, int> counts;
-  for (const Value& task : tasks) ++counts[task.get_string("state")];
-  std::string text;
-  for (const auto& [state, count] : counts) text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + state;
-  return text;
+  std::vector<const Value*> all;
+  for (const Value& task : tasks) all.push_back(&task);
+  return counts_text(all);
 }
 
 }  // namespace
@@ -144,7 +201,7 @@ std::vector<std::string> draw_run(const Value& body, const std::map<std::string,
   static const Value kNothing;
   const Value* found = body.find("run");
   const Value& run = found == nullptr ? kNothing : *found;
-  const auto& tasks = list_of(body, "tasks");
+  const auto tasks = fold_instances(list_of(body, "tasks"));
   const auto state = run.get_string("state");
   const Look& look = look_of(state);
   std::vector<std::string> lines;

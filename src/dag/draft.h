@@ -25,7 +25,7 @@ struct Draft {
   Diagnostics& out;
   Dag dag;  // its tasks are in `tasks` until the end
   std::vector<TaskDraft> tasks;
-  std::map<std::string, int, std::less<>> index;                // by id
+  std::map<std::string, int, std::less<>> index;                // by id; without on_failure and on_success
   std::map<std::string, std::vector<int>, std::less<>> groups;  // tasks of each group
   std::map<std::string, int, std::less<>> param_index;          // by name
   std::set<std::string, std::less<>> used_params;

@@ -78,6 +78,7 @@ class TaskChecker {
  private:
   void walk(const text::Node& node, const Field& field) {
     if (field.path == "tasks.*.run" || field.path == "tasks.*.service.run") shell_ = shell_text(node);
+    if (field.path == "tasks.*.for_each") list_ = &node;
     if (is_written(&node)) walk(node, field, field.shapes);
   }
 
@@ -117,7 +118,7 @@ class TaskChecker {
   void check_text(const text::Node& node, const Field& field) {
     const bool in_env = field.path == "tasks.*.env.*";
     const bool early = field.path == "tasks.*.when" || field.path == "tasks.*.for_each";
-    const TaskNames::Place place{in_env, !in_env && !early, field.path == "tasks.*.set_vars.*"};
+    const TaskNames::Place place{in_env, !in_env && !early, field.path == "tasks.*.set_vars.*", !early};
     const Template text{node.scalar, node.content};
     Diagnostics found;
     const auto resolve = [&](const std::vector<std::string>& path) { return names_.resolve(path, place); };
@@ -133,7 +134,7 @@ class TaskChecker {
                        "let the command read it from its environment, where `env` or `secrets` put it");
     if (&node == shell_) check_shell(info);
     if (field.path == "tasks.*.when") check_when(node, info);
-    if (field.path == "tasks.*.for_each") check_list(node, info);
+    if (&node == list_) check_list(node, info);
   }
 
   void note_params(const TemplateInfo& info) {
@@ -196,7 +197,8 @@ class TaskChecker {
   const TaskDraft& task_;
   TaskNames names_;
   const text::Node* shell_ = nullptr;
-  std::string key_;  // of the map entry being walked
+  const text::Node* list_ = nullptr;  // for_each
+  std::string key_;                   // of the map entry being walked
 };
 
 std::string upper(std::string text) {

@@ -20,6 +20,7 @@ std::vector<std::string> words_of(const EnumTable<E, N>& table) {
 std::vector<std::string> vocabulary(std::string_view name) {
   if (name == "run_result") return words_of(kRunResultRules);
   if (name == "priority_class") return words_of(kPriorityClasses);
+  if (name == "instance_failure") return words_of(kInstanceFailures);
   if (name == "missed") return words_of(kMissed);
   if (name == "overlap") return words_of(kOverlaps);
   if (name == "type") return words_of(kValueTypes);

@@ -25,10 +25,15 @@ class Linker {
     read_groups();
     for (std::size_t task = 0; task < draft_.tasks.size(); ++task) read_needs(static_cast<int>(task));
     apply_group_needs();
+    read_teardowns();
     for (std::size_t task = 0; task < draft_.tasks.size(); ++task) settle(static_cast<int>(task));
     sort_topologically();
-    if (draft_.dag.order.size() < draft_.tasks.size()) report_cycles();
-    check_teardowns();
+    if (draft_.dag.order.size() < draft_.tasks.size()) return report_cycles();
+    if (teardowns_.empty()) return;
+    std::vector<std::vector<int>> above(links_.size());
+    for (std::size_t task = 0; task < links_.size(); ++task)
+      for (const Link& link : links_[task]) above[task].push_back(link.upstream);
+    for (const Teardown& teardown : teardowns_) enclose(teardown, above);
   }
 
  private:
@@ -78,10 +83,25 @@ class Linker {
         draft_.out.error("duplicate-id", entry.key_span, "`" + entry.key + "` is a task, too",
                          "give the group another name; `needs` could mean either");
       std::vector<int> tasks;
-      for (const Node* name : read_many(entry.value.find("tasks")))
+      const Node* names = entry.value.find("tasks");
+      for (const Node* name : read_many(names))
         for (const int task : named(*name, "tasks")) tasks.push_back(task);
+      if (entry.value.kind == NodeKind::Map && read_many(names).empty())
+        draft_.out.error("empty-group", entry.key_span, "the group `" + entry.key + "` has no task",
+                         "name them: " + entry.key + ": {tasks: [a, b]}");
+      add_group(entry, tasks);
       draft_.groups.emplace(entry.key, std::move(tasks));
     }
+  }
+
+  void add_group(const Entry& entry, std::vector<int> tasks) {
+    std::sort(tasks.begin(), tasks.end());
+    tasks.erase(std::unique(tasks.begin(), tasks.end()), tasks.end());
+    Group group{entry.key, std::move(tasks), read_int(entry.value.find("max_parallel")).value_or(0), entry.key_span};
+    if (group.max_parallel > 0)
+      for (const int task : group.tasks)
+        draft_.tasks[static_cast<std::size_t>(task)].task.groups.push_back(static_cast<int>(draft_.dag.groups.size()));
+    draft_.dag.groups.push_back(std::move(group));
   }
 
   void apply_group_needs() {
@@ -95,6 +115,7 @@ class Linker {
 
   void read_needs(int task) {
     const TaskDraft& draft = draft_.tasks[static_cast<std::size_t>(task)];
+    if (draft.task.role == TaskRole::OnFailure || draft.task.role == TaskRole::OnSuccess) return;
     const bool own = draft.entry->value.find("needs") != nullptr;
     for (const Node* name : read_many(draft.merged.find("needs")))
       for (const int upstream : named(*name, "needs")) {
@@ -185,25 +206,133 @@ class Linker {
       draft_.out.error("cycle", places[from], "these tasks wait for each other: " + shown + "`", help);
   }
 
-  void check_teardowns() {
-    for (const TaskDraft& draft : draft_.tasks) {
-      const Node* setups = draft.merged.find("teardown_for");
-      if (is_written(setups) && read_many(setups).empty())
-        draft_.out.error("bad-teardown", setups->span, "a teardown without a setup",
-                         "name the tasks it cleans up after");
-      for (const Node* name : read_many(setups))
-        for (const int setup : named(*name, "teardown_for"))
-          if (id(setup) == draft.task.id.str())
-            draft_.out.error("bad-teardown", name->span, "a task cannot be its own teardown",
-                             "name the tasks it cleans up after");
+  // --- teardowns
+
+  struct Teardown {
+    int task;
+    std::vector<int> setups;
+    const Node* place;
+  };
+
+  void read_teardowns() {
+    for (std::size_t task = 0; task < draft_.tasks.size(); ++task) {
+      const TaskRole role = draft_.tasks[task].task.role;
+      if (role == TaskRole::Teardown) read_setups(static_cast<int>(task));
+    }
+    // What a teardown waits for follows from what the others need, which must not depend on who was read first.
+    const auto below = downstream_of_links();
+    for (const Teardown& teardown : teardowns_)
+      for (const int setup : teardown.setups) links(teardown.task).push_back({setup, teardown.place->span});
+    for (const Teardown& teardown : teardowns_)
+      if (!is_written(draft_.tasks[static_cast<std::size_t>(teardown.task)].merged.find("needs")))
+        wait_for_all_below(teardown, below);
+  }
+
+  void read_setups(int task) {
+    const TaskDraft& draft = draft_.tasks[static_cast<std::size_t>(task)];
+    const Node* setups = draft.merged.find("teardown_for");
+    Teardown teardown{task, {}, setups};
+    if (read_many(setups).empty())
+      draft_.out.error("bad-teardown", setups->span, "a teardown without a setup", "name the tasks it cleans up after");
+    for (const Node* name : read_many(setups))
+      for (const int setup : named(*name, "teardown_for")) {
+        const Task& named_task = draft_.tasks[static_cast<std::size_t>(setup)].task;
+        if (setup == task) {
+          draft_.out.error("bad-teardown", name->span, "a task cannot be its own teardown",
+                           "name the tasks it cleans up after");
+        } else if (named_task.role == TaskRole::Teardown) {
+          draft_.out.error("bad-teardown", name->span, "`" + named_task.id.str() + "` is a teardown, and so no setup",
+                           "name the tasks that make what is cleaned up; `needs` orders teardowns");
+        } else {
+          teardown.setups.push_back(setup);
+        }
+      }
+    std::sort(teardown.setups.begin(), teardown.setups.end());
+    teardown.setups.erase(std::unique(teardown.setups.begin(), teardown.setups.end()), teardown.setups.end());
+    for (const int setup : teardown.setups)
+      draft_.tasks[static_cast<std::size_t>(task)].task.setups.push_back(TaskId(id(setup)));
+    teardowns_.push_back(std::move(teardown));
+  }
+
+  [[nodiscard]] std::vector<std::vector<int>> downstream_of_links() const {
+    std::vector<std::vector<int>> below(links_.size());
+    for (std::size_t task = 0; task < links_.size(); ++task)
+      for (const Link& link : links_[task])
+        below[static_cast<std::size_t>(link.upstream)].push_back(static_cast<int>(task));
+    return below;
+  }
+
+  // Everything that can be reached from `starts`, themselves left out; `enter` says where to go on.
+  template <class Enter>
+  static std::vector<bool> reach(const std::vector<int>& starts, const std::vector<std::vector<int>>& next,
+                                 Enter enter) {
+    std::vector<bool> reached(next.size());
+    std::vector<int> open = starts;
+    while (!open.empty()) {
+      const int at = open.back();
+      open.pop_back();
+      for (const int to : next[static_cast<std::size_t>(at)]) {
+        if (reached[static_cast<std::size_t>(to)] || !enter(to)) continue;
+        reached[static_cast<std::size_t>(to)] = true;
+        open.push_back(to);
+      }
+    }
+    return reached;
+  }
+
+  // A teardown that names nothing else waits for whatever comes after its setups, but for other teardowns and for what
+  // waits for itself.
+  void wait_for_all_below(const Teardown& teardown, const std::vector<std::vector<int>>& below) {
+    const auto after = reach({teardown.task}, below, [](int) { return true; });
+    const auto work = reach(teardown.setups, below, [&](int task) {
+      return draft_.tasks[static_cast<std::size_t>(task)].task.role != TaskRole::Teardown &&
+             !after[static_cast<std::size_t>(task)];
+    });
+    for (std::size_t task = 0; task < work.size(); ++task)
+      if (work[task] && may_imply(teardown))
+        links(teardown.task).push_back({static_cast<int>(task), teardown.place->span});
+  }
+
+  // Between a setup and its teardown nothing runs unless the setup succeeded.
+  void enclose(const Teardown& teardown, const std::vector<std::vector<int>>& above) {
+    const auto& below = draft_.dag.downstream;
+    const auto before = reach({teardown.task}, above, [](int) { return true; });
+    for (const int setup : teardown.setups) {
+      const auto after = reach({setup}, below, [&](int task) { return before[static_cast<std::size_t>(task)]; });
+      for (std::size_t task = 0; task < after.size(); ++task)
+        if (after[task]) enclose(static_cast<int>(task), setup, teardown);
     }
   }
 
+  void enclose(int task, int setup, const Teardown& teardown) {
+    Task& inside = draft_.tasks[static_cast<std::size_t>(task)].task;
+    const TaskId name(id(setup));
+    const auto has = [&](const std::vector<TaskId>& names) {
+      return std::find(names.begin(), names.end(), name) != names.end();
+    };
+    if (inside.role != TaskRole::Body || has(inside.needs) || has(inside.enclosing_setups) || !may_imply(teardown))
+      return;
+    inside.enclosing_setups.push_back(name);
+    draft_.dag.enclosed[static_cast<std::size_t>(setup)].push_back(task);
+  }
+
+  // Many teardowns over one long chain could imply more than fits into memory.
+  bool may_imply(const Teardown& teardown) {
+    if (++implied_ == kImpliedMax)
+      draft_.out.error("too-many-needs", teardown.place->span,
+                       "the teardowns of this DAG imply more than " + std::to_string(kImpliedMax) + " needs",
+                       "write `needs` of each teardown: the last tasks that use what it cleans up");
+    return implied_ < kImpliedMax;
+  }
+
+  static constexpr std::size_t kImpliedMax = 1'000'000;
   static constexpr int kReportedCycles = 20;
 
   Draft& draft_;
   std::vector<std::vector<Link>> links_;  // by task; upstream ascending once settled
-  std::vector<std::size_t> missing_;      // by task: upstream tasks not yet sorted
+  std::vector<Teardown> teardowns_;
+  std::size_t implied_ = 0;
+  std::vector<std::size_t> missing_;  // by task: upstream tasks not yet sorted
   std::vector<bool> sorted_;
   std::priority_queue<int, std::vector<int>, std::greater<>> ready_;
 };

@@ -63,14 +63,14 @@ TaskNames::TaskNames(Draft& draft, Reach& reach, int task) : draft_(draft), reac
 
 Result<NameInfo> TaskNames::resolve(const std::vector<std::string>& path, Place place) const {
   const std::string& root = path.front();
-  if (root == "item" || root == "index") return element(root);
+  if (root == "item" || root == "index") return element(root, place);
   if (root == "secrets" && path.size() == 1) return secret("", place);
   if (root == "tasks" && path.size() > 1) return other_task(path);
   if (path.size() == 1) return of_type(StaticType::Object);
   if (root == "params") return param(path[1]);
   if (root == "secrets") return secret(path[1], place);
   if (root == "env") return environment(path[1], place);
-  if (root == "run") return one_of(kRunNames, root, path[1], StaticType::String);
+  if (root == "run") return of_run(path[1]);
   if (root == "dag") return one_of(kDagNames, root, path[1], StaticType::String);
   if (root == "outputs") {
     const TaskDraft& own = draft_.tasks[static_cast<std::size_t>(task_)];
@@ -119,16 +119,49 @@ Result<NameInfo> TaskNames::secret(const std::string& name, Place place) const {
                "write secrets: [" + shown + "], and the command reads $" + shown};
 }
 
-Result<NameInfo> TaskNames::element(const std::string& name) const {
-  if (is_fanned_out(draft_.tasks[static_cast<std::size_t>(task_)]))
-    return of_type(name == "index" ? StaticType::Integer : StaticType::Any);
+// What any element of a list as written may be.
+NameInfo type_of_elements(const text::Node& list) {
+  NameInfo info = of_type(StaticType::Any);
+  if (list.kind != text::NodeKind::List || list.items.empty()) return info;
+  const text::NodeKind kind = list.items.front().kind;
+  for (const text::Node& item : list.items)
+    if (item.kind != kind || item.scalar.find("${{") != std::string::npos) return info;
+  if (kind == text::NodeKind::Integer) info.type = StaticType::Integer;
+  if (kind == text::NodeKind::Number) info.type = StaticType::Number;
+  if (kind == text::NodeKind::Boolean) info.type = StaticType::Boolean;
+  if (kind != text::NodeKind::Text) return info;
+  info.type = StaticType::String;
+  for (const text::Node& item : list.items) info.enum_values.push_back(item.scalar);
+  return info;
+}
+
+// How the run is going to end is known to the tasks that come after all others.
+Result<NameInfo> TaskNames::of_run(const std::string& name) const {
+  if (name != "result" && name != "failures") return one_of(kRunNames, "run", name, StaticType::String);
+  const TaskRole role = self().task.role;
+  if (role != TaskRole::OnFailure && role != TaskRole::OnSuccess)
+    return unreachable("`run." + name + "` is known only when the other tasks are over",
+                       "`on_failure` and `on_success` may read it");
+  if (name == "failures") return of_type(StaticType::Array);
+  return NameInfo{StaticType::String, false, {"success", "failed"}};
+}
+
+Result<NameInfo> TaskNames::element(const std::string& name, Place place) const {
+  if (is_fanned_out(self())) {
+    if (!place.item)
+      return unreachable("`" + name + "` is not known yet: the rule comes first, then `when`, then the list",
+                         "let the list hold only what is wanted, or the command decide: exit_codes: {skip: [99]}");
+    if (name == "index") return of_type(StaticType::Integer);
+    return type_of_elements(*self().merged.find("for_each"));
+  }
   return unreachable("`" + name + "` exists only in a task with `for_each`", "add for_each: ${{ list }}");
 }
 
 Result<NameInfo> TaskNames::other_task(const std::vector<std::string>& path) const {
   const std::string& id = path[1];
   const auto found = draft_.index.find(id);
-  const TaskDraft& self = draft_.tasks[static_cast<std::size_t>(task_)];
+  const TaskDraft& self = this->self();
+  const bool is_last = self.task.role == TaskRole::OnFailure || self.task.role == TaskRole::OnSuccess;
   if (found == draft_.index.end()) {
     if (!draft_.may_search()) return unknown("`" + id + "` is no task of this DAG", "check its spelling");
     std::vector<std::string> known;
@@ -139,7 +172,7 @@ Result<NameInfo> TaskNames::other_task(const std::vector<std::string>& path) con
   }
   if (found->second == task_)
     return unreachable("task `" + id + "` reads its own result", "it is not known before the task ends");
-  if (!reach_.is_upstream(found->second, task_))
+  if (!is_last && !reach_.is_upstream(found->second, task_))
     return unreachable(
         "task `" + id + "` does not end before `" + self.task.id.str() + "`, so its result may not exist",
         "add `" + id + "` to the needs of `" + self.task.id.str() + "`");

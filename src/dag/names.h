@@ -22,6 +22,7 @@ class TaskNames {
     bool secrets = false;  // inside env
     bool env = true;       // where the environment is made already: not in env, when, for_each
     bool outputs = false;  // the task's own, once it succeeded
+    bool item = true;      // where the list is known already: not in when, for_each
   };
   [[nodiscard]] Result<NameInfo> resolve(const std::vector<std::string>& path, Place place) const;
 
@@ -34,7 +35,9 @@ class TaskNames {
   [[nodiscard]] Result<NameInfo> secret(const std::string& name, Place place) const;
   [[nodiscard]] Result<NameInfo> other_task(const std::vector<std::string>& path) const;
   [[nodiscard]] Result<NameInfo> output(const TaskDraft& task, const std::string& name) const;
-  [[nodiscard]] Result<NameInfo> element(const std::string& name) const;
+  [[nodiscard]] Result<NameInfo> element(const std::string& name, Place place) const;
+  [[nodiscard]] Result<NameInfo> of_run(const std::string& name) const;
+  [[nodiscard]] const TaskDraft& self() const { return draft_.tasks[static_cast<std::size_t>(task_)]; }
 
   Draft& draft_;
   Reach& reach_;

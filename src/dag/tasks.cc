@@ -15,6 +15,7 @@ using text::Node;
 using text::NodeKind;
 
 constexpr std::size_t kTasksMax = 20'000;
+constexpr Duration kIdempotentLostAfter = std::chrono::minutes(5);
 
 class TaskReader {
  public:
@@ -39,6 +40,25 @@ class TaskReader {
     draft.merged = merge_defaults(defaults_, own, draft.task.kind);
     share(draft);
     fill(draft.merged, draft.task);
+    if (!draft.task.for_each) check_limits_alone(own, draft.task);
+    return draft;
+  }
+
+  // `on_failure`, `on_success`: decided on when all others are over, so there is nothing to wait for by name.
+  TaskDraft read_last(const Entry& entry, TaskRole role) {
+    TaskDraft draft = read(entry);
+    for (const std::string_view field : {"needs", "trigger_rule", "teardown_for", "depends_on_past"})
+      if (const Entry* own = entry.value.find_entry(field); own != nullptr && is_written(&own->value))
+        out_.error("bad-hook", own->key_span, "`" + own->key + "` has no meaning in `" + entry.key + "`",
+                   "remove it: `" + entry.key + "` runs when every other task is over");
+    if (const auto task = draft_.index.find(entry.key); task != draft_.index.end())
+      out_.error("duplicate-id", entry.key_span,
+                 "a task of this DAG is called `" + entry.key + "`, too (line " +
+                     std::to_string(draft_.tasks[static_cast<std::size_t>(task->second)].task.span.line) + ")",
+                 "give the task another name; runs show this one as `" + entry.key + "`");
+    draft.task.role = role;
+    draft.task.trigger_rule = TriggerRule::AllSuccess;
+    draft.task.depends_on_past = false;
     return draft;
   }
 
@@ -114,6 +134,11 @@ class TaskReader {
     if (task.kind == TaskKind::Run) task.run = read_command(node.find("run"));
     if (task.kind == TaskKind::Service) read_service(node.find("service"), task);
     read_retry(node.find("retry"), task.retry);
+    if (read_bool(node.find("idempotent")).value_or(false) && !task.retry.lost_after)
+      task.retry.lost_after = kIdempotentLostAfter;
+    assign(task.depends_on_past, read_bool(node.find("depends_on_past")));
+    read_fan_out(node, task);
+    read_role(node, task);
     read_exit_codes(node.find("exit_codes"), task.exit_codes);
     if (!task.exit_codes.retry.empty() && task.retry.limit == 0)
       out_.warning("no-effect", node.find("exit_codes")->find("retry")->span,
@@ -129,6 +154,44 @@ class TaskReader {
   [[nodiscard]] PoolId pool_of(const Node& node) const {
     const auto own = read_text(node.find("pool"));
     return PoolId(own ? *own : read_text(draft_.root.find("pool")).value_or(std::string(kDefaultPool)));
+  }
+
+  void read_fan_out(const Node& node, Task& task) {
+    const Node* list = node.find("for_each");
+    if (!is_written(list)) return;
+    ForEach& fan_out = task.for_each.emplace();
+    fan_out.list = read_template(list);
+    if (list->kind == NodeKind::List) fan_out.items = text::to_value(*list);
+    if (list->items.size() > kInstancesMax)
+      out_.error("too-many-instances", list->span,
+                 "the list has " + std::to_string(list->items.size()) + " elements, and a fan-out takes at most 10,000",
+                 "give each instance several of them: for_each: [[a, b], [c, d]]");
+    if (list->kind == NodeKind::List && list->items.empty())
+      out_.warning("no-effect", list->span,
+                   "the list is empty, so task `" + task.id.str() + "` is skipped in every run",
+                   "write [a, b], or an expression: ${{ params.names }}");
+    assign(fan_out.max_parallel, read_int(node.find("max_parallel")));
+    assign(fan_out.on_failure, read_word(node.find("on_failure"), kInstanceFailures));
+  }
+
+  void check_limits_alone(const Node& own, const Task& task) {
+    for (const std::string_view field : {"max_parallel", "on_failure"})
+      if (const Entry* alone = own.find_entry(field); alone != nullptr && is_written(&alone->value))
+        out_.warning("no-effect", alone->key_span,
+                     "`" + alone->key + "` is about the instances of a fan-out, and task `" + task.id.str() +
+                         "` has no `for_each`",
+                     field == "max_parallel"
+                         ? "write for_each, or limit several tasks: groups: {NAME: {tasks: […], max_parallel: 2}}"
+                         : "write for_each; a task that runs after a failed run is a top-level `on_failure`");
+  }
+
+  void read_role(const Node& node, Task& task) {
+    if (!is_written(node.find("teardown_for"))) return;
+    task.role = TaskRole::Teardown;
+    task.trigger_rule = TriggerRule::AllDoneSetupSuccess;
+    if (const Entry* rule = node.find_entry("trigger_rule"); rule != nullptr && is_written(&rule->value))
+      out_.error("bad-teardown", rule->key_span, "a teardown has a rule of its own, all_done_setup_success",
+                 "remove `trigger_rule`: it runs when all is done, if one of its setups succeeded");
   }
 
   void check_image(const Node* node) {
@@ -330,7 +393,11 @@ void read_tasks(Draft& draft) {
   for (const Entry& entry : tasks->value.entries) {
     draft.index.emplace(entry.key, static_cast<int>(draft.tasks.size()));
     draft.tasks.push_back(reader.read(entry));
+    draft.dag.depends_on_past = draft.dag.depends_on_past || draft.tasks.back().task.depends_on_past;
   }
+  for (const TaskRole role : {TaskRole::OnFailure, TaskRole::OnSuccess})
+    if (const Entry* last = draft.root.find_entry(kTaskRoles.text(role)); last != nullptr && is_written(&last->value))
+      draft.tasks.push_back(reader.read_last(*last, role));
 }
 
 }  // namespace slipway::dag

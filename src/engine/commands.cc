@@ -4,6 +4,7 @@
 
 #include "engine/core.h"
 #include "slipway/dag/parse.h"
+#include "slipway/sched/outcome.h"
 
 namespace slipway::engine {
 namespace {
@@ -60,14 +61,13 @@ Result<Reply> Core::run_command(const CancelRun& command) {
     SLIPWAY_TRY(store_.load_run(command.run));
     return Error{ErrorCode::Conflict, "run " + command.run.str() + " is over", {}};
   }
-  if (command.now) {
-    stop_now_.insert(command.run);
+  if (command.now)
     for (const AttemptId& id : found->second.open_attempts)
       if (found->second.state.attempts.at(id).stop_cause != run::FailureClass::None)
         effects_.stops.push_back({id, true});
-  }
-  if (found->second.state.state != RunState::Cancelling)
-    emit(command.run, run::RunMoved{RunState::Cancelling, {}, run::FailureClass::External});
+  const bool hurries = command.now && !found->second.state.cancel_now;
+  if (found->second.state.state != RunState::Cancelling || hurries)
+    emit(command.run, run::RunMoved{RunState::Cancelling, {}, run::FailureClass::External, command.now});
   return Reply{command.run, false};
 }
 
@@ -83,7 +83,9 @@ Result<run::ActiveRun*> Core::active_or_loaded(const RunId& id) {
     return Error{ErrorCode::Conflict, "DAG `" + loaded.header.dag.str() + "` of the run is not loaded", {}};
   SLIPWAY_TRY_ASSIGN(auto dag, load_version(loaded.header.version));
   loaded_.insert(id);
-  return &run::insert_run(snapshot_, run::activate(std::move(loaded), std::move(dag)), now_);
+  run::ActiveRun& run = run::insert_run(snapshot_, run::activate(std::move(loaded), std::move(dag)), now_);
+  remember_past(run);
+  return &run;
 }
 
 Result<Reply> Core::run_command(const PauseDag& command) {
@@ -144,7 +146,7 @@ Result<Reply> Core::run_command(const CondemnRuns& command) {
 
 Result<Reply> Core::run_command(const EraseRun& command) {
   SLIPWAY_TRY_ASSIGN(const bool more, store_.erase(command.run));
-  return Reply{command.run, false, more};
+  return Reply{command.run, false, {}, more};
 }
 
 }  // namespace slipway::engine

@@ -11,6 +11,13 @@ namespace {
 // Every round moves something forward for good, so quiet comes; the bound is for the bug that says otherwise.
 constexpr int kRoundsMax = 1'000'000;
 
+// How each task that may be asked for ended.
+std::map<TaskId, run::UpstreamCounts> past_from(const run::ActiveRun& run) {
+  std::map<TaskId, run::UpstreamCounts> past;
+  for (std::size_t i = 0; i < run.dag->tasks.size(); ++i) past.emplace(run.dag->tasks[i].id, run.own[i]);
+  return past;
+}
+
 }  // namespace
 
 Core::Core(Options options, store::Store& store, exec::Executor& executor, SecretSource& secrets, const Clock& clock,
@@ -107,11 +114,16 @@ RunId Core::create_run(run::DagEntry& entry, run::RunHeader header) {
   header.dag = entry.dag->id;
   header.version = entry.version;
   header.created_at = now_;
+  if (const auto before = run_before(entry, header))
+    header.previous = *before;
+  else
+    log_.error("the run before cannot be found", {{"run", header.id.str()}, {"error", before.error().message}});
   RunId id = header.id;
   if (!header.idempotency_key.empty()) keys_[{header.dag, header.idempotency_key}] = id;
   run::RunCreated created{std::move(header), {}};
   for (const dag::Task& task : entry.dag->tasks) created.tasks.push_back({task.id, TaskKey::kUnmapped});
   emit(id, std::move(created));
+  remember_past(snapshot_.runs.at(id));
   return id;
 }
 
@@ -128,9 +140,38 @@ void Core::drop_finished() {
   for (const RunId& id : std::exchange(loaded_, {})) {
     const auto found = snapshot_.runs.find(id);
     if (found == snapshot_.runs.end() || !run::is_terminal(found->second.state.state)) continue;
+    for (const RunId& other : snapshot_.dags.at(found->second.state.header.dag).active)
+      if (run::ActiveRun& later = snapshot_.runs.at(other); later.state.header.previous == id)
+        later.past = past_from(found->second);
     run::erase_run(snapshot_, id);
-    stop_now_.erase(id);
   }
+}
+
+// The latest run of the same schedule with an earlier date, if the DAG asks for the past at all.
+Result<RunId> Core::run_before(const run::DagEntry& entry, const run::RunHeader& header) {
+  if (header.trigger != run::TriggerKind::Schedule || !entry.dag->depends_on_past) return RunId();
+  std::pair<Instant, RunId> latest;
+  for (const RunId& id : entry.active) {
+    const run::RunHeader& other = snapshot_.runs.at(id).state.header;
+    if (other.trigger == header.trigger && other.schedule == header.schedule &&
+        other.logical_date < header.logical_date)
+      latest = std::max(latest, std::pair(other.logical_date, id));
+  }
+  SLIPWAY_TRY_ASSIGN(const auto stored, store_.run_before(header.dag, header.schedule, header.logical_date));
+  if (!stored) return latest.second;
+  SLIPWAY_TRY_ASSIGN(const run::Run run, store_.load_run(*stored));
+  return std::max(latest, std::pair(run.header.logical_date, *stored)).second;
+}
+
+// What the run before left behind, where that run is not in memory.
+void Core::remember_past(run::ActiveRun& run) {
+  const RunId& before = run.state.header.previous;
+  if (before.empty() || snapshot_.runs.count(before) != 0) return;
+  auto loaded = store_.load_run(before);
+  if (!loaded) return log_.warn("the run before is gone", {{"run", before.str()}, {"error", loaded.error().message}});
+  auto dag = load_version(loaded->header.version);
+  if (!dag) return log_.warn("the run before cannot be read", {{"run", before.str()}, {"error", dag.error().message}});
+  run.past = past_from(run::activate(*std::move(loaded), *std::move(dag)));
 }
 
 Result<std::shared_ptr<const dag::Dag>> Core::load_version(const VersionId& id) {

@@ -65,6 +65,8 @@ class Core {
   void save_cursors(const DagId& id);
   void keep_clock();
   void drop_finished();
+  [[nodiscard]] Result<RunId> run_before(const run::DagEntry& entry, const run::RunHeader& header);
+  void remember_past(run::ActiveRun& run);
   [[nodiscard]] Result<std::shared_ptr<const dag::Dag>> load_version(const VersionId& id);
 
   // --- commands.cc
@@ -116,7 +118,7 @@ class Core {
   void apply(const sched::Plan& plan);
   void fire(const sched::NewRun& tick);
   void open_attempt(const RunId& run, const TaskKey& key);
-  void stop(const AttemptId& id, run::FailureClass cause);
+  void stop(const sched::Stop& order);
   void fence(const sched::Fence& fence);
   [[nodiscard]] std::string superseded_by(const run::ActiveRun& run, const dag::Task& task) const;
 
@@ -160,7 +162,6 @@ class Core {
   std::map<VersionId, std::weak_ptr<const dag::Dag>> versions_;  // parsed; alive while somebody uses them
   std::map<ServiceId, store::Service> services_;
   std::set<RunId> quarantined_;  // could not be restored: left as they are
-  std::set<RunId> stop_now_;     // cancelled with `now`: no grace
 
   Instant now_;
   std::optional<Duration> wall_offset_;  // wall minus monotonic time at the last step

@@ -30,8 +30,10 @@ void Core::apply(const sched::Plan& plan) {
   }
   for (const sched::Move& move : plan.moves)
     emit(move.run, run::TaskMoved{move.key, move.to, move.reason, move.failure});
+  for (const sched::Expansion& expansion : plan.expansions)
+    emit(expansion.run, run::TaskExpanded{expansion.task, expansion.items});
   for (const sched::Launch& launch : plan.launches) open_attempt(launch.run, launch.key);
-  for (const sched::Stop& order : plan.stops) stop(order.attempt, order.cause);
+  for (const sched::Stop& order : plan.stops) stop(order);
   for (const sched::Fence& order : plan.fences) fence(order);
   for (const sched::Late& late : plan.late) {
     emit(late.run, run::DeadlinePassed{});
@@ -82,9 +84,10 @@ std::string Core::superseded_by(const run::ActiveRun& run, const dag::Task& task
   return newer ? live->second.revision.str() : std::string();
 }
 
-void Core::stop(const AttemptId& id, FailureClass cause) {
-  emit(id.run, run::AttemptStopping{id, cause});
-  effects_.stops.push_back({id, stop_now_.count(id.run) != 0});
+void Core::stop(const sched::Stop& order) {
+  const AttemptId& id = order.attempt;
+  emit(id.run, run::AttemptStopping{id, order.cause, order.reason});
+  effects_.stops.push_back({id, snapshot_.runs.at(id.run).state.cancel_now});
 }
 
 // Given up on, proof or not; should it still be there, it is asked to end.

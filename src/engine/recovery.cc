@@ -23,6 +23,7 @@ Result<void> Core::recover() {
     log_.error("run is quarantined", {{"run", broken.id.str()}, {"error", broken.error.message}});
   }
   for (run::Run& run : recovered.runs) restore_run(std::move(run), recovered.versions);
+  for (auto& [id, run] : snapshot_.runs) remember_past(run);
   SLIPWAY_TRY_ASSIGN(const auto reader, store_.read());
   store::RunFilter newest;
   newest.limit = 1;

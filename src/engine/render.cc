@@ -41,7 +41,7 @@ class Renderer {
  public:
   Renderer(const RenderInput& input, SecretSource& source) : in_(input), source_(source) {
     collect_templates();
-    scope_.names = sched::names_for(in_.snapshot, in_.run, templates_);
+    scope_.names = sched::names_for(in_.snapshot, in_.run, templates_, &in_.run.state.tasks.at(in_.id.key));
   }
 
   Result<RenderedLaunch> launch() {

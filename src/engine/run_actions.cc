@@ -4,6 +4,7 @@
 
 #include "engine/core.h"
 #include "engine/selection.h"
+#include "slipway/sched/outcome.h"
 
 namespace slipway::engine {
 namespace {
@@ -63,7 +64,12 @@ void Core::reset(const RunId& id, const std::vector<Change>& changes) {
 Result<Reply> Core::run_command(const RetryRun& command) {
   SLIPWAY_TRY_ASSIGN(run::ActiveRun * run, run_to_change(command.run));
   SLIPWAY_TRY(check_keys(*run, command.tasks));
-  std::vector<Change> changes = select_failed(*run, command.tasks);
+  std::vector<Change> changes;
+  if (command.tasks.empty())
+    for (const TaskKey& key : sched::to_retry(*run))
+      changes.push_back({command.run, key, run->state.tasks.at(key).state, Action::Reset});
+  else
+    changes = select_failed(*run, command.tasks);
   if (changes.empty())
     return Error{ErrorCode::Conflict,
                  "run " + command.run.str() + " has nothing that failed" +

@@ -44,16 +44,16 @@ std::optional<Instant> next_tick_due(const Snapshot& snapshot, const DagEntry& e
 
 void note_dag(Snapshot& snapshot, const DagId& id, DagEntry& entry) {
   move_due(snapshot.tick_due, id, entry.due, next_tick_due(snapshot, entry));
-  const bool startable = !entry.queued.empty() && entry.under_way < entry.dag->max_active_runs;
+  const bool has_room = entry.under_way < entry.dag->max_active_runs || entry.dag->depends_on_past;
+  const bool startable = !entry.queued.empty() && has_room;
   startable ? void(snapshot.startable.insert(id)) : void(snapshot.startable.erase(id));
 }
 
 LaneId lane_id(const ActiveRun& run, const dag::Task& task) { return {task.pool, run.state.header.dag}; }
 
-// Of a run that is cancelled only teardowns still start.
 bool may_start(const ActiveRun& run, const dag::Task& task) {
   return run.state.state == RunState::Running ||
-         (run.state.state == RunState::Cancelling && task.role == dag::TaskRole::Teardown);
+         (run.state.state == RunState::Cancelling && outlives_cancel(run.state, task));
 }
 
 // The instance as it waits, if it does: Scheduled in a run under way.

@@ -70,7 +70,8 @@ class Checker {
   Result<void> operator()(const TaskExpanded& event) const {
     const TaskInstance* placeholder = find({event.task, TaskKey::kUnmapped});
     if (placeholder == nullptr) return no_task({event.task, TaskKey::kUnmapped});
-    if (run_.state != RunState::Running) return illegal("a task expands in a run that is not running");
+    if (run_.state != RunState::Running && run_.state != RunState::Cancelling)
+      return illegal("a task expands in a run that is not running");
     if (!event.items.is_array() || event.items.as_array().empty() || event.items.as_array().size() > dag::kInstancesMax)
       return illegal("a task expands to a list that is not empty and not too long");
     SLIPWAY_TRY(check_step(kTaskStates, event.task.str(), placeholder->state, TaskState::Removed));

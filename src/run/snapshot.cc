@@ -200,6 +200,12 @@ ActiveRun activate(Run state, std::shared_ptr<const dag::Dag> dag) {
   return run;
 }
 
+bool outlives_cancel(const Run& run, const dag::Task& task) {
+  if (run.cancel_now) return false;
+  const bool timed_out = run.cancel_cause == FailureClass::Timeout;
+  return task.role == dag::TaskRole::Teardown || (task.role == dag::TaskRole::OnFailure && timed_out);
+}
+
 std::optional<Instant> next_due(const ActiveRun& run) {
   std::optional<Instant> due;
   const auto by = [&](Instant instant) { due = due ? std::min(*due, instant) : instant; };
@@ -208,7 +214,7 @@ std::optional<Instant> next_due(const ActiveRun& run) {
     by(run.state.header.logical_date + run.dag->deadline->after);
   if (!runs && run.state.state != RunState::Cancelling) return due;
   if (!run.attempt_due.empty()) by(run.attempt_due.begin()->first);
-  if (runs && !run.retry_due.empty()) by(run.retry_due.begin()->first);
+  if (!run.retry_due.empty()) by(run.retry_due.begin()->first);
   if (runs && run.dag->timeout != Duration(0)) by(*run.state.started_at + run.dag->timeout);
   return due;
 }

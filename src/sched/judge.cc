@@ -193,6 +193,7 @@ class Judge {
     const bool ended_first =
         seen.exit_code && seen.failure == FailureClass::None && attempt.stop_at && seen.at < *attempt.stop_at;
     stop_cause_ = ended_first ? FailureClass::None : attempt.stop_cause;
+    if (attempt.state == AttemptState::Stopping) stop_reason_ = attempt.reason;
   }
 
   run::AttemptEnded judge() && {
@@ -232,7 +233,8 @@ class Judge {
     event_.to = AttemptState::Cancelled;
     event_.task_to = TaskState::Cancelled;
     event_.failure = FailureClass::External;
-    event_.reason = stop_cause_ == FailureClass::External ? "somebody asked to stop it" : own_words(seen_);
+    const std::string told = stop_reason_.empty() ? "somebody asked to stop it" : stop_reason_;
+    event_.reason = stop_cause_ == FailureClass::External ? told : own_words(seen_);
   }
 
   void failed(FailureClass failure) { failed(failure, reason_of(task_, attempt_, seen_, failure)); }
@@ -242,7 +244,9 @@ class Judge {
     event_.failure = failure;
     event_.reason = std::move(reason);
     event_.task_to = TaskState::Failed;
-    const bool goes_on = run_state_ == run::RunState::Running || run_state_ == run::RunState::Queued;
+    // What may still start in a run that is being cancelled may be tried again, too.
+    const bool cleans_up = run_state_ == run::RunState::Cancelling && task_.role != dag::TaskRole::Body;
+    const bool goes_on = run_state_ == run::RunState::Running || run_state_ == run::RunState::Queued || cleans_up;
     const Retry retry = retry_of(task_, instance_, attempt_, failure, seen_, now_);
     if (!goes_on || !retry.allowed) return;
     event_.task_to = TaskState::UpForRetry;
@@ -259,6 +263,7 @@ class Judge {
   run::RunState run_state_;
   Instant now_;
   FailureClass stop_cause_;
+  std::string stop_reason_;
   run::AttemptEnded event_;
 };
 

@@ -5,6 +5,8 @@
 #include <queue>
 #include <tuple>
 
+#include "sched/parallel.h"
+
 namespace slipway::sched {
 namespace {
 
@@ -24,7 +26,14 @@ constexpr std::array kClasses = {PriorityClass::High, PriorityClass::Normal, Pri
 struct Round {
   const run::Snapshot& snapshot;
   const std::set<RunId>& moved;
-  std::map<DagId, int> launched;
+  ParallelLimits parallel;
+  std::map<DagId, int> launched = {};
+
+  void note(const Waiting& waiting) {
+    const ActiveRun& run = snapshot.runs.at(waiting.run);
+    ++launched[run.dag->id];
+    parallel.launched(run, waiting.key.task);
+  }
 };
 
 enum class Admission : unsigned char { Starts, OtherTask, OtherDag };
@@ -33,6 +42,7 @@ enum class Admission : unsigned char { Starts, OtherTask, OtherDag };
 Admission admit(const Round& round, const Waiting& waiting) {
   if (round.moved.count(waiting.run) != 0) return Admission::OtherTask;
   const ActiveRun& run = round.snapshot.runs.at(waiting.run);
+  if (!round.parallel.admits(run, waiting.key.task)) return Admission::OtherTask;
   const int limit = run.dag->max_active_tasks;
   if (limit == 0) return Admission::Starts;
   const auto launched = round.launched.find(run.dag->id);
@@ -203,9 +213,8 @@ class Launcher {
  private:
   void start(PoolLine& line, const PoolLine::Front& front) {
     const Waiting& waiting = *front.waiting;
-    const DagId& dag = round_.snapshot.runs.at(waiting.run).dag->id;
     plan_.launches.push_back({waiting.run, waiting.key});
-    ++round_.launched[dag];
+    round_.note(waiting);
     free_ -= line.local_slots(waiting);
     const int low_before = line.low_waiting();
     line.take(front, ++starts_);
@@ -226,13 +235,13 @@ class Launcher {
 }  // namespace
 
 void plan_launches(const run::Snapshot& snapshot, const std::set<RunId>& moved, Plan& plan) {
-  Round round{snapshot, moved, {}};
+  Round round{snapshot, moved, ParallelLimits(plan)};
   Launcher(round, plan).launch();
   // What needs no slot starts after what needs one: both may count against a DAG's limit.
   for (auto next = next_admitted(round, snapshot.slotless, snapshot.slotless.begin()); next != snapshot.slotless.end();
        next = next_admitted(round, snapshot.slotless, std::next(next))) {
     plan.launches.push_back({next->run, next->key});
-    ++round.launched[snapshot.runs.at(next->run).dag->id];
+    round.note(*next);
   }
 }
 
@@ -240,7 +249,8 @@ const Waiting* first_in_pool(const run::Snapshot& snapshot, const PoolId& pool) 
   const auto queue = snapshot.queues.find(pool);
   if (queue == snapshot.queues.end()) return nullptr;
   const std::set<RunId> none;
-  const Round round{snapshot, none, {}};
+  const Plan nothing;
+  const Round round{snapshot, none, ParallelLimits(nothing)};
   return PoolLine(round, pool, queue->second).front(snapshot.since_low >= kOthersPerLow).waiting;
 }
 

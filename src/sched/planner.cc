@@ -1,10 +1,14 @@
 #include "slipway/sched/planner.h"
 
+#include <algorithm>
+
+#include "sched/fan_out.h"
 #include "sched/launcher.h"
 #include "sched/run_result.h"
 #include "sched/ticks.h"
 #include "sched/wake.h"
 #include "slipway/dag/expr.h"
+#include "slipway/sched/outcome.h"
 #include "slipway/sched/scope.h"
 #include "slipway/sched/trigger_rule.h"
 
@@ -17,6 +21,7 @@ using run::FailureClass;
 using run::RunState;
 using run::TaskInstance;
 using run::TaskState;
+using run::UpstreamCounts;
 
 constexpr std::size_t kNamedMax = 3;  // upstream tasks named in a reason
 
@@ -25,9 +30,7 @@ std::string culprits(const ActiveRun& run, const dag::Task& task, Verdict verdic
   std::string text;
   std::size_t named = 0;
   for (const TaskId& need : task.needs) {
-    const auto found = run.state.tasks.find({need, TaskKey::kUnmapped});
-    if (found == run.state.tasks.end()) continue;
-    const TaskState state = found->second.state;
+    const TaskState state = outcome_of(run, run.dag->index_of(need));
     const bool bad = state == TaskState::Failed || state == TaskState::UpstreamFailed || state == TaskState::Cancelled;
     if (!run::is_terminal(state) || (verdict == Verdict::UpstreamFailed && !bad)) continue;
     if (named++ == kNamedMax) return text + ", …";
@@ -44,38 +47,46 @@ class RunPlanner {
 
   void plan_running() {
     if (times_out()) return;
-    for (const TaskKey& key : run_.touched) {
-      const TaskInstance& instance = run_.state.tasks.at(key);
-      if (instance.state == TaskState::None) consider(key);
-    }
-    for (const auto& [due, keys] : run_.retry_due) {
-      if (due > now_) {
-        wake_by(plan_.wake_at, due);
-        break;
-      }
-      for (const TaskKey& key : keys) move(key, TaskState::Scheduled, {});
-    }
+    for (const TaskKey& key : run_.touched)
+      if (run_.state.tasks.at(key).state == TaskState::Failed) halt_fan_out(key);
+    for (const TaskKey& key : run_.touched) consider(key);
+    consider_after_past();
+    plan_retries();
     watch_attempts();
+    if (all_but_last_over()) consider_last();
     if (is_over()) plan_.run_moves.push_back(conclude(run_));
   }
 
+  // Nothing starts but what cleans up, and nothing is stopped but what does not.
   void plan_cancelling() {
     const FailureClass cause = run_.state.cancel_cause;
     const char* reason = cause == FailureClass::Timeout ? "the run timed out" : "the run was cancelled";
     for (const TaskKey& key : run_.touched) {
       const TaskState state = run_.state.tasks.at(key).state;
-      if (run::is_legal(state, TaskState::Cancelled) && !has_open_attempt(state))
+      if (run::is_terminal(state)) continue;
+      if (run::outlives_cancel(run_.state, *run_.task(key.task)))
+        clean_up(key);
+      else if (run::is_legal(state, TaskState::Cancelled) && !has_open_attempt(state))
         move(key, TaskState::Cancelled, reason);
     }
+    plan_retries();
     for (const AttemptId& id : run_.open_attempts)
-      if (run_.state.attempts.at(id).stop_cause == FailureClass::None) plan_.stops.push_back({id, cause});
+      if (is_to_stop(id)) plan_.stops.push_back({id, cause});
     watch_attempts();
+    if (all_but_last_over()) consider_last();
     if (is_over()) plan_.run_moves.push_back(conclude(run_));
   }
 
  private:
   static bool has_open_attempt(TaskState state) {
     return state == TaskState::Queued || state == TaskState::Active || state == TaskState::Stopping;
+  }
+  static bool is_last(const dag::Task& task) {
+    return task.role == dag::TaskRole::OnFailure || task.role == dag::TaskRole::OnSuccess;
+  }
+
+  [[nodiscard]] bool is_halted(const TaskId& task) const {
+    return plan_.halted.count({run_.state.header.id, task}) != 0;
   }
 
   // An attempt of an older generation may outlive what its instance was marked as.
@@ -92,19 +103,150 @@ class RunPlanner {
     return true;
   }
 
-  // Rule, then `when`; rendering follows when the attempt is opened.
+  void plan_retries() {
+    for (const auto& [due, keys] : run_.retry_due) {
+      if (due > now_) return wake_by(plan_.wake_at, due);
+      for (const TaskKey& key : keys) {
+        const bool may =
+            run_.state.state == RunState::Running || run::outlives_cancel(run_.state, *run_.task(key.task));
+        if (may && !is_halted(key.task)) move(key, TaskState::Scheduled, {});
+      }
+    }
+  }
+
+  // --- one instance: setups around it, rule, past, `when`, list; rendering follows when the attempt is opened
+
   void consider(const TaskKey& key) {
+    if (run_.state.tasks.at(key).state != TaskState::None || is_halted(key.task)) return;
     const dag::Task& task = *run_.task(key.task);
+    if (is_last(task)) return;
     const auto index = static_cast<std::size_t>(run_.dag->index.at(key.task));
-    const Verdict verdict = evaluate(task.trigger_rule, run_.upstream[index]);
+    if (!setups_allow(key, task)) return;
+    const Verdict verdict = evaluate(task.trigger_rule, run_.upstream[index], setups_of(task, run_.upstream[index]));
     switch (verdict) {
       case Verdict::Wait: return;
       case Verdict::Skip: return move(key, TaskState::Skipped, unmet(task, verdict));
       case Verdict::UpstreamFailed: return move(key, TaskState::UpstreamFailed, unmet(task, verdict));
       case Verdict::Run: break;
     }
-    if (task.when && !passes(key, *task.when)) return;
+    if (const auto past = past_of(snapshot_, run_, task); past && !past_allows(*past)) return;
+    begin(key, task);
+  }
+
+  // An instance that was reset goes on with its element: `when` and the list were asked for its task.
+  void begin(const TaskKey& key, const dag::Task& task) {
+    const bool mapped = key.map_index != TaskKey::kUnmapped;
+    if (!mapped && task.when && !passes(key, *task.when)) return;
+    if (!mapped && task.for_each) return expand(key, *task.for_each);
     move(key, task.kind == dag::TaskKind::Noop ? TaskState::Success : TaskState::Scheduled, {});
+  }
+
+  void expand(const TaskKey& key, const dag::ForEach& fan_out) {
+    auto items = elements_of(snapshot_, run_, fan_out);
+    if (!items) {
+      plan_.moves.push_back(
+          {run_.state.header.id, key, TaskState::Failed, items.error().message, FailureClass::Render});
+    } else if (items->empty()) {
+      move(key, TaskState::Skipped, "`for_each` gives an empty list");
+    } else {
+      plan_.expansions.push_back({run_.state.header.id, key.task, *std::move(items)});
+    }
+  }
+
+  // What the rule of a teardown asks beside the counts; looked at once everything ended.
+  [[nodiscard]] UpstreamCounts setups_of(const dag::Task& task, const UpstreamCounts& upstream) const {
+    UpstreamCounts counts;
+    if (upstream.pending > 0) return counts;
+    for (const TaskId& setup : task.setups) {
+      const UpstreamCounts& own = run_.own[static_cast<std::size_t>(run_.dag->index.at(setup))];
+      counts.success += own.success;
+      counts.failed += own.failed;
+      counts.upstream_failed += own.upstream_failed;
+      counts.skipped += own.skipped;
+    }
+    return counts;
+  }
+
+  // Between a setup and its teardown nothing runs without the setup, be the task's rule what it may.
+  bool setups_allow(const TaskKey& key, const dag::Task& task) {
+    for (const TaskId& setup : task.enclosing_setups) {
+      const UpstreamCounts& own = run_.own[static_cast<std::size_t>(run_.dag->index.at(setup))];
+      const Verdict verdict = evaluate(dag::TriggerRule::AllSuccess, own);
+      if (verdict == Verdict::Run) continue;
+      const bool failed = verdict == Verdict::UpstreamFailed;
+      if (verdict != Verdict::Wait)
+        move(key, failed ? TaskState::UpstreamFailed : TaskState::Skipped,
+             "its setup `" + setup.str() + "` " + (failed ? "failed" : "was skipped"));
+      return false;
+    }
+    return true;
+  }
+
+  // What waits for the run before is asked again when the same task moved there.
+  void consider_after_past() {
+    const auto before = snapshot_.runs.find(run_.state.header.previous);
+    if (run_.state.header.previous.empty() || before == snapshot_.runs.end()) return;
+    std::set<TaskId> moved;
+    for (const TaskKey& key : before->second.touched)
+      if (const dag::Task* task = run_.task(key.task); task != nullptr && task->depends_on_past) moved.insert(key.task);
+    for (const TaskId& task : moved)
+      for (auto it = run_.state.tasks.lower_bound({task, TaskKey::kUnmapped});
+           it != run_.state.tasks.end() && it->first.task == task; ++it)
+        if (run_.touched.count(it->first) == 0) consider(it->first);
+  }
+
+  // --- the end of a run
+
+  [[nodiscard]] bool all_but_last_over() const {
+    return run_.unfinished_last > 0 && run_.unfinished == run_.unfinished_last;
+  }
+
+  // on_failure and on_success, once the result is known; they stand last in the DAG.
+  void consider_last() {
+    const bool fails = conclude(run_).to != RunState::Success;
+    const bool cancelling = run_.state.state == RunState::Cancelling;
+    for (auto task = run_.dag->tasks.rbegin(); task != run_.dag->tasks.rend() && is_last(*task); ++task) {
+      if (cancelling && !run::outlives_cancel(run_.state, *task)) continue;  // it is cancelled with the others
+      const bool wanted = (task->role == dag::TaskRole::OnFailure) == fails;
+      for (auto it = run_.state.tasks.lower_bound({task->id, TaskKey::kUnmapped});
+           it != run_.state.tasks.end() && it->first.task == task->id; ++it) {
+        if (it->second.state != TaskState::None || is_halted(task->id)) continue;
+        wanted ? begin(it->first, *task)
+               : move(it->first, TaskState::Skipped, fails ? "the run fails" : "the run succeeds");
+      }
+    }
+  }
+
+  // --- cancelling
+
+  // A teardown runs if one of its setups began, however that ended: what it made may be there.
+  void clean_up(const TaskKey& key) {
+    const dag::Task& task = *run_.task(key.task);
+    const auto index = static_cast<std::size_t>(run_.dag->index.at(key.task));
+    if (run_.state.tasks.at(key).state != TaskState::None || is_last(task) || run_.upstream[index].pending > 0) return;
+    const bool needed = std::any_of(task.setups.begin(), task.setups.end(),
+                                    [&](const TaskId& setup) { return has_begun(run_.state, setup); });
+    needed ? begin(key, task) : move(key, TaskState::Cancelled, "the run was cancelled before its setups began");
+  }
+
+  // on_failure: stop. Of the others, those that did not start are cancelled, those that run are stopped.
+  void halt_fan_out(const TaskKey& failed) {
+    const dag::Task& task = *run_.task(failed.task);
+    const bool stops = task.for_each && task.for_each->on_failure == dag::InstanceFailure::Stop;
+    if (failed.map_index == TaskKey::kUnmapped || !stops) return;
+    const bool others = run_.own[static_cast<std::size_t>(run_.dag->index.at(failed.task))].pending > 0;
+    if (!others || !plan_.halted.insert({run_.state.header.id, failed.task}).second) return;
+    const std::string reason = "`" + failed.str() + "` failed, and on_failure is stop";
+    for (const auto& [key, instance] : run_.state.mapped(failed.task)) {
+      if (run::is_terminal(instance.state)) continue;
+      if (!has_open_attempt(instance.state)) {
+        move(key, TaskState::Cancelled, reason);
+        continue;
+      }
+      const run::Attempt& attempt = *run_.state.last_attempt(key);
+      if (attempt.stop_cause == FailureClass::None && stopped_.insert(attempt.id).second)
+        plan_.stops.push_back({attempt.id, FailureClass::External, reason});
+    }
   }
 
   [[nodiscard]] std::string unmet(const dag::Task& task, Verdict verdict) const {
@@ -124,12 +266,18 @@ class RunPlanner {
     return false;
   }
 
+  // Of a run that is being cancelled.
+  [[nodiscard]] bool is_to_stop(const AttemptId& id) const {
+    return run_.state.state == RunState::Cancelling && run_.state.attempts.at(id).stop_cause == FailureClass::None &&
+           !run::outlives_cancel(run_.state, *run_.task(id.key.task));
+  }
+
   // Time-outs, and lost attempts to give up. What a cancelled run has yet to stop is stopped first.
   void watch_attempts() {
     for (const auto& [due, id] : run_.attempt_due) {
       if (due > now_) return wake_by(plan_.wake_at, due);
       const run::Attempt& attempt = run_.state.attempts.at(id);
-      if (run_.state.state == RunState::Cancelling && attempt.stop_cause == FailureClass::None) continue;
+      if (stopped_.count(id) != 0 || is_to_stop(id)) continue;
       attempt.ended_at ? fence(attempt) : void(plan_.stops.push_back({id, FailureClass::Timeout}));
     }
   }
@@ -147,6 +295,7 @@ class RunPlanner {
   const ActiveRun& run_;
   Instant now_;
   Plan& plan_;
+  std::set<AttemptId> stopped_;  // in this round
 };
 
 // Runs that wait for earlier ones have a deadline, too.
@@ -156,23 +305,42 @@ void watch_deadline(const ActiveRun& run, Instant now, Plan& plan) {
   due > now ? wake_by(plan.wake_at, due) : void(plan.late.push_back({run.state.header.id}));
 }
 
-// Oldest first, while the DAG has fewer runs under way than it may.
+// Runs whose results a run under way waits for (depends_on_past).
+std::set<RunId> awaited_runs(const run::Snapshot& snapshot, const run::DagEntry& entry) {
+  std::set<RunId> awaited;
+  if (!entry.dag->depends_on_past) return awaited;
+  for (const RunId& id : entry.active)
+    if (const run::Run& run = snapshot.runs.at(id).state; run.state == RunState::Running)
+      awaited.insert(run.header.previous);
+  return awaited;
+}
+
+// Oldest first, while the DAG has fewer runs under way than it may. A run that is awaited starts beyond that, or its
+// retry would wait for a run that waits for it.
 void start_queued(const run::Snapshot& snapshot, const std::set<RunId>& moved, Plan& plan) {
   for (const DagId& id : snapshot.startable) {
     const run::DagEntry& entry = snapshot.dags.at(id);
+    const std::set<RunId> awaited = awaited_runs(snapshot, entry);
     int under_way = entry.under_way;
     for (const RunId& run : entry.queued) {
-      if (under_way >= entry.dag->max_active_runs) break;
-      if (moved.count(run) != 0) continue;
+      const bool has_room = under_way < entry.dag->max_active_runs;
+      if (!has_room && awaited.empty()) break;
+      if (moved.count(run) != 0 || (!has_room && awaited.count(run) == 0)) continue;
       plan.run_moves.push_back({run, RunState::Running, {}});
       ++under_way;
     }
   }
 }
 
-// Runs that changed, and those that time alone moves now.
+// Runs that changed, those that wait for what one of them did, and those that time alone moves now.
 std::set<RunId> to_look_at(const run::Snapshot& snapshot, Instant now, Plan& plan) {
   std::set<RunId> runs = snapshot.touched;
+  for (const RunId& id : snapshot.touched) {
+    const run::DagEntry& entry = snapshot.dags.at(snapshot.runs.at(id).state.header.dag);
+    if (!entry.dag->depends_on_past) continue;
+    for (const RunId& other : entry.active)
+      if (snapshot.runs.at(other).state.header.previous == id) runs.insert(other);
+  }
   for (const auto& [due, id] : snapshot.run_due) {
     if (due > now) {
       wake_by(plan.wake_at, due);

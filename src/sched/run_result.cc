@@ -1,6 +1,9 @@
 #include "sched/run_result.h"
 
 #include <algorithm>
+#include <set>
+
+#include "slipway/sched/outcome.h"
 
 namespace slipway::sched {
 namespace {
@@ -20,6 +23,8 @@ class Conclusion {
  public:
   explicit Conclusion(const run::ActiveRun& run) : run_(run), tolerated_(run.dag->tasks.size(), false) {
     for (const int index : run.dag->order) tolerated_[at(index)] = is_tolerated(index);
+    for (const auto& [key, instance] : run.state.tasks)
+      if (instance.state == TaskState::Failed) failed_.insert(key.task);
   }
 
   [[nodiscard]] std::vector<std::string> failures() const {
@@ -38,39 +43,49 @@ class Conclusion {
   static std::size_t at(int index) { return static_cast<std::size_t>(index); }
   [[nodiscard]] int index_of(const TaskId& id) const { return run_.dag->index.at(id); }
 
-  [[nodiscard]] bool any(int index, bool (*wanted)(TaskState)) const {
-    const TaskId& id = run_.dag->tasks[at(index)].id;
-    for (auto it = run_.state.tasks.lower_bound({id, TaskKey::kUnmapped});
-         it != run_.state.tasks.end() && it->first.task == id; ++it)
-      if (wanted(it->second.state)) return true;
-    return false;
-  }
+  [[nodiscard]] const dag::Task& task(int index) const { return run_.dag->tasks[at(index)]; }
+  [[nodiscard]] const run::UpstreamCounts& own(int index) const { return run_.own[at(index)]; }
+  [[nodiscard]] bool is_bad_task(int index) const { return own(index).failed + own(index).upstream_failed > 0; }
 
   // Strict: what is not tolerated fails the run; an upstream_failed task repeats what its cause says already.
   [[nodiscard]] bool decides(int index, const TaskInstance& instance) const {
-    if (run_.dag->run_result == dag::RunResultRule::Leaves) return run_.dag->downstream_of(index).empty();
+    if (task(index).role != dag::TaskRole::Body || was_halted(index, instance)) return false;
+    if (run_.dag->run_result == dag::RunResultRule::Leaves) return is_leaf(index);
     return !tolerated_[at(index)] && !(instance.state == TaskState::UpstreamFailed && has_bad_upstream(index));
   }
 
+  // Cancelled because another instance failed, which is listed.
+  [[nodiscard]] bool was_halted(int index, const TaskInstance& instance) const {
+    return instance.state == TaskState::Cancelled && instance.key.map_index != TaskKey::kUnmapped &&
+           task(index).for_each && task(index).for_each->on_failure == dag::InstanceFailure::Stop &&
+           failed_.count(instance.key.task) != 0;
+  }
+
+  [[nodiscard]] bool is_leaf(int index) const {
+    const auto& below = run_.dag->downstream_of(index);
+    return std::none_of(below.begin(), below.end(), [&](int next) { return task(next).role == dag::TaskRole::Body; });
+  }
+
+  // One that is listed itself: a teardown is not.
   [[nodiscard]] bool has_bad_upstream(int index) const {
-    const auto& needs = run_.dag->tasks[at(index)].needs;
-    return std::any_of(needs.begin(), needs.end(), [&](const TaskId& need) { return any(index_of(need), is_bad); });
+    const auto& needs = task(index).needs;
+    return std::any_of(needs.begin(), needs.end(), [&](const TaskId& need) {
+      return task(index_of(need)).role == dag::TaskRole::Body && is_bad_task(index_of(need));
+    });
   }
 
   [[nodiscard]] bool is_tolerated(int index) const {
-    const dag::Task& task = run_.dag->tasks[at(index)];
-    if (task.continue_on_error || is_consumed(index)) return true;
-    const bool failed = any(index, [](TaskState s) { return s == TaskState::Failed || s == TaskState::Cancelled; });
-    return !failed && inherits(task);
+    if (task(index).role != dag::TaskRole::Body) return false;
+    if (task(index).continue_on_error || is_consumed(index)) return true;
+    return own(index).failed == 0 && inherits(task(index));
   }
 
   // A direct downstream task was there for this failure, and did its work.
   [[nodiscard]] bool is_consumed(int index) const {
     const auto& below = run_.dag->downstream_of(index);
     return std::any_of(below.begin(), below.end(), [&](int consumer) {
-      const TriggerRule rule = run_.dag->tasks[at(consumer)].trigger_rule;
-      return (rule == TriggerRule::OneFailed || rule == TriggerRule::AllFailed) &&
-             any(consumer, [](TaskState s) { return s == TaskState::Success; });
+      const TriggerRule rule = task(consumer).trigger_rule;
+      return (rule == TriggerRule::OneFailed || rule == TriggerRule::AllFailed) && own(consumer).success > 0;
     });
   }
 
@@ -79,7 +94,7 @@ class Conclusion {
     bool caused = false;
     for (const TaskId& need : task.needs) {
       const int index = index_of(need);
-      if (!any(index, is_bad)) continue;
+      if (!is_bad_task(index)) continue;
       caused = true;
       if (!tolerated_[at(index)]) return false;
     }
@@ -96,9 +111,12 @@ class Conclusion {
 
   const run::ActiveRun& run_;
   std::vector<bool> tolerated_;
+  std::set<TaskId> failed_;  // with an instance that failed, not only was cancelled
 };
 
 }  // namespace
+
+std::vector<std::string> failures_of(const run::ActiveRun& run) { return Conclusion(run).failures(); }
 
 RunMove conclude(const run::ActiveRun& run) {
   using run::RunState;
@@ -114,7 +132,7 @@ RunMove conclude(const run::ActiveRun& run) {
     if (move.to == RunState::Failed) move.failures.push_back(run.state.mark_reason);
     return move;
   }
-  move.failures = Conclusion(run).failures();
+  move.failures = failures_of(run);
   if (!move.failures.empty()) move.to = RunState::Failed;
   return move;
 }

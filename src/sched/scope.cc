@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "sched/run_result.h"
 #include "slipway/dag/expr.h"
+#include "slipway/sched/outcome.h"
 
 namespace slipway::sched {
 namespace {
@@ -51,13 +53,32 @@ Value run_names(const run::ActiveRun& run) {
                        {"ts_nodash", without(ts.substr(0, 19), "-:")}};
 }
 
+void add_result(const run::ActiveRun& run, Value& names) {
+  const RunMove end = conclude(run);
+  Value::Array failures(end.failures.begin(), end.failures.end());
+  names["result"] = run::kRunStates.text(end.to);
+  names["failures"] = std::move(failures);
+}
+
+Value outputs_of(const run::TaskInstance& instance) {
+  return instance.state == run::TaskState::Success ? instance.outputs : Value();
+}
+
 Value task_names(const run::ActiveRun& run, const TaskId& id) {
   const auto found = run.state.tasks.find({id, TaskKey::kUnmapped});
-  if (found == run.state.tasks.end()) return {};
-  const run::TaskInstance& instance = found->second;
-  return Value::Object{{"outputs", instance.state == run::TaskState::Success ? instance.outputs : Value()},
-                       {"state", run::kTaskStates.text(instance.state)},
-                       {"attempts", instance.attempts}};
+  const int index = run.dag->index_of(id);
+  if (found == run.state.tasks.end() || index < 0) return {};
+  Value outputs = outputs_of(found->second);
+  int attempts = found->second.attempts;
+  if (found->second.state == run::TaskState::Removed) outputs = Value::Array{};
+  for (const auto& [key, instance] : run.state.mapped(id)) {
+    if (instance.state == run::TaskState::Removed) continue;
+    outputs.as_array().push_back(outputs_of(instance));
+    attempts += instance.attempts;
+  }
+  return Value::Object{{"outputs", std::move(outputs)},
+                       {"state", run::kTaskStates.text(outcome_of(run, index))},
+                       {"attempts", attempts}};
 }
 
 // Null for a DAG that the folder no longer holds and nobody remembers.
@@ -69,25 +90,32 @@ Value folder_of(const run::Snapshot& snapshot, const run::ActiveRun& run) {
 }  // namespace
 
 Value names_for(const run::Snapshot& snapshot, const run::ActiveRun& run,
-                const std::vector<const dag::Template*>& templates) {
+                const std::vector<const dag::Template*>& templates, const run::TaskInstance* instance) {
   Value::Object vars;
+  Value own_run = run_names(run);
   Value::Object tasks;
   for (const auto& path : names_in(templates)) {
     if (path.size() < 2) {
       if (path[0] == "vars" && snapshot.vars.is_object()) vars = snapshot.vars.as_object();
       continue;
     }
+    if (path[0] == "run" && (path[1] == "result" || path[1] == "failures")) add_result(run, own_run);
     if (path[0] == "tasks") tasks.try_emplace(path[1], task_names(run, TaskId(path[1])));
     const Value* var = path[0] == "vars" ? snapshot.vars.find(path[1]) : nullptr;
     if (var != nullptr) vars.try_emplace(path[1], *var);
   }
-  return Value::Object{
+  Value names = Value::Object{
       {"params", run.state.header.params},
       {"vars", std::move(vars)},
-      {"run", run_names(run)},
+      {"run", std::move(own_run)},
       {"dag",
        Value::Object{{"id", run.dag->id.str()}, {"owner", run.dag->owner}, {"folder", folder_of(snapshot, run)}}},
       {"tasks", std::move(tasks)}};
+  if (instance != nullptr && instance->key.map_index != TaskKey::kUnmapped) {
+    names["item"] = instance->item;
+    names["index"] = instance->key.map_index;
+  }
+  return names;
 }
 
 }  // namespace slipway::sched

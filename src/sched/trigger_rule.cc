@@ -11,7 +11,7 @@ Verdict unmet(const UpstreamCounts& n) {
 
 }  // namespace
 
-Verdict evaluate(dag::TriggerRule rule, const UpstreamCounts& n) {
+Verdict evaluate(dag::TriggerRule rule, const UpstreamCounts& n, const UpstreamCounts& setups) {
   using Rule = dag::TriggerRule;
   if (n.total() == 0) return Verdict::Run;
   const bool bad = n.failed + n.upstream_failed > 0;
@@ -38,9 +38,10 @@ Verdict evaluate(dag::TriggerRule rule, const UpstreamCounts& n) {
       return n.pending == 0 && n.success == 0 ? Verdict::Skip : run_when_done;
     case Rule::NoneSkipped: return n.skipped > 0 ? Verdict::Skip : run_when_done;
     case Rule::AllSkipped: return n.success > 0 || bad ? Verdict::Skip : run_when_done;
-    // The upstream of a teardown are its setups, so both rules ask the same.
-    case Rule::AllDoneMinOneSuccess:
-    case Rule::AllDoneSetupSuccess: return n.pending == 0 && n.success == 0 ? unmet(n) : run_when_done;
+    case Rule::AllDoneSetupSuccess:
+      if (n.pending > 0) return Verdict::Wait;
+      return setups.success > 0 ? Verdict::Run : unmet(setups);
+    case Rule::AllDoneMinOneSuccess: return n.pending == 0 && n.success == 0 ? unmet(n) : run_when_done;
   }
   return Verdict::Wait;
 }

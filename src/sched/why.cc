@@ -2,7 +2,10 @@
 #include <iterator>
 
 #include "sched/launcher.h"
+#include "sched/parallel.h"
+#include "slipway/sched/outcome.h"
 #include "slipway/sched/planner.h"
+#include "slipway/sched/trigger_rule.h"
 
 namespace slipway::sched {
 namespace {
@@ -12,6 +15,7 @@ using run::AttemptState;
 using run::RunState;
 using run::TaskInstance;
 using run::TaskState;
+using run::UpstreamCounts;
 
 constexpr std::size_t kNamedMax = 5;
 
@@ -48,7 +52,7 @@ class Explainer {
  private:
   [[nodiscard]] std::string by_state() const {
     switch (instance_.state) {
-      case TaskState::None: return upstream();
+      case TaskState::None: return undecided();
       case TaskState::Scheduled: return scheduled();
       case TaskState::Waiting: return "waits: " + instance_.reason;
       case TaskState::UpForRetry:
@@ -61,10 +65,18 @@ class Explainer {
       case TaskState::Failed:
       case TaskState::Skipped:
       case TaskState::UpstreamFailed:
-      case TaskState::Removed:
       case TaskState::Cancelled: return ended();
+      case TaskState::Removed: return removed();
     }
     return {};
+  }
+
+  [[nodiscard]] std::string removed() const {
+    const UpstreamCounts& own = run_.own[static_cast<std::size_t>(run_.dag->index_of(instance_.key.task))];
+    if (instance_.key.map_index != TaskKey::kUnmapped || own.total() == 0) return ended();
+    const std::string first = run_.state.mapped(instance_.key.task).begin()->first.str();
+    return instance_.reason + ", of which " + std::to_string(own.pending) +
+           " are not over; ask for one of them: " + first;
   }
 
   [[nodiscard]] std::string queued_run() const {
@@ -78,16 +90,55 @@ class Explainer {
            ", under way is " + earlier.text();
   }
 
-  [[nodiscard]] std::string upstream() const {
+  [[nodiscard]] std::string undecided() const {
     const dag::Task& task = *run_.task(instance_.key.task);
+    if (task.role == dag::TaskRole::OnFailure || task.role == dag::TaskRole::OnSuccess) return last();
+    for (const TaskId& setup : task.enclosing_setups)
+      if (const int index = run_.dag->index_of(setup); run_.own[static_cast<std::size_t>(index)].pending > 0)
+        return "waits for its setup " + pending_of(setup) + ", whatever its rule says";
     List pending;
     for (const TaskId& need : task.needs)
-      for (auto it = run_.state.tasks.lower_bound({need, TaskKey::kUnmapped});
-           it != run_.state.tasks.end() && it->first.task == need; ++it)
-        if (!run::is_terminal(it->second.state))
-          pending.add(quoted(it->first.str()) + " (" + std::string(run::kTaskStates.text(it->second.state)) + ")");
-    if (pending.empty()) return "is decided on at the next step";
-    return "waits for " + pending.text() + "; its rule is " + std::string(dag::kTriggerRules.text(task.trigger_rule));
+      if (run_.own[static_cast<std::size_t>(run_.dag->index_of(need))].pending > 0) pending.add(pending_of(need));
+    const auto index = static_cast<std::size_t>(run_.dag->index_of(task.id));
+    const bool cleans_up = task.role == dag::TaskRole::Teardown;
+    const bool waits =
+        cleans_up ? !pending.empty() : evaluate(task.trigger_rule, run_.upstream[index]) == Verdict::Wait;
+    const std::string what = cleans_up ? "cleans up after " + names_of(task.setups) + ": " : "";
+    if (waits)
+      return what + "waits for " + pending.text() + "; its rule is " +
+             std::string(dag::kTriggerRules.text(task.trigger_rule));
+    if (const auto past = past_of(snapshot_, run_, task); past && !past_allows(*past)) return past_text(*past);
+    return what + "is decided on at the next step";
+  }
+
+  // "`load` (active)", "`load` (3 of 20 instances not over)"
+  [[nodiscard]] std::string pending_of(const TaskId& task) const {
+    const int index = run_.dag->index_of(task);
+    const UpstreamCounts& own = run_.own[static_cast<std::size_t>(index)];
+    const bool mapped = !run_.state.mapped(task).empty() && own.total() > 1;
+    if (mapped)
+      return quoted(task.str()) + " (" + std::to_string(own.pending) + " of " + std::to_string(own.total()) +
+             " instances not over)";
+    return quoted(task.str()) + " (" + std::string(run::kTaskStates.text(outcome_of(run_, index))) + ")";
+  }
+
+  static std::string names_of(const std::vector<TaskId>& tasks) {
+    List names;
+    for (const TaskId& task : tasks) names.add(quoted(task.str()));
+    return names.text();
+  }
+
+  [[nodiscard]] std::string last() const {
+    if (run_.unfinished == run_.unfinished_last) return "is decided on at the next step";
+    return "is decided on when every other task is over; " + std::to_string(run_.unfinished - run_.unfinished_last) +
+           " are not";
+  }
+
+  [[nodiscard]] std::string past_text(const UpstreamCounts& past) const {
+    const std::string before = "run " + run_.state.header.previous.str();
+    const std::string what = "depends_on_past: waits for " + quoted(instance_.key.task.str()) + " of " + before;
+    if (past.pending > 0) return what + ", where it is not over";
+    return what + ", where it did not succeed: retry it there, or mark it as success";
   }
 
   [[nodiscard]] std::string scheduled() const {
@@ -96,6 +147,7 @@ class Explainer {
       const std::string limit = std::to_string(run_.dag->max_active_tasks);
       return "max_active_tasks of the DAG is " + limit + ", all in use";
     }
+    if (const std::string full = used_up(run_, task); !full.empty()) return full;
     if (run::slots_of(task) == 0) return "is launched at the next step";
     const std::string pool = "pool " + quoted(task.pool.str());
     const auto size = run::pool_size(snapshot_, task.pool);

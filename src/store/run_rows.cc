@@ -70,6 +70,10 @@ constexpr std::string_view kAttemptsOfRun = R"(
 constexpr std::string_view kRunByKey = R"(
   SELECT id FROM run WHERE dag = ? AND idempotency_key = ? AND idempotency_key <> '')";
 
+constexpr std::string_view kRunBefore = R"(
+  SELECT id FROM run WHERE dag = ? AND schedule = ? AND logical_date < ? AND trigger_kind = 'schedule'
+  ORDER BY logical_date DESC LIMIT 1)";
+
 constexpr std::string_view kOpenRuns = R"(
   SELECT id FROM run WHERE state IN ('queued', 'running', 'cancelling') ORDER BY id)";
 
@@ -344,6 +348,14 @@ Result<Run> restore_run(Connection& connection, const RunId& id) {
 Result<std::optional<RunId>> find_by_key(Connection& connection, const DagId& dag, const std::string& key) {
   auto query = connection.query(kRunByKey);
   query.bind(dag, key);
+  SLIPWAY_TRY_ASSIGN(const auto ids, ids_of(query));
+  return ids.empty() ? std::nullopt : std::optional<RunId>(ids.front());
+}
+
+Result<std::optional<RunId>> find_before(Connection& connection, const DagId& dag, const std::string& schedule,
+                                         Instant logical_date) {
+  auto query = connection.query(kRunBefore);
+  query.bind(dag, schedule, logical_date);
   SLIPWAY_TRY_ASSIGN(const auto ids, ids_of(query));
   return ids.empty() ? std::nullopt : std::optional<RunId>(ids.front());
 }

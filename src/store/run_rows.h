@@ -32,6 +32,8 @@ namespace slipway::store {
 [[nodiscard]] Result<std::optional<RunId>> find_by_key(Connection& connection, const DagId& dag,
                                                        const std::string& key);
 // Oldest first.
+[[nodiscard]] Result<std::optional<RunId>> find_before(Connection& connection, const DagId& dag,
+                                                       const std::string& schedule, Instant logical_date);
 [[nodiscard]] Result<std::vector<RunId>> open_run_ids(Connection& connection);
 [[nodiscard]] Result<std::vector<RunId>> run_ids_after(Connection& connection, const RunId& after, int limit);
 

@@ -152,6 +152,10 @@ class SqliteStore final : public Store {
     return find_by_key(*writer_, dag, key);
   }
 
+  Result<std::optional<RunId>> run_before(const DagId& dag, const std::string& schedule, Instant date) override {
+    return find_before(*writer_, dag, schedule, date);
+  }
+
   Result<run::Run> load_run(const RunId& id) override { return store::load_run(*writer_, id); }
 
   Result<std::unique_ptr<Reader>> read() const override {

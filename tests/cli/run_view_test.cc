@@ -60,6 +60,34 @@ TEST(DrawRun, KeepsFailuresWhenThereIsNoRoom) {
   EXPECT_EQ(lines.back(), "  50 tasks: 1 failed, 49 success");
 }
 
+Value instance(int index, const std::string& state) {
+  Value value = task("each", state);
+  value["map_index"] = index;
+  return value;
+}
+
+TEST(DrawRun, FoldsManyInstancesIntoALineAndTheirFailures) {
+  Value::Array tasks{task("each", "removed", "expanded to 8 instances")};
+  for (int i = 0; i < 8; ++i) tasks.push_back(instance(i, i == 2 ? "failed" : i < 5 ? "success" : "scheduled"));
+  tasks.push_back(task("next", "none"));
+  const auto lines = draw_run(body(tasks), {}, {.width = 100, .now = kNow});
+  const std::vector<std::string> want = {
+      "▶ demo  01abc  running  10.0s",
+      "  ○ each[8]  scheduled       9.0s    1 failed, 3 scheduled, 4 success",
+      "  ✘ each[2]  failed          2.5s",
+      "  · next     none",
+  };
+  EXPECT_EQ(lines, want);
+}
+
+TEST(DrawRun, ShowsAFewInstancesOneByOne) {
+  const auto lines = draw_run(body({task("each", "removed"), instance(0, "success"), instance(1, "none")}), {},
+                              {.width = 100, .now = kNow});
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_EQ(lines[1], "  ✔ each[0]  success         2.5s");
+  EXPECT_EQ(lines[2], "  · each[1]  none");
+}
+
 TEST(DrawRun, ColoursOnlyWhenAsked) {
   const auto plain = draw_run(body({task("a", "success")}), {}, {.now = kNow});
   const auto coloured = draw_run(body({task("a", "success")}), {}, {.color = true, .now = kNow});

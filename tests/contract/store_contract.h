@@ -194,6 +194,20 @@ TEST_P(StoreContract, KeepsHowARunWasCancelled) {
   EXPECT_EQ(*loaded, story.run);
 }
 
+TEST_P(StoreContract, FindsTheRunBeforeOfASchedule) {
+  Story first("r3", {}, at_second(100)), second("r2", {}, at_second(200)), manual("r4");
+  for (Story* story : {&first, &second, &manual}) commit(*story);
+  const auto before = [&](int second_of_date, const char* schedule = "daily") {
+    const auto found = store_->run_before(DagId("d"), schedule, at_second(second_of_date));
+    EXPECT_TRUE(found);
+    return found && *found ? (*found)->str() : std::string("none");
+  };
+  EXPECT_EQ(before(300), "r2");
+  EXPECT_EQ(before(200), "r3");
+  EXPECT_EQ(before(100), "none");
+  EXPECT_EQ(before(300, "hourly"), "none");
+}
+
 TEST_P(StoreContract, WhatWasNotCommittedIsNot) {
   Story story("r1");
   commit(story);

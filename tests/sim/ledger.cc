@@ -12,6 +12,32 @@ namespace {
 using run::RunState;
 using run::TaskState;
 
+// The states of a task's instances that count: its placeholder's until it expands, then those of the elements.
+std::vector<TaskState> states_of(const run::Run& run, const std::string& task) {
+  std::vector<TaskState> states;
+  for (const auto& [key, instance] : run.tasks)
+    if (key.task.str() == task && instance.state != TaskState::Removed) states.push_back(instance.state);
+  return states;
+}
+
+std::vector<TaskState> states_of(const run::Run& run, const std::vector<std::string>& tasks) {
+  std::vector<TaskState> states;
+  for (const std::string& task : tasks)
+    for (const TaskState state : states_of(run, task)) states.push_back(state);
+  return states;
+}
+
+bool is_last(const SimTask& task) {
+  return task.role == dag::TaskRole::OnFailure || task.role == dag::TaskRole::OnSuccess;
+}
+
+bool has_begun(const run::Run& run, const std::string& task) {
+  for (const auto& [id, attempt] : run.attempts)
+    if (id.key.task.str() == task && attempt.generation == run.tasks.at(id.key).generation) return true;
+  const auto states = states_of(run, task);
+  return std::find(states.begin(), states.end(), TaskState::Success) != states.end();
+}
+
 // The sentences of the trigger rules over the states of the direct upstream tasks, read without counts.
 bool rule_allows(dag::TriggerRule rule, const std::vector<TaskState>& upstream) {
   const auto failed = [](TaskState s) {
@@ -39,10 +65,23 @@ bool rule_allows(dag::TriggerRule rule, const std::vector<TaskState>& upstream) 
       return all([&](TaskState s) { return success(s) || skipped(s); }) && any(success);
     case dag::TriggerRule::NoneSkipped: return all([&](TaskState s) { return ended(s) && !skipped(s); });
     case dag::TriggerRule::AllSkipped: return all(skipped);
-    case dag::TriggerRule::AllDoneMinOneSuccess:
-    case dag::TriggerRule::AllDoneSetupSuccess: return all(ended) && any(success);
+    case dag::TriggerRule::AllDoneMinOneSuccess: return all(ended) && any(success);
+    case dag::TriggerRule::AllDoneSetupSuccess: return all(ended);  // and its setups: see allows()
   }
   return false;
+}
+
+bool allows(const run::Run& run, const SimTask& task) {
+  const auto setups = states_of(run, task.setups);
+  const bool succeeded = std::find(setups.begin(), setups.end(), TaskState::Success) != setups.end();
+  if (task.role == dag::TaskRole::Teardown && !succeeded) return false;
+  return rule_allows(task.rule, states_of(run, task.needs));
+}
+
+// Every setup around the task succeeded.
+bool is_set_up(const run::Run& run, const SimTask& task) {
+  const auto states = states_of(run, task.enclosing);
+  return std::all_of(states.begin(), states.end(), [](TaskState s) { return s == TaskState::Success; });
 }
 
 // Every task where the event names none: an event of the run must not move a task.
@@ -52,11 +91,17 @@ std::vector<TaskKey> affected(const run::Run& run, const run::EventBody& body) {
   if (const auto* started = std::get_if<run::AttemptStarted>(&body)) return {started->id.key};
   if (const auto* stopping = std::get_if<run::AttemptStopping>(&body)) return {stopping->id.key};
   if (const auto* ended = std::get_if<run::AttemptEnded>(&body)) return {ended->id.key};
-  if (const auto* reset = std::get_if<run::TaskReset>(&body)) return {reset->key};
   if (const auto* clearing = std::get_if<run::TaskClearing>(&body)) return {clearing->key};
   if (const auto* marked = std::get_if<run::TaskMarked>(&body)) return {marked->key};
+  std::optional<TaskId> whole;
+  if (const auto* expanded = std::get_if<run::TaskExpanded>(&body)) whole = expanded->task;
+  if (const auto* reset = std::get_if<run::TaskReset>(&body)) {
+    if (reset->key.map_index != TaskKey::kUnmapped) return {reset->key};
+    whole = reset->key.task;
+  }
   std::vector<TaskKey> all;
-  for (const auto& [key, instance] : run.tasks) all.push_back(key);
+  for (const auto& [key, instance] : run.tasks)
+    if (!whole || key.task == *whole) all.push_back(key);
   return all;
 }
 
@@ -122,6 +167,7 @@ void Ledger::check(const run::Event& event) {
               << run::to_value(event.body).dump().substr(0, 300) << "\n";
   if (const auto legal = run::check(run, event); !legal) return accuse("illegal event: " + legal.error().message);
   if (const auto* move = std::get_if<run::TaskMoved>(&event.body)) check_body(run, *move);
+  if (const auto* expanded = std::get_if<run::TaskExpanded>(&event.body)) check_body(run, *expanded);
   if (const auto* opened = std::get_if<run::AttemptOpened>(&event.body)) check_body(run, *opened);
   if (const auto* ended = std::get_if<run::AttemptEnded>(&event.body)) check_body(run, *ended);
   if (const auto* moved = std::get_if<run::RunMoved>(&event.body)) check_body(run, *moved);
@@ -134,6 +180,8 @@ void Ledger::check(const run::Event& event) {
   if (const auto* version = std::get_if<run::RunReversioned>(&event.body); version != nullptr)
     if (versions_.count(version->version) == 0) accuse("a version that nobody wrote: " + version->version.str());
   run::apply(run, event);
+  const bool reset =
+      std::holds_alternative<run::TaskReset>(event.body) || std::holds_alternative<run::TaskExpanded>(event.body);
   for (const TaskKey& key : affected(run, event.body)) {
     const TaskState state = run.tasks.at(key).state;
     TaskState& known = before_[event.run].try_emplace(key, state).first->second;
@@ -149,18 +197,94 @@ void Ledger::check_body(const run::Run& run, const run::TaskMoved& move) {
   const TaskState from = run.tasks.at(move.key).state;
   if (from != TaskState::None || move.to == TaskState::Cancelled) return;
   if (move.reason.rfind("taken over", 0) == 0) return check_taken_over(run, move);
-  const bool allowed = is_allowed(run, *task);
+  if (move.to == TaskState::Scheduled || move.to == TaskState::Success) return check_start(run, move.key, *task);
+  const bool allowed = allows(run, *task) && is_set_up(run, *task);
   const std::string what = run.header.id.str() + "/" + move.key.str();
-  if ((move.to == TaskState::Scheduled || move.to == TaskState::Success) && !allowed)
-    accuse(what + " starts before its rule allows it");
   if (move.to == TaskState::UpstreamFailed && allowed) accuse(what + " fails although its rule allows it");
-  if (move.to == TaskState::Skipped && allowed && !task->has_when) accuse(what + " is skipped without a reason");
+  if (move.to == TaskState::Skipped && allowed && !task->has_when && !task->mapped && !is_last(*task))
+    accuse(what + " is skipped without a reason");
 }
 
-bool Ledger::is_allowed(const run::Run& run, const SimTask& task) {
-  std::vector<TaskState> upstream;
-  for (const std::string& need : task.needs) upstream.push_back(run.tasks.at({TaskId(need), TaskKey::kUnmapped}).state);
-  return rule_allows(task.rule, upstream);
+void Ledger::check_body(const run::Run& run, const run::TaskExpanded& expanded) {
+  const TaskKey key{expanded.task, TaskKey::kUnmapped};
+  const SimTask* task = task_of(run, key);
+  if (task == nullptr || !task->mapped) return accuse("a task without a list expands: " + key.str());
+  check_start(run, key, *task);
+}
+
+void Ledger::check_start(const run::Run& run, const TaskKey& key, const SimTask& task) {
+  const std::string what = run.header.id.str() + "/" + key.str();
+  if (run.state == RunState::Cancelling) return check_clean_up(run, key, task);
+  if (is_last(task)) {
+    for (const auto& [other, instance] : run.tasks)
+      if (const SimTask* known = task_of(run, other);
+          known != nullptr && !is_last(*known) && !run::is_terminal(instance.state))
+        accuse(what + " starts before " + other.str() + " ended");
+    return;
+  }
+  if (!allows(run, task)) accuse(what + " starts before its rule allows it");
+  if (!is_set_up(run, task)) accuse(what + " starts without a setup around it");
+  if (task.depends_on_past && !past_allows(run, task.id)) accuse(what + " does not wait for the run before");
+}
+
+// What may start in a run that is being cancelled.
+void Ledger::check_clean_up(const run::Run& run, const TaskKey& key, const SimTask& task) {
+  const std::string what = run.header.id.str() + "/" + key.str();
+  if (run.cancel_now) return accuse(what + " starts in a run that is cancelled now");
+  if (task.role == dag::TaskRole::OnFailure && run.cancel_cause == run::FailureClass::Timeout) return;
+  if (task.role != dag::TaskRole::Teardown) return accuse(what + " starts in a run that is being cancelled");
+  if (std::none_of(task.setups.begin(), task.setups.end(), [&](const auto& setup) { return has_begun(run, setup); }))
+    accuse(what + " cleans up after nothing");
+  for (const TaskState state : states_of(run, task.needs))
+    if (!run::is_terminal(state)) accuse(what + " cleans up before all ended");
+}
+
+// The latest earlier run of the same schedule, found anew.
+bool Ledger::past_allows(const run::Run& run, const std::string& task) const {
+  if (run.header.trigger != run::TriggerKind::Schedule) return true;
+  const run::Run* before = nullptr;
+  for (const auto& [id, other] : runs_) {
+    const bool same = other.header.dag == run.header.dag && other.header.schedule == run.header.schedule &&
+                      other.header.trigger == run.header.trigger;
+    if (same && id < run.header.id && other.header.logical_date < run.header.logical_date &&
+        (before == nullptr || before->header.logical_date < other.header.logical_date))
+      before = &other;
+  }
+  if (before == nullptr) return true;
+  const auto states = states_of(*before, task);
+  return std::all_of(states.begin(), states.end(),
+                     [](TaskState s) { return s == TaskState::Success || s == TaskState::Skipped; });
+}
+
+bool Ledger::waits_for_past() const {
+  return std::any_of(runs_.begin(), runs_.end(), [&](const auto& entry) {
+    const SimDag* dag = dag_of(entry.first);
+    if (entry.second.state != RunState::Running || dag == nullptr) return false;
+    return std::any_of(dag->tasks.begin(), dag->tasks.end(), [&](const auto& task) {
+      const auto states = states_of(entry.second, task.first);
+      return task.second.depends_on_past && !past_allows(entry.second, task.first) &&
+             std::find(states.begin(), states.end(), TaskState::None) != states.end();
+    });
+  });
+}
+
+// A setup that succeeded, or began in a run that was cancelled, is cleaned up after.
+void Ledger::check_teardowns(const run::Run& run) {
+  const SimDag* dag = dag_of(run.header.id);
+  if (dag == nullptr || run.cancel_now) return;
+  for (const auto& [id, task] : dag->tasks) {
+    if (task.role != dag::TaskRole::Teardown) continue;
+    const auto setups = states_of(run, task.setups);
+    const bool succeeded = std::find(setups.begin(), setups.end(), TaskState::Success) != setups.end();
+    const bool began =
+        std::any_of(task.setups.begin(), task.setups.end(), [&](const auto& setup) { return has_begun(run, setup); });
+    // Decided on before the cancel, it keeps what its rule said.
+    const run::TaskInstance& teardown = run.tasks.at({TaskId(id), TaskKey::kUnmapped});
+    const bool missed = run.state == RunState::Cancelling && began && teardown.state == TaskState::Cancelled &&
+                        teardown.attempts == 0;
+    if (missed || (succeeded && teardown.state == TaskState::UpstreamFailed))
+      accuse(run.header.id.str() + "/" + id + " did not clean up");
+  }
 }
 
 // A resumed run has what its source had, and everything above it too.
@@ -182,7 +306,7 @@ void Ledger::check_body(const run::Run& run, const run::AttemptOpened& opened) {
   // A retry does not ask the rule again: what is above may have been cleared since.
   const run::Attempt* before = run.last_attempt(opened.id.key);
   const SimTask* task = task_of(run, opened.id.key);
-  if (task != nullptr && (before == nullptr || before->generation != instance.generation) && !is_allowed(run, *task))
+  if (task != nullptr && (before == nullptr || before->generation != instance.generation) && !allows(run, *task))
     accuse(opened.id.str() + " is opened although its rule does not allow it any more");
   for (const auto& [id, attempt] : run.attempts)
     if (id.key == opened.id.key && !run::is_terminal(attempt.state))
@@ -195,11 +319,12 @@ void Ledger::check_body(const run::Run& run, const run::AttemptOpened& opened) {
 
 void Ledger::check_body(const run::Run& run, const run::AttemptEnded& ended) {
   if (ended.to == run::AttemptState::Lost || ended.task_to != TaskState::UpForRetry) return;
-  if (run.state == RunState::Cancelling) accuse("a cancelling run retries");
-  if (ended.failure != run::FailureClass::User) return;
   const run::TaskInstance& instance = run.tasks.at(ended.id.key);
   if (run.attempts.at(ended.id).generation != instance.generation) return;
   const SimTask* task = task_of(run, ended.id.key);
+  if (run.state == RunState::Cancelling && task != nullptr && task->role == dag::TaskRole::Body)
+    accuse("a cancelling run retries");
+  if (ended.failure != run::FailureClass::User) return;
   if (task != nullptr && ++retries_[{run.header.id, ended.id.key}][instance.generation] > task->retry_limit)
     accuse("more retries than its budget: " + run.header.id.str() + "/" + ended.id.key.str());
 }
@@ -211,6 +336,31 @@ void Ledger::check_body(const run::Run& run, const run::RunMoved& moved) {
   for (const auto& [id, attempt] : run.attempts)
     if (!run::is_terminal(attempt.state)) accuse("run " + run.header.id.str() + " ended before " + id.str());
   if (moved.to == RunState::Failed && moved.failures.empty()) accuse("a run failed without a reason");
+  check_teardowns(run);
+  // A retry of a run that goes on may change its result after one of them has begun.
+  const bool first_try =
+      std::all_of(run.tasks.begin(), run.tasks.end(), [](const auto& entry) { return entry.second.generation == 1; });
+  for (const auto& [key, instance] : run.tasks) {
+    if (!first_try) break;
+    const SimTask* task = task_of(run, key);
+    if (task == nullptr || instance.state != TaskState::Success) continue;
+    if (task->role == dag::TaskRole::OnFailure && moved.to != RunState::Failed) accuse("on_failure ran for nothing");
+    if (task->role == dag::TaskRole::OnSuccess && moved.to != RunState::Success) accuse("on_success ran for nothing");
+  }
+}
+
+void Ledger::check_parallel(const run::Run& run, const SimDag& dag) {
+  std::map<std::string, int> open;
+  for (const auto& [id, attempt] : run.attempts)
+    if (!run::is_terminal(attempt.state)) ++open[id.key.task.str()];
+  for (const auto& [task, count] : open)
+    if (const int limit = dag.tasks.at(task).max_parallel; limit > 0 && count > limit)
+      accuse("more instances of " + task + " than max_parallel");
+  for (const SimGroup& group : dag.groups) {
+    int count = 0;
+    for (const std::string& task : group.tasks) count += open.count(task) == 0 ? 0 : open.at(task);
+    if (count > group.max_parallel) accuse("more tasks of a group than its max_parallel");
+  }
 }
 
 int Ledger::held_in(const std::string& pool) const {
@@ -227,9 +377,12 @@ int Ledger::held_in(const std::string& pool) const {
 void Ledger::check_limits() {
   int used = 0;
   std::map<DagId, int> runs, tasks;
+  std::set<RunId> awaited;
+  for (const auto& [id, run] : runs_)
+    if (run.state == RunState::Running) awaited.insert(run.header.previous);
   for (const auto& [id, run] : runs_) {
     if (run::is_terminal(run.state)) continue;
-    if (run.state == RunState::Running) ++runs[run.header.dag];
+    if (run.state == RunState::Running && awaited.count(id) == 0) ++runs[run.header.dag];
     for (const auto& [attempt_id, attempt] : run.attempts) {
       if (run::is_terminal(attempt.state)) continue;
       const SimTask* task = task_of(run, attempt_id.key);
@@ -238,6 +391,7 @@ void Ledger::check_limits() {
     }
     const auto version = versions_.find(run.header.version);
     if (version == versions_.end()) continue;
+    check_parallel(run, version->second);
     if (runs[run.header.dag] > version->second.max_active_runs) accuse("more runs than max_active_runs");
     const int limit = version->second.max_active_tasks;
     if (limit > 0 && tasks[run.header.dag] > limit) accuse("more tasks than max_active_tasks");
@@ -262,7 +416,9 @@ void Ledger::compare(const run::Snapshot& snapshot, Instant now) {
 void Ledger::compare_sets(const run::ActiveRun& run) {
   const run::ActiveRun fresh = run::activate(run.state, run.dag);
   if (fresh.upstream != run.upstream || fresh.open_attempts != run.open_attempts || fresh.retry_due != run.retry_due ||
-      fresh.attempt_due != run.attempt_due || fresh.unfinished != run.unfinished)
+      fresh.attempt_due != run.attempt_due || fresh.unfinished != run.unfinished || fresh.own != run.own ||
+      fresh.active != run.active || fresh.group_active != run.group_active || fresh.undecided != run.undecided ||
+      fresh.unfinished_last != run.unfinished_last)
     accuse("the planner's sets are not those of the state: " + run.state.header.id.str());
 }
 

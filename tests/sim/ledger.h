@@ -32,6 +32,8 @@ class Ledger {
   [[nodiscard]] const SimDag* dag_of(const RunId& id) const;
   [[nodiscard]] bool has_intent(const AttemptId& id) const;
   [[nodiscard]] bool is_quiet() const;  // no run is under way
+  // Whether some run under way waits for what a person has to mend in the run before.
+  [[nodiscard]] bool waits_for_past() const;
   [[nodiscard]] std::uint64_t events() const { return events_; }
   // The first sentence that was broken, or empty.
   [[nodiscard]] const std::string& violation() const { return violation_; }
@@ -40,11 +42,16 @@ class Ledger {
  private:
   void check(const run::Event& event);
   void check_body(const run::Run& run, const run::TaskMoved& move);
+  void check_body(const run::Run& run, const run::TaskExpanded& expanded);
   void check_body(const run::Run& run, const run::AttemptOpened& opened);
   void check_body(const run::Run& run, const run::AttemptEnded& ended);
   void check_body(const run::Run& run, const run::RunMoved& moved);
-  [[nodiscard]] static bool is_allowed(const run::Run& run, const SimTask& task);
   void check_taken_over(const run::Run& run, const run::TaskMoved& move);
+  void check_start(const run::Run& run, const TaskKey& key, const SimTask& task);
+  void check_clean_up(const run::Run& run, const TaskKey& key, const SimTask& task);
+  void check_teardowns(const run::Run& run);
+  void check_parallel(const run::Run& run, const SimDag& dag);
+  [[nodiscard]] bool past_allows(const run::Run& run, const std::string& task) const;
   void check_limits();
   void compare_sets(const run::ActiveRun& run);
   [[nodiscard]] int held_in(const std::string& pool) const;

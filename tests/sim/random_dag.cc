@@ -1,5 +1,8 @@
 #include "sim/random_dag.h"
 
+#include <algorithm>
+#include <set>
+
 namespace slipway::sim {
 namespace {
 
@@ -14,7 +17,7 @@ dag::TriggerRule random_rule(Rng& rng) {
 // A condition over what is upstream, a variable that the scenario sets, or the retries so far.
 std::string random_when(Rng& rng, const SimDag& dag, const SimTask& task) {
   for (const std::string& need : task.needs)
-    if (dag.tasks.at(need).has_output && rng.chance(0.7))
+    if (dag.tasks.at(need).has_output && !dag.tasks.at(need).mapped && rng.chance(0.7))
       return "${{ default(tasks." + need + ".outputs.n, 3) > " + std::to_string(rng.below(8)) + " }}";
   if (rng.chance(0.5)) return "${{ default(vars.GATE, 1) == 1 }}";
   return "${{ run.trigger != 'api' }}";
@@ -39,8 +42,21 @@ std::string pool_of(Rng& rng, const SimFrame& frame, SimTask& task) {
   return ", pool: " + task.pool + ", slots: " + std::to_string(task.slots);
 }
 
+std::string fan_out_of(Rng& rng, SimTask& task) {
+  task.mapped = true;
+  task.stops = rng.chance(0.3);
+  std::string text = rng.chance(0.3) ? ", for_each: \"${{ default(vars.LIST, [1, 2]) }}\"" : ", for_each: [";
+  if (text.back() == '[') {
+    for (std::uint64_t i = rng.below(6); i > 0; --i) text += std::to_string(i) + (i > 1 ? ", " : "");
+    text += "]";
+  }
+  if (rng.chance(0.4)) task.max_parallel = 1 + static_cast<int>(rng.below(2));
+  if (task.max_parallel > 0) text += ", max_parallel: " + std::to_string(task.max_parallel);
+  return text + (task.stops ? ", on_failure: stop" : "");
+}
+
 std::string command_of(Rng& rng, const SimDag& dag, SimTask& task) {
-  task.service = rng.chance(0.03);
+  task.service = task.role == dag::TaskRole::Body && rng.chance(0.03);
   std::string text = task.service ? "service: {name: " + dag.id + "-" + task.id + ", run: [serve], port: 8000}"
                                   : std::string("run: 'true'");
   text += ", " + retry_of(rng, task);
@@ -52,11 +68,87 @@ std::string command_of(Rng& rng, const SimDag& dag, SimTask& task) {
     if (task.has_output) text += ", outputs: {n: integer}";
     if (task.has_output && rng.chance(0.3)) text += ", check: {n: {min: 1}}";
   }
+  if (!task.service && task.role == dag::TaskRole::Body && rng.chance(0.15)) text += fan_out_of(rng, task);
   for (const std::string& need : task.needs) {
     if (!dag.tasks.at(need).has_output || rng.chance(0.5)) continue;
-    return text + ", env: {N: \"${{ default(tasks." + need + ".outputs.n, 0) + 1 }}\"}";
+    const std::string outputs = "tasks." + need + ".outputs";
+    const std::string value = dag.tasks.at(need).mapped ? "len(" + outputs + ")" : "default(" + outputs + ".n, 0) + 1";
+    return text + ", env: {N: \"${{ " + value + " }}\"" + (task.mapped ? ", I: \"${{ item }}\"" : "") + "}";
   }
   return text;
+}
+
+// Everything below `from`, by way of tasks that `enter` lets through.
+template <class Enter>
+std::set<std::string> below(const SimDag& dag, const std::string& from, Enter enter) {
+  std::set<std::string> found;
+  for (bool grown = true; grown;) {
+    grown = false;
+    for (const auto& [id, task] : dag.tasks)
+      for (const std::string& need : task.needs)
+        if ((need == from || found.count(need) != 0) && enter(task) && found.insert(id).second) grown = true;
+  }
+  return found;
+}
+
+bool contains(const std::vector<std::string>& list, const std::string& id) {
+  return std::find(list.begin(), list.end(), id) != list.end();
+}
+
+// What the sentences of docs/engine.md say of teardowns, read slowly: first what they wait for, then what they enclose.
+void imply(SimDag& dag) {
+  const auto any = [](const SimTask&) { return true; };
+  const SimDag written = dag;
+  for (auto& [id, task] : dag.tasks) {
+    if (task.role != dag::TaskRole::Teardown) continue;
+    const bool alone = written.tasks.at(id).needs.empty();
+    const auto after = below(written, id, any);
+    for (const std::string& setup : task.setups) {
+      if (!contains(task.needs, setup)) task.needs.push_back(setup);
+      if (!alone) continue;
+      for (const std::string& other : below(written, setup, [&](const SimTask& t) {
+             return t.role != dag::TaskRole::Teardown && after.count(t.id) == 0;
+           }))
+        if (!contains(task.needs, other)) task.needs.push_back(other);
+    }
+  }
+  for (const auto& [id, teardown] : dag.tasks)
+    for (const std::string& setup : teardown.setups)
+      for (const std::string& inside : below(dag, setup, any)) {
+        SimTask& task = dag.tasks.at(inside);
+        const bool before = below(dag, inside, any).count(id) != 0;
+        if (before && task.role == dag::TaskRole::Body && !contains(task.needs, setup) &&
+            !contains(task.enclosing, setup))
+          task.enclosing.push_back(setup);
+      }
+}
+
+std::string last_of(Rng& rng, SimDag& dag, dag::TaskRole role) {
+  if (!rng.chance(0.25)) return {};
+  SimTask task;
+  task.id = dag::kTaskRoles.text(role);
+  task.role = role;
+  std::string text =
+      task.id + ": {" + command_of(rng, dag, task) + ", env: {WHY: \"${{ join(run.failures, ' ') }}\"}}\n";
+  dag.tasks[task.id] = task;
+  return text;
+}
+
+std::string groups_of(Rng& rng, SimDag& dag) {
+  std::string text;
+  for (std::uint64_t n = rng.below(3); n > 0; --n) {
+    SimGroup group;
+    group.max_parallel = 1 + static_cast<int>(rng.below(3));
+    std::string names;
+    for (const auto& [id, task] : dag.tasks)
+      if (task.id.front() == 't' && rng.chance(0.4)) group.tasks.push_back(id);
+    if (group.tasks.empty()) continue;
+    for (const std::string& id : group.tasks) names += (names.empty() ? "" : ", ") + id;
+    text += "  g" + std::to_string(n) + ": {tasks: [" + names +
+            "], max_parallel: " + std::to_string(group.max_parallel) + "}\n";
+    dag.groups.push_back(std::move(group));
+  }
+  return text.empty() ? text : "groups:\n" + text;
 }
 
 }  // namespace
@@ -82,22 +174,37 @@ SimDag random_dag(Rng& rng, const SimFrame& frame) {
     task.id = "t" + std::to_string(i);
     for (std::uint64_t j = i > 8 ? i - 8 : 0; j < i; ++j)
       if (rng.chance(density)) task.needs.push_back("t" + std::to_string(j));
-    if (!task.needs.empty()) task.rule = random_rule(rng);
-    task.noop = rng.chance(0.1);
+    if (const std::string setup = i == 0 ? "" : "t" + std::to_string(rng.below(i));
+        rng.chance(0.1) && !setup.empty() && dag.tasks.at(setup).role == dag::TaskRole::Body) {
+      task.role = dag::TaskRole::Teardown;
+      task.setups = {setup};
+      if (rng.chance(0.6)) task.needs.clear();
+    }
+    const bool teardown = task.role == dag::TaskRole::Teardown;
+    task.rule = teardown ? dag::TriggerRule::AllDoneSetupSuccess : task.rule;
+    if (!task.needs.empty() && !teardown) task.rule = random_rule(rng);
+    task.noop = !teardown && rng.chance(0.1);
     text += "  " + task.id + ": {" + (task.noop ? "noop: true" : command_of(rng, dag, task));
     if (!task.noop && !task.service) text += pool_of(rng, frame, task);
     std::string needs;
     for (const std::string& need : task.needs) needs += (needs.empty() ? "" : ", ") + need;
     if (!needs.empty()) text += ", needs: [" + needs + "]";
-    if (task.rule != dag::TriggerRule::AllSuccess)
+    if (teardown)
+      text += ", teardown_for: " + task.setups.front();
+    else if (task.rule != dag::TriggerRule::AllSuccess)
       text += ", trigger_rule: " + std::string(dag::kTriggerRules.text(task.rule));
     task.has_when = rng.chance(0.15);
     if (task.has_when) text += ", when: \"" + random_when(rng, dag, task) + "\"";
     if (rng.chance(0.1)) text += ", continue_on_error: true";
+    task.depends_on_past = rng.chance(0.05);
+    if (task.depends_on_past) text += ", depends_on_past: true";
     if (rng.chance(0.2)) text += ", priority: " + std::to_string(rng.below(5));
     text += "}\n";
     dag.tasks[task.id] = task;
   }
+  text += groups_of(rng, dag);
+  imply(dag);
+  for (const dag::TaskRole role : {dag::TaskRole::OnFailure, dag::TaskRole::OnSuccess}) text += last_of(rng, dag, role);
   return dag;
 }
 

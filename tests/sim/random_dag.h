@@ -12,7 +12,7 @@ namespace slipway::sim {
 
 struct SimTask {
   std::string id;
-  std::vector<std::string> needs;
+  std::vector<std::string> needs;  // as written, then with what a teardown implies
   dag::TriggerRule rule = dag::TriggerRule::AllSuccess;
   bool noop = false;
   bool service = false;
@@ -23,6 +23,18 @@ struct SimTask {
   int retry_limit = 0;
   std::string pool = "default";
   int slots = 1;  // of the pool; a service holds none
+  dag::TaskRole role = dag::TaskRole::Body;
+  std::vector<std::string> setups;     // of a teardown
+  std::vector<std::string> enclosing;  // setups around it
+  bool mapped = false;                 // has for_each
+  bool stops = false;                  // on_failure: stop
+  int max_parallel = 0;
+  bool depends_on_past = false;
+};
+
+struct SimGroup {
+  std::vector<std::string> tasks;
+  int max_parallel = 1;
 };
 
 struct SimDag {
@@ -32,6 +44,7 @@ struct SimDag {
   int max_active_runs = 1;
   int max_active_tasks = 0;
   bool has_timeout = false;  // of a run
+  std::vector<SimGroup> groups;
 };
 
 // What stays the same when the file is edited, so that it can be checked over all versions.

@@ -43,6 +43,9 @@ class MortalStore final : public store::Store {
     ledger_.compare(recovered);
     return recovered;
   }
+  Result<std::optional<RunId>> run_before(const DagId& dag, const std::string& schedule, Instant date) override {
+    return inner_->run_before(dag, schedule, date);
+  }
   Result<std::optional<RunId>> find_idempotent(const DagId& dag, const std::string& key) override {
     return inner_->find_idempotent(dag, key);
   }
@@ -135,6 +138,10 @@ class Simulation {
     if (scenario_.chance(0.5)) {
       const Value gate(static_cast<int>(scenario_.below(2)));
       add(some_time(), [gate] { return engine::SetVar{"GATE", gate}; });
+    }
+    if (scenario_.chance(0.5)) {
+      const Value list = Value::Array(scenario_.below(5), Value(1));
+      add(some_time(), [list] { return engine::SetVar{"LIST", list}; });
     }
     std::stable_sort(actions_.begin(), actions_.end(), [](const Action& a, const Action& b) { return a.at < b.at; });
     if (scenario_.chance(0.2)) wall_step_at_ = some_time();
@@ -257,7 +264,7 @@ class Simulation {
     } else if (rng.chance(0.05)) {
       script.kind = Script::Kind::Vanishes;
       script.end_proved = !task.has_lost_after || rng.chance(0.5);
-    } else if ((task.has_timeout || dag->has_timeout) && rng.chance(0.1)) {
+    } else if ((task.has_timeout || (dag->has_timeout && task.role == dag::TaskRole::Body)) && rng.chance(0.1)) {
       script.run_time.reset();
     }
     return script;
@@ -350,6 +357,7 @@ class Simulation {
       if (answered_.count(i) == 0) by(actions_[i].at);
     by(wall_step_at_);
     if (!next) {
+      if (ledger_.waits_for_past()) return cancel_all();
       if (!ledger_.is_quiet()) return ledger_.accuse("some run never ends: nothing is due any more");
       over_ = true;
       return;

@@ -39,6 +39,7 @@ inline void link(dag::Dag& dag) {
       SLIPWAY_ASSERT(dag.index.count(need) != 0);
       dag.downstream[static_cast<std::size_t>(dag.index.at(need))].push_back(static_cast<int>(i));
     }
+    dag.depends_on_past = dag.depends_on_past || dag.tasks[i].depends_on_past;
     for (const TaskId& setup : dag.tasks[i].enclosing_setups)
       dag.enclosed[static_cast<std::size_t>(dag.index.at(setup))].push_back(static_cast<int>(i));
     dag.index[dag.tasks[i].id] = static_cast<int>(i);

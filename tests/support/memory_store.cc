@@ -208,6 +208,16 @@ Result<std::optional<RunId>> MemoryStore::find_idempotent(const DagId& dag, cons
   return found == disk_->keys.end() ? std::nullopt : std::optional(found->second);
 }
 
+Result<std::optional<RunId>> MemoryStore::run_before(const DagId& dag, const std::string& schedule,
+                                                     Instant logical_date) {
+  std::optional<std::pair<Instant, RunId>> latest;
+  for (const auto& [id, run] : disk_->runs)
+    if (run.header.dag == dag && run.header.schedule == schedule && run.header.logical_date < logical_date &&
+        run.header.trigger == run::TriggerKind::Schedule)
+      latest = std::max(latest, std::optional(std::pair(run.header.logical_date, id)));
+  return latest ? std::optional(latest->second) : std::nullopt;
+}
+
 Result<run::Run> MemoryStore::load_run(const RunId& id) { return MemoryReader(*disk_).get_run(id); }
 
 Result<std::unique_ptr<store::Reader>> MemoryStore::read() const {

@@ -45,6 +45,8 @@ class MemoryStore final : public store::Store {
   [[nodiscard]] Result<void> commit(const store::Batch& batch) override;
   [[nodiscard]] Result<store::Recovered> recover() override;
   [[nodiscard]] Result<std::optional<RunId>> find_idempotent(const DagId& dag, const std::string& key) override;
+  [[nodiscard]] Result<std::optional<RunId>> run_before(const DagId& dag, const std::string& schedule,
+                                                        Instant logical_date) override;
   [[nodiscard]] Result<run::Run> load_run(const RunId& id) override;
   [[nodiscard]] Result<std::unique_ptr<store::Reader>> read() const override;
   [[nodiscard]] Result<void> condemn(const std::vector<RunId>& runs) override;

@@ -24,12 +24,14 @@ class World {
     return entry;
   }
   // A queued run of a DAG that was added.
-  run::ActiveRun& create(const std::string& dag, const std::string& id, const std::string& schedule = {}) {
+  run::ActiveRun& create(const std::string& dag, const std::string& id, const std::string& schedule = {},
+                         const std::string& previous = {}) {
     run::DagEntry& entry = snapshot.dags.at(DagId(dag));
     run::RunCreated created;
     created.header.id = RunId(id);
     created.header.dag = DagId(dag);
     created.header.schedule = schedule;
+    created.header.previous = RunId(previous);
     created.header.logical_date = created.header.interval_start = created.header.interval_end = now;
     created.header.created_at = now;
     created.header.params = Value::Object{};
@@ -60,11 +62,14 @@ class World {
     for (const auto& move : plan.cursors) snapshot.dags.at(move.dag).cursors[move.schedule] = move.to;
     for (const auto& move : plan.run_moves) emit(move.run, run::RunMoved{move.to, move.failures, move.cause});
     for (const auto& move : plan.moves) emit(move.run, run::TaskMoved{move.key, move.to, move.reason, move.failure});
+    for (const auto& expansion : plan.expansions)
+      emit(expansion.run, run::TaskExpanded{expansion.task, expansion.items});
     for (const auto& launch : plan.launches) {
       const int number = snapshot.runs.at(launch.run).state.tasks.at(launch.key).attempts + 1;
       emit(launch.run, run::AttemptOpened{{launch.run, launch.key, number}, "fake", {}});
     }
-    for (const auto& stop : plan.stops) emit(stop.attempt.run, run::AttemptStopping{stop.attempt, stop.cause});
+    for (const auto& stop : plan.stops)
+      emit(stop.attempt.run, run::AttemptStopping{stop.attempt, stop.cause, stop.reason});
   }
   // The newest attempt of the task runs, then ends as told.
   void start(const std::string& run, const std::string& task, std::optional<Instant> deadline = {}) {

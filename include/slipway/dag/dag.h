@@ -298,6 +298,7 @@ struct Dag {
   Retention retention;  // each bound that is not 0 stands in place of the server's
   std::vector<NotifyRule> notify;
   std::optional<Deadline> deadline;
+  bool depends_on_past = false;  // some task does
   std::vector<PlannedUse> planned;
 
   [[nodiscard]] const Task* find(const TaskId& id) const;  // O(log n)

@@ -19,7 +19,8 @@ namespace slipway::dag {
 [[nodiscard]] bool is_manifest(const SourceText& source);
 
 // What `run.NAME` may name; every one is text, or null where it does not apply. Instants are RFC 3339 in the schedule's
-// zone; `ds` is the logical date's day (2024-11-01), `ts` its instant.
+// zone; `ds` is the logical date's day (2024-11-01), `ts` its instant. on_failure and on_success also know `result`
+// (success or failed) and `failures`, a list of texts.
 inline constexpr std::array<std::string_view, 11> kRunNames{
     "id",           "trigger", "schedule", "logical_date", "scheduled_at", "interval_start",
     "interval_end", "ds",      "ts",       "ds_nodash",    "ts_nodash"};

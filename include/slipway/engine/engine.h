@@ -38,12 +38,14 @@ struct TriggerRun {
   std::optional<Instant> logical_date;
   run::TriggerKind kind = run::TriggerKind::Manual;
 };
+// Nothing new starts but teardowns whose setup began; what runs is asked to stop. `now`, also after a cancel without
+// it: no grace, no teardowns.
 struct CancelRun {
   RunId run;
   bool now = false;
 };
 // Opens the next generation of the failed, upstream_failed and cancelled instances, and of what ended downstream of
-// them. A run that is over queues again; one that is being cancelled is refused.
+// them; which exactly: sched::to_retry. A run that is over queues again; one that is being cancelled is refused.
 struct RetryRun {
   RunId run;
   std::vector<TaskKey> tasks;  // only these, with what is downstream of them; empty = all. Unmapped: every instance
@@ -151,8 +153,8 @@ struct Change {
 struct Reply {
   RunId run;             // the run that was made or acted on; empty where there is none
   bool existed = false;  // an idempotency key named an earlier run
-  bool more = false;     // EraseRun: rows are left
   std::vector<Change> changes = {};
+  bool more = false;  // EraseRun: rows are left
 };
 
 inline constexpr int kPoolSlotsMax = 10'000;

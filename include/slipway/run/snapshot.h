@@ -67,6 +67,9 @@ void fold(ActiveRun& run, const Event& event);
 // Derives everything from `state`, touching every instance. For new runs, recovery and tests: a run that was folded has
 // the same sets.
 [[nodiscard]] ActiveRun activate(Run state, std::shared_ptr<const dag::Dag> dag);
+// Whether the task may start and go on while the run is being cancelled: a teardown, or on_failure of a run that timed
+// out, unless it is cancelled `now`.
+[[nodiscard]] bool outlives_cancel(const Run& run, const dag::Task& task);
 // The next instant at which time alone changes what is to be done about the run.
 [[nodiscard]] std::optional<Instant> next_due(const ActiveRun& run);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,15 @@ struct Launch {
 // The executor must stop an attempt.
 struct Stop {
   AttemptId attempt;
-  run::FailureClass cause;  // Timeout (its own or the run's) or External (run cancelled)
+  run::FailureClass cause;  // Timeout (its own or the run's) or External (run cancelled, fan-out stopped)
+  std::string reason = {};  // where it is not plain from the cause
+};
+
+// A placeholder becomes an instance per element.
+struct Expansion {
+  RunId run;
+  TaskId task;
+  Value::Array items;  // not empty
 };
 
 // A state change without an effect outside.
@@ -70,15 +79,17 @@ struct Plan {
   std::vector<CursorMove> cursors;
   std::vector<RunMove> run_moves;  // starts of queued runs, run time-outs, ends of runs
   std::vector<Move> moves;
+  std::vector<Expansion> expansions;
   std::vector<Launch> launches;  // in launch order; every one fits
   std::vector<Stop> stops;
   std::vector<Fence> fences;
   std::vector<Late> late;
+  std::set<std::pair<RunId, TaskId>> halted;  // fan-outs that a failure stops in this round: none of theirs is launched
   std::optional<Instant> wake_at;  // earliest instant at which decide() could answer differently by time alone
 
   [[nodiscard]] bool empty() const {
-    return runs.empty() && cursors.empty() && run_moves.empty() && moves.empty() && launches.empty() && stops.empty() &&
-           fences.empty() && late.empty();
+    return runs.empty() && cursors.empty() && run_moves.empty() && moves.empty() && expansions.empty() &&
+           launches.empty() && stops.empty() && fences.empty() && late.empty();
   }
 };
 

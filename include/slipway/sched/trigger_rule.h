@@ -10,6 +10,7 @@ using run::UpstreamCounts;
 
 enum class Verdict : unsigned char { Wait, Run, Skip, UpstreamFailed };
 
-[[nodiscard]] Verdict evaluate(dag::TriggerRule rule, const UpstreamCounts& counts);
+// `counts`: everything directly upstream. `setups`: of them the setups of a teardown; for all_done_setup_success only.
+[[nodiscard]] Verdict evaluate(dag::TriggerRule rule, const UpstreamCounts& counts, const UpstreamCounts& setups = {});
 
 }  // namespace slipway::sched

@@ -160,6 +160,9 @@ class Store {
   [[nodiscard]] virtual Result<Recovered> recover() = 0;
   // The run created earlier with this key or tick, if any. Engine thread.
   [[nodiscard]] virtual Result<std::optional<RunId>> find_idempotent(const DagId& dag, const std::string& key) = 0;
+  // The run of the schedule with the latest logical date before that instant. Engine thread.
+  [[nodiscard]] virtual Result<std::optional<RunId>> run_before(const DagId& dag, const std::string& schedule,
+                                                                Instant logical_date) = 0;
   // Any run, terminal ones too, for actions on past runs. Engine thread.
   [[nodiscard]] virtual Result<run::Run> load_run(const RunId& id) = 0;
   // Any thread. The reader may outlive the store.
