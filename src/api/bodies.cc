@@ -27,6 +27,7 @@ std::string kind_word(dag::ScheduleKind kind) {
     case dag::ScheduleKind::Every: return "every";
     case dag::ScheduleKind::Once: return "once";
     case dag::ScheduleKind::Continuous: return "continuous";
+    case dag::ScheduleKind::Datasets: return "datasets";
   }
   return {};
 }
@@ -34,6 +35,11 @@ std::string kind_word(dag::ScheduleKind kind) {
 Value expression_of(const dag::Schedule& schedule) {
   if (schedule.kind == dag::ScheduleKind::Cron) return schedule.cron.text;
   if (schedule.kind == dag::ScheduleKind::Every) return to_text(schedule.every);
+  if (schedule.kind == dag::ScheduleKind::Datasets) {
+    std::string all;
+    for (const std::string& uri : schedule.datasets) all += (all.empty() ? "" : ", ") + uri;
+    return all;
+  }
   return {};
 }
 
@@ -81,6 +87,8 @@ Value run_value(const store::RunSummary& run) {
   value["failures"] = texts(run.failures);
   value["version"] = run.header.version.str();
   value["resumed_from"] = text_or_null(run.header.resumed_from.str());
+  if (run.header.parent)
+    value["parent"] = Value::Object{{"run", run.header.parent->run.str()}, {"task", run.header.parent->key.str()}};
   return value;
 }
 
@@ -101,6 +109,14 @@ Value task_value(const run::TaskInstance& instance) {
   value["marked"] = instance.marked;
   value["outputs"] = instance.outputs;
   value["item"] = instance.item;
+  if (instance.cached) value["cached"] = instance.cached->str();
+  if (instance.waiting) {
+    Value waiting = instance.waiting->what;
+    waiting["since"] = to_rfc3339(instance.waiting->since);
+    waiting["due"] = when(instance.waiting->due);
+    waiting["deadline"] = when(instance.waiting->deadline);
+    value["waiting"] = std::move(waiting);
+  }
   return value;
 }
 

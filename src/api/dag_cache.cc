@@ -11,7 +11,7 @@ std::shared_ptr<const dag::Dag> DagCache::get(store::Reader& reader, const Versi
   }
   const auto stored = reader.get_version(version);
   if (!stored) return nullptr;
-  auto parsed = dag::parse({stored->file, stored->text});
+  auto parsed = dag::parse({stored->file, stored->text}, stored->files);
   auto entry = parsed.value ? std::make_shared<const dag::Dag>(*std::move(parsed.value)) : nullptr;
   const std::lock_guard lock(mutex_);
   if (entries_.size() >= kEntriesMax) entries_.clear();

@@ -42,6 +42,11 @@ namespace slipway::api {
 [[nodiscard]] Result<http::Response> get_logs(const Call& call);
 [[nodiscard]] Result<http::Response> list_attempts(const Call& call);
 [[nodiscard]] Result<http::Response> get_why(const Call& call);
+[[nodiscard]] Result<http::Response> answer_task(const Call& call);
+
+// dataset_handlers.cc
+[[nodiscard]] Result<http::Response> list_datasets(const Call& call);
+[[nodiscard]] Result<http::Response> touch_dataset(const Call& call);
 
 // setting_handlers.cc
 [[nodiscard]] Result<http::Response> list_vars(const Call& call);

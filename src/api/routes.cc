@@ -56,6 +56,13 @@ constexpr std::array kRoutes{
     Route{"GET", "/runs/{run}/tasks/{task}/why", kViewer, "why a task is not running right now", get_why,
           "map_index? dag?"},
 
+    Route{"POST", "/runs/{run}/tasks/{task}/answer", kOperator, "approve or reject a task that waits for a person",
+          answer_task, "map_index? dag?", "approved fields? reason?"},
+
+    Route{"GET", "/datasets", kViewer, "datasets: how often and by whom updated, who produces and consumes them",
+          list_datasets, "uri?"},
+    Route{"POST", "/datasets/touch", kOperator, "say that a dataset was updated", touch_dataset, "", "uri"},
+
     Route{"GET", "/vars", kViewer, "all variables", list_vars},
     Route{"GET", "/vars/{name}", kViewer, "one variable", get_var},
     Route{"PUT", "/vars/{name}", kAuthor, "set a variable", set_var, "", "value"},

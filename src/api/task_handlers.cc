@@ -62,6 +62,7 @@ Result<http::Response> list_attempts(const Call& call) {
         attempt_value(named.run.attempts.at(AttemptId{named.run.header.id, named.key, number})));
   Value body;
   body["attempts"] = std::move(attempts);
+  if (const auto& cached = named.run.tasks.at(named.key).cached) body["cached"] = cached->str();
   return reply(body);
 }
 
@@ -74,6 +75,26 @@ Result<http::Response> get_why(const Call& call) {
     SLIPWAY_TRY_ASSIGN(body["why"], call.backend.control.why(named.run.header.id, named.key));
   }
   return reply(body);
+}
+
+// Who answers is known by the token: its note, else its id; `approve.by` may name the note or the role.
+Result<http::Response> answer_task(const Call& call) {
+  const Value& approved = *call.body.find("approved");
+  if (!approved.is_bool()) return Error{ErrorCode::InvalidArgument, "`approved` is neither true nor false", {}};
+  const Value* fields = call.body.find("fields");
+  if (fields != nullptr && !fields->is_object()) return Error{ErrorCode::InvalidArgument, "`fields` is no object", {}};
+  SLIPWAY_TRY_ASSIGN(const auto named, named_task(call));
+  const std::string& note = call.identity.note;
+  engine::Approve command;
+  command.run = named.run.header.id;
+  command.key = named.key;
+  command.approved = approved.as_bool();
+  command.fields = fields == nullptr ? Value(Value::Object{}) : *fields;
+  command.reason = call.body.get_string("reason");
+  command.by = note.empty() ? call.identity.token_id : note;
+  command.may_be = {command.by, std::string(vault::kRoles.text(call.identity.role))};
+  SLIPWAY_TRY(call.backend.control.call(std::move(command)));
+  return no_content();
 }
 
 }  // namespace slipway::api

@@ -51,7 +51,11 @@ Result<CheckedFile> find_dag(Session& session, const std::string& name) {
   std::error_code ignored;
   if (std::filesystem::exists(name, ignored)) return check_file(name);
   SLIPWAY_TRY_ASSIGN(const Value body, session.call("GET", "/dags/" + http::percent_encode(name) + "/source"));
-  return check_text({body.get_string("file", name), body.get_string("text")});
+  const SourceText source{body.get_string("file", name), body.get_string("text")};
+  // What is shown of a DAG does not depend on the values of its parameters, which the daemon keeps.
+  dag::Companions stand_ins;
+  for (const std::string& file : dag::companion_names(source)) stand_ins.emplace(file, "{}");
+  return check_text(source, stand_ins);
 }
 
 int print_problems(Session& session, const CheckedFile& file) {

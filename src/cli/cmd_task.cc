@@ -117,4 +117,61 @@ Handler setup_task_why(CLI::App& app) {
   };
 }
 
+namespace {
+
+struct AnswerOptions {
+  std::string run, task, reason;
+  std::vector<std::string> fields;
+  bool reject = false;
+};
+
+// "name=value": JSON where it is some, else text. The daemon judges it by the field's type.
+Result<Value> read_fields(const std::vector<std::string>& pairs) {
+  Value fields = Value::Object{};
+  for (const std::string& pair : pairs) {
+    const auto equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0)
+      return Error{ErrorCode::InvalidArgument, "`-p " + pair + "` is no field", "write -p name=value"};
+    const std::string text = pair.substr(equals + 1);
+    const auto json = parse_json(text);
+    fields[pair.substr(0, equals)] = json ? *json : Value(text);
+  }
+  return fields;
+}
+
+int answer(Session& session, const AnswerOptions& options) {
+  const auto fields = read_fields(options.fields);
+  if (!fields) return session.usage(fields.error().message, fields.error().help);
+  if (options.reject && !options.fields.empty())
+    return session.usage("a rejection has no fields", "say why with --reason");
+  if (!options.reject && !options.reason.empty())
+    return session.usage("--reason belongs to a rejection", "add --reject, or leave it out");
+  const auto bracket = options.task.find('[');
+  std::string path = "/runs/" + http::percent_encode(options.run) + "/tasks/" +
+                     http::percent_encode(options.task.substr(0, bracket)) + "/answer";
+  if (bracket != std::string::npos)
+    path += "?map_index=" + options.task.substr(bracket + 1, options.task.size() - bracket - 2);
+  Value body = Value::Object{{"approved", !options.reject}};
+  if (!options.reject) body["fields"] = *fields;
+  if (!options.reason.empty()) body["reason"] = options.reason;
+  const auto reply = session.call("POST", path, body);
+  if (!reply) return session.fail(reply.error());
+  if (!session.globals.quiet)
+    session.err << "task " << options.task << (options.reject ? " rejected" : " approved") << "\n";
+  return kOk;
+}
+
+}  // namespace
+
+Handler setup_task_approve(CLI::App& app) {
+  auto options = std::make_shared<AnswerOptions>();
+  app.add_option("run", options->run, "id, unique prefix of one, or @latest")->required();
+  app.add_option("task", options->task, "id of the task that waits")->required();
+  app.add_option("-p,--param", options->fields, "field of the form as name=value; repeat for more")
+      ->allow_extra_args(false);
+  app.add_flag("--reject", options->reject, "say no: the task fails");
+  app.add_option("--reason", options->reason, "why it is rejected");
+  return [options](Session& session) { return answer(session, *options); };
+}
+
 }  // namespace slipway::cli

@@ -12,6 +12,7 @@
 
 #include "cli/janitor.h"
 #include "cli/post.h"
+#include "cli/prober.h"
 #include "cli/version.h"
 #include "slipway/api/api.h"
 #include "slipway/base/file.h"
@@ -94,7 +95,8 @@ void raise_descriptor_limit() {
 engine::Command folder_command(std::vector<dagdir::File> files) {
   engine::DagFolder folder;
   folder.complete = true;
-  for (auto& file : files) folder.files.push_back({std::move(file.name), std::move(file.text), true});
+  for (auto& file : files)
+    folder.files.push_back({std::move(file.name), std::move(file.text), true, std::move(file.beside)});
   return folder;
 }
 
@@ -114,6 +116,8 @@ struct Daemon::Parts {
   std::unique_ptr<exec::Executor> executor;
   std::unique_ptr<engine::Engine> engine;
   std::unique_ptr<Post> post;
+  std::unique_ptr<http::Transport> transport = http::make_curl_transport();
+  std::unique_ptr<LocalProber> prober;
   std::thread engine_thread;
   std::unique_ptr<Janitor> janitor;
   std::unique_ptr<dagdir::Watcher> watcher;
@@ -136,6 +140,7 @@ struct Daemon::Parts {
     janitor.reset();
     if (engine) engine->request_stop();
     if (engine_thread.joinable()) engine_thread.join();
+    prober.reset();
     post.reset();      // no outcome reaches the engine after this,
     executor.reset();  // and no report
   }
@@ -167,6 +172,9 @@ struct Daemon::Parts {
         options.notify_targets, [this](const std::string& name) { return HomeSecrets(*store, *vault).get(name); },
         clock, log, [this](std::string id) { engine->submit(engine::NoticeDone{std::move(id)}, {}); });
     engine->set_notice_carrier(post.get());
+    prober = std::make_unique<LocalProber>(clock, *transport,
+                                           [this](engine::Seen seen) { engine->on_seen(std::move(seen)); });
+    engine->set_prober(prober.get());
     engine_thread = std::thread([this] {
       const auto ended = engine->run();
       if (ended) return;

@@ -12,9 +12,9 @@
 
 namespace slipway::cli {
 
-CheckedFile check_text(SourceText source) {
+CheckedFile check_text(SourceText source, const dag::Companions& beside) {
   CheckedFile checked{std::move(source), {}, {}};
-  auto parsed = dag::parse(checked.source);
+  auto parsed = dag::parse(checked.source, beside);
   checked.diagnostics = std::move(parsed.diagnostics);
   if (parsed.value) checked.diagnostics.append(dag::check_activation(*parsed.value));
   checked.diagnostics.sort();
@@ -24,7 +24,9 @@ CheckedFile check_text(SourceText source) {
 
 Result<CheckedFile> check_file(const std::string& path) {
   SLIPWAY_TRY_ASSIGN(std::string text, read_whole_file(path, kFileBytesMax));
-  return check_text({path, std::move(text)});
+  const SourceText source{path, std::move(text)};
+  const std::string folder = std::filesystem::path(absolute_path(path)).parent_path().string();
+  return check_text(source, dagdir::read_beside(folder, folder, source));
 }
 
 Result<std::vector<CheckedFile>> check_paths(const std::vector<std::string>& paths) {
@@ -38,7 +40,8 @@ Result<std::vector<CheckedFile>> check_paths(const std::vector<std::string>& pat
     }
     SLIPWAY_TRY_ASSIGN(auto found, dagdir::read_folder(path, Logger()));
     for (auto& file : found)
-      files.push_back(check_text({(std::filesystem::path(path) / file.name).string(), std::move(file.text)}));
+      files.push_back(
+          check_text({(std::filesystem::path(path) / file.name).string(), std::move(file.text)}, file.beside));
   }
   std::map<DagId, std::string> seen;
   for (CheckedFile& file : files) {

@@ -16,7 +16,7 @@ struct CheckedFile {
   Diagnostics diagnostics;      // of parsing and of activation (not-supported-yet), in file order
 };
 
-[[nodiscard]] CheckedFile check_text(SourceText source);
+[[nodiscard]] CheckedFile check_text(SourceText source, const dag::Companions& beside = {});
 [[nodiscard]] Result<CheckedFile> check_file(const std::string& path);
 // Files as given; a folder stands for the *.yaml and *.yml below it that are no manifests. Two files with one id are an
 // error of the second.

@@ -39,6 +39,11 @@ Handler setup_task_logs(CLI::App& app);
 Handler setup_task_get(CLI::App& app);
 Handler setup_task_attempts(CLI::App& app);
 Handler setup_task_why(CLI::App& app);
+Handler setup_task_approve(CLI::App& app);
+
+Handler setup_dataset_list(CLI::App& app);
+Handler setup_dataset_get(CLI::App& app);
+Handler setup_dataset_touch(CLI::App& app);
 
 Handler setup_schedule_list(CLI::App& app);
 Handler setup_schedule_next(CLI::App& app);

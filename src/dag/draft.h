@@ -9,6 +9,7 @@
 
 #include "slipway/base/diagnostics.h"
 #include "slipway/dag/dag.h"
+#include "slipway/dag/parse.h"
 #include "slipway/text/node.h"
 
 namespace slipway::dag {
@@ -23,6 +24,7 @@ struct Draft {
   const SourceText& source;
   const text::Node& root;
   Diagnostics& out;
+  const Companions& beside;
   Dag dag;  // its tasks are in `tasks` until the end
   std::vector<TaskDraft> tasks;
   std::map<std::string, int, std::less<>> index;                // by id; without on_failure and on_success
@@ -39,6 +41,7 @@ struct Draft {
 // The steps, in order.
 void read_top_level(Draft& draft);
 void read_params(Draft& draft);
+void take_params_from(Draft& draft);  // over the defaults of the parameters
 void read_schedules(Draft& draft);
 void read_tasks(Draft& draft);  // merges defaults, fills TaskDraft::task but for `needs`
 void link_tasks(Draft& draft);  // needs, groups, cycles, order; indexes and downstream lists of the Dag

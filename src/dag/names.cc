@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "dag/reader.h"
 #include "slipway/base/diagnostics.h"
@@ -44,16 +45,25 @@ Error unreachable(std::string message, std::string help) {
   return {ErrorCode::Conflict, std::move(message), std::move(help)};
 }
 
-template <std::size_t N>
-Result<NameInfo> one_of(const std::array<std::string_view, N>& names, const std::string& root, const std::string& name,
+Result<NameInfo> one_of(std::span<const std::string_view> names, const std::string& root, const std::string& name,
                         StaticType type) {
   const std::vector<std::string> known(names.begin(), names.end());
   if (std::find(known.begin(), known.end(), name) != known.end()) return of_type(type);
-  return unknown("`" + root + "." + name + "` does not exist", suggestion(name, known, ""));
+  return unknown("`" + root + "." + name + "` does not exist",
+                 suggestion(name, known, "there is nothing of that kind"));
 }
 
 constexpr std::array<std::string_view, 3> kDagNames{"id", "owner", "folder"};
 constexpr std::array<std::string_view, 3> kServiceOutputs{"url", "external_url", "revision"};
+
+constexpr std::array<std::string_view, 2> kSubRunOutputs{"run", "state"};
+constexpr std::array<std::string_view, 2> kDatasetOutputs{"uri", "updated_at"};
+
+std::span<const std::string_view> outputs_of_wait(const Task& task) {
+  if (task.wait && task.wait->kind == WaitKind::Run) return kSubRunOutputs;
+  if (task.wait && task.wait->kind == WaitKind::Dataset) return kDatasetOutputs;
+  return {};
+}
 
 bool is_fanned_out(const TaskDraft& task) { return is_written(task.merged.find("for_each")); }
 
@@ -196,8 +206,10 @@ Result<NameInfo> TaskNames::output(const TaskDraft& task, const std::string& nam
     return one_of(kServiceOutputs, "tasks." + id + ".outputs", name, StaticType::String);
   if (const auto declared = task.task.outputs.find(name); declared != task.task.outputs.end())
     return of_type(static_type(declared->second.type));
-  if (task.task.kind == TaskKind::Approve || task.task.kind == TaskKind::Wait || task.task.kind == TaskKind::Dag)
-    return of_type(StaticType::Any);
+  if (task.task.kind == TaskKind::Approve) return answer(task, name);
+  if (task.task.kind == TaskKind::Dag || task.task.kind == TaskKind::Wait)
+    return one_of(task.task.kind == TaskKind::Dag ? kSubRunOutputs : outputs_of_wait(task.task),
+                  "tasks." + id + ".outputs", name, StaticType::String);
   std::vector<std::string> known;
   for (const auto& [key, decl] : task.task.outputs) known.push_back(key);
   const std::string declare = "declare it in task `" + id + "` (line " + std::to_string(task.task.span.line) +
@@ -205,6 +217,17 @@ Result<NameInfo> TaskNames::output(const TaskDraft& task, const std::string& nam
   const auto word = nearest(name, known);
   return unknown("task `" + id + "` declares no output `" + name + "`",
                  word ? "did you mean `" + *word + "`?" : declare);
+}
+
+// What a person answered: the fields of the form.
+Result<NameInfo> TaskNames::answer(const TaskDraft& task, const std::string& name) const {
+  std::vector<std::string> known;
+  for (const Param& field : task.task.approve ? task.task.approve->fields : std::vector<Param>()) {
+    if (field.name == name) return of_type(static_type(field.type));
+    known.push_back(field.name);
+  }
+  return unknown("task `" + task.task.id.str() + "` asks for no `" + name + "`",
+                 suggestion(name, known, "add it to its form: approve: {fields: {" + name + ": {}}}"));
 }
 
 }  // namespace slipway::dag

@@ -38,6 +38,7 @@ class TaskNames {
   [[nodiscard]] Result<NameInfo> element(const std::string& name, Place place) const;
   [[nodiscard]] Result<NameInfo> of_run(const std::string& name) const;
   [[nodiscard]] const TaskDraft& self() const { return draft_.tasks[static_cast<std::size_t>(task_)]; }
+  [[nodiscard]] Result<NameInfo> answer(const TaskDraft& task, const std::string& name) const;
 
   Draft& draft_;
   Reach& reach_;

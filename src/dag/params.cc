@@ -86,7 +86,7 @@ Result<const Param*> need_param(const Dag& dag, const std::string& name) {
 
 class ParamReader {
  public:
-  explicit ParamReader(Draft& draft) : out_(draft.out) {}
+  explicit ParamReader(Diagnostics& out) : out_(out) {}
 
   Param read(const Entry& entry) {
     const Node& node = entry.value;
@@ -203,10 +203,12 @@ Result<Value> check_param(const Dag& dag, const std::string& name, const Value& 
   return check_param(*param, value);
 }
 
+Param read_param(const Entry& entry, Diagnostics& out) { return ParamReader(out).read(entry); }
+
 void read_params(Draft& draft) {
   const Node* params = draft.root.find("params");
   if (!is_written(params) || params->kind != NodeKind::Map) return;
-  ParamReader reader(draft);
+  ParamReader reader(draft.out);
   for (const Entry& entry : params->entries) {
     draft.param_index.emplace(entry.key, static_cast<int>(draft.dag.params.size()));
     draft.dag.params.push_back(reader.read(entry));

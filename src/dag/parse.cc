@@ -4,7 +4,9 @@
 #include <tuple>
 
 #include "dag/draft.h"
+#include "dag/params.h"
 #include "dag/structure.h"
+#include "slipway/base/sha256.h"
 #include "slipway/text/node.h"
 
 namespace slipway::dag {
@@ -36,7 +38,7 @@ Dag finish(Draft draft) {
 
 }  // namespace
 
-ParseResult<Dag> parse(const SourceText& source) {
+ParseResult<Dag> parse(const SourceText& source, const Companions& beside) {
   ParseResult<Dag> result;
   auto yaml = text::parse_yaml(source);
   result.diagnostics = std::move(yaml.diagnostics);
@@ -48,9 +50,10 @@ ParseResult<Dag> parse(const SourceText& source) {
   }
   Diagnostics found;
   check_structure(*yaml.value, found);
-  Draft draft{source, *yaml.value, found, {}, {}, {}, {}, {}, {}, 0};
+  Draft draft{source, *yaml.value, found, beside, {}, {}, {}, {}, {}, {}, 0};
   read_top_level(draft);
   read_params(draft);
+  take_params_from(draft);
   read_schedules(draft);
   read_tasks(draft);
   link_tasks(draft);
@@ -59,6 +62,23 @@ ParseResult<Dag> parse(const SourceText& source) {
   result.diagnostics = without_repetition(found);
   if (!result.diagnostics.has_errors()) result.value = finish(std::move(draft));
   return result;
+}
+
+std::vector<std::string> companion_names(const SourceText& source) {
+  // Looking for the word first spares most files a second reading.
+  if (source.text.find("params_from") == std::string::npos) return {};
+  const auto yaml = text::parse_yaml(source);
+  if (!yaml.value || yaml.value->kind != text::NodeKind::Map) return {};
+  const text::Node* name = yaml.value->find("params_from");
+  if (name == nullptr || name->kind != text::NodeKind::Text || !is_beside(name->scalar)) return {};
+  return {name->scalar};
+}
+
+VersionId version_of(const SourceText& source, const Companions& beside) {
+  if (beside.empty()) return VersionId(sha256_hex(source.text));
+  std::string all = sha256_hex(source.text);
+  for (const auto& [name, text] : beside) all += "\n" + name + "\n" + sha256_hex(text);
+  return VersionId(sha256_hex(all));
 }
 
 bool is_manifest(const SourceText& source) {

@@ -94,7 +94,8 @@ std::optional<Instant> next_unbounded(const Schedule& schedule, Instant after) {
     case ScheduleKind::Cron: return next_cron(schedule, std::chrono::floor<seconds>(after) + seconds(1));
     case ScheduleKind::Every: return grid_floor(schedule, after) + schedule.every;
     case ScheduleKind::Once:
-    case ScheduleKind::Continuous: return std::nullopt;
+    case ScheduleKind::Continuous:
+    case ScheduleKind::Datasets: return std::nullopt;
   }
   return std::nullopt;
 }
@@ -117,7 +118,8 @@ std::optional<Instant> previous_tick(const Schedule& schedule, Instant before) {
     case ScheduleKind::Cron: return previous_cron(schedule, std::chrono::ceil<seconds>(limit));
     case ScheduleKind::Every: return grid_floor(schedule, limit - Duration(1));
     case ScheduleKind::Once:
-    case ScheduleKind::Continuous: return std::nullopt;
+    case ScheduleKind::Continuous:
+    case ScheduleKind::Datasets: return std::nullopt;
   }
   return std::nullopt;
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "dag/draft.h"
+#include "dag/kinds.h"
 #include "dag/params.h"
 #include "dag/reader.h"
 #include "slipway/base/rng.h"
@@ -64,7 +65,21 @@ class ScheduleReader {
       return false;
     }
     if (is_written(every)) return read_every(*every, schedule);
-    return !is_written(datasets) && read_cron(*cron, schedule);
+    return is_written(datasets) ? read_datasets(*datasets, schedule) : read_cron(*cron, schedule);
+  }
+
+  bool read_datasets(const Node& node, Schedule& schedule) {
+    schedule.kind = ScheduleKind::Datasets;
+    for (const Node* uri : read_many(&node)) {
+      check_dataset(*uri, draft_.out);
+      schedule.datasets.push_back(uri->scalar);
+    }
+    auto& all = schedule.datasets;
+    std::sort(all.begin(), all.end());
+    all.erase(std::unique(all.begin(), all.end()), all.end());
+    if (all.empty())
+      draft_.out.error("bad-schedule", node.span, "this entry names no dataset", "write datasets: [s3://bucket/path]");
+    return !all.empty();
   }
 
   bool read_every(const Node& node, Schedule& schedule) {
@@ -172,6 +187,7 @@ class ScheduleReader {
   static std::string default_name(const Schedule& schedule) {
     std::string key = std::to_string(static_cast<int>(schedule.kind)) + "|" + schedule.zone.name() + "|";
     key += schedule.kind == ScheduleKind::Cron ? schedule.cron.text : to_text(schedule.every);
+    for (const std::string& uri : schedule.datasets) key += "|" + uri;
     constexpr std::string_view kDigits = "0123456789abcdef";
     std::string name = "s";
     for (std::uint64_t hash = stable_hash(key), i = 0; i < 10; ++i, hash >>= 4U) name += kDigits[hash & 15U];

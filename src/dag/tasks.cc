@@ -2,6 +2,7 @@
 
 #include "dag/draft.h"
 #include "dag/field_table.h"
+#include "dag/kinds.h"
 #include "dag/merge.h"
 #include "dag/place.h"
 #include "dag/reader.h"
@@ -133,6 +134,9 @@ class TaskReader {
     task.workdir = read_template(node.find("workdir"));
     if (task.kind == TaskKind::Run) task.run = read_command(node.find("run"));
     if (task.kind == TaskKind::Service) read_service(node.find("service"), task);
+    if (task.kind == TaskKind::Wait) read_wait(node.find("wait"), task, out_);
+    if (task.kind == TaskKind::Approve) read_approve(node.find("approve"), task, out_);
+    if (task.kind == TaskKind::Dag) read_sub_dag(node.find("dag"), task, out_);
     read_retry(node.find("retry"), task.retry);
     if (read_bool(node.find("idempotent")).value_or(false) && !task.retry.lost_after)
       task.retry.lost_after = kIdempotentLostAfter;
@@ -149,6 +153,8 @@ class TaskReader {
     read_place(node, task, out_);
     read_outputs(node, task);
     check_image(node.find("image"));
+    task.image = read_template(node.find("image"));
+    read_data(node, task, out_);
   }
 
   [[nodiscard]] PoolId pool_of(const Node& node) const {
@@ -338,6 +344,7 @@ class TaskReader {
     if (const Node* equals = entry.value.find("equals")) check.equals = text::to_value(*equals);
     check.warn_only = read_text(entry.value.find("severity")) == "warn";
     const auto output = task.outputs.find(entry.key);
+    read_shares(entry, output == task.outputs.end() ? ValueType::Any : output->second.type, check, out_);
     if (output == task.outputs.end()) {
       undeclared_check(entry, task);
     } else if ((check.min || check.max) && !is_number(output->second.type)) {

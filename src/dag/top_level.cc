@@ -68,6 +68,8 @@ void read_top_level(Draft& draft) {
   }
   read_notify(draft);
   read_deadline(draft);
+  if (const text::Node* vars = root.find("vars"); is_written(vars) && vars->kind == text::NodeKind::Map)
+    for (const text::Entry& entry : vars->entries) dag.vars.emplace(entry.key, text::to_value(entry.value));
 }
 
 }  // namespace slipway::dag

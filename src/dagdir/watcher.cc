@@ -47,6 +47,22 @@ bool stays_inside(const fs::path& path, const fs::path& root) {
 
 }  // namespace
 
+dag::Companions read_beside(const std::string& folder, const std::string& root, const SourceText& source) {
+  dag::Companions found;
+  std::error_code error;
+  const fs::path top = fs::canonical(root, error);
+  for (const std::string& name : dag::companion_names(source)) {
+    const fs::path path = fs::path(folder) / name;
+    if (!fs::is_regular_file(path, error) || !stays_inside(path, top) || fs::file_size(path, error) > kBytesMax)
+      continue;
+    std::ifstream in(path, std::ios::binary);
+    std::ostringstream bytes;
+    bytes << in.rdbuf();
+    if (in) found.emplace(name, std::move(bytes).str());
+  }
+  return found;
+}
+
 Result<std::vector<File>> read_folder(const std::string& folder, const Logger& log) {
   std::error_code error;
   const fs::path root = fs::canonical(folder, error);
@@ -70,7 +86,9 @@ Result<std::vector<File>> read_folder(const std::string& folder, const Logger& l
     bytes << in.rdbuf();
     if (!in) continue;  // deleted meanwhile; the next event tells
     SourceText source{name, std::move(bytes).str()};
-    if (!dag::is_manifest(source)) files.push_back({name, std::move(source.text)});
+    if (dag::is_manifest(source)) continue;
+    auto beside = read_beside(path.parent_path().string(), root.string(), source);
+    files.push_back({name, std::move(source.text), std::move(beside)});
   }
   if (error) return errno_error("reading DAG folder " + folder, error.value());
   std::sort(files.begin(), files.end(), [](const File& a, const File& b) { return a.name < b.name; });

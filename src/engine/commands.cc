@@ -62,13 +62,21 @@ Result<Reply> Core::run_command(const CancelRun& command) {
     return Error{ErrorCode::Conflict, "run " + command.run.str() + " is over", {}};
   }
   if (command.now)
-    for (const AttemptId& id : found->second.open_attempts)
-      if (found->second.state.attempts.at(id).stop_cause != run::FailureClass::None)
-        effects_.stops.push_back({id, true});
-  const bool hurries = command.now && !found->second.state.cancel_now;
-  if (found->second.state.state != RunState::Cancelling || hurries)
-    emit(command.run, run::RunMoved{RunState::Cancelling, {}, run::FailureClass::External, command.now});
+    stop_now(command.run);
+  else if (found->second.state.state != RunState::Cancelling)
+    emit(command.run, run::RunMoved{RunState::Cancelling, {}, run::FailureClass::External});
   return Reply{command.run, false};
+}
+
+// Attempts that were asked to end already are asked again; the runs that its tasks wait for follow.
+void Core::stop_now(const RunId& id) {
+  const auto run = snapshot_.runs.find(id);
+  if (run == snapshot_.runs.end() || run::is_terminal(run->second.state.state) || run->second.state.cancel_now) return;
+  for (const AttemptId& attempt : run->second.open_attempts)
+    if (run->second.state.attempts.at(attempt).stop_cause != run::FailureClass::None)
+      effects_.stops.push_back({attempt, true});
+  emit(id, run::RunMoved{RunState::Cancelling, {}, run::FailureClass::External, true});
+  for (const RunId& sub_run : sub_runs(id)) stop_now(sub_run);
 }
 
 // The run in memory, brought back from the store if it is over.
@@ -101,6 +109,9 @@ Result<Reply> Core::run_command(const PauseDag& command) {
       if (const auto cursor = entry->second.cursors.find(schedule.name);
           schedule.missed == dag::Missed::None && cursor != entry->second.cursors.end())
         cursor->second = std::max(cursor->second, now_);
+    for (const dag::Schedule& schedule : entry->second.dag->schedules)
+      if (schedule.kind == dag::ScheduleKind::Datasets && schedule.missed == dag::Missed::None)
+        run::count_from_now(snapshot_, entry->second, schedule, true);
     save_cursors(command.dag);
   }
   entry->second.paused = command.paused;

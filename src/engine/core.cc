@@ -18,6 +18,11 @@ std::map<TaskId, run::UpstreamCounts> past_from(const run::ActiveRun& run) {
   return past;
 }
 
+std::optional<run::WaitState> waiting_of(const run::ActiveRun& run, const TaskKey& key) {
+  const auto instance = run.state.tasks.find(key);
+  return instance == run.state.tasks.end() ? std::nullopt : instance->second.waiting;
+}
+
 }  // namespace
 
 Core::Core(Options options, store::Store& store, exec::Executor& executor, SecretSource& secrets, const Clock& clock,
@@ -45,8 +50,9 @@ void Core::handle(const Command& command, Completion done) {
 }
 
 void Core::settle() {
-  int rounds = 0;
-  for (sched::Plan plan = sched::decide(snapshot_, now_);; plan = sched::decide(snapshot_, now_)) {
+  for (int rounds = 0;;) {
+    follow_up();
+    const sched::Plan plan = sched::decide(snapshot_, now_);
     run::clear_touched(snapshot_);
     wake_at_ = plan.wake_at;
     if (plan.empty()) return;
@@ -89,6 +95,9 @@ void Core::act() {
   for (const AttemptId& id : effects.forgets) executor_.forget(id);
   if (carrier_ != nullptr)
     for (run::Notice& notice : batch.notices) carrier_->deliver(std::move(notice));
+  if (prober_ == nullptr) return;
+  for (const auto& [run, key] : effects.overlooks) prober_->forget(run, key);
+  for (const Look& look : effects.looks) prober_->watch(look);
 }
 
 void Core::refuse(const Error& error) {
@@ -97,16 +106,24 @@ void Core::refuse(const Error& error) {
 }
 
 std::string Core::why(const RunId& run, const TaskKey& key) const {
-  return sched::why(snapshot_, run, key, clock_.now());
+  const std::string why = sched::why(snapshot_, run, key, clock_.now());
+  const auto seen = last_seen_.find({run, key});
+  return seen == last_seen_.end() ? why : why + "; at the last look: " + seen->second;
 }
 
 // The event is part of the state at once and of the batch that is committed at the end of the step.
 void Core::emit(const RunId& id, run::EventBody body) {
   const auto run = snapshot_.runs.find(id);
   const std::uint64_t last_seq = run == snapshot_.runs.end() ? 0 : run->second.state.last_seq;
+  const std::optional<TaskKey> key = run::key_of(body);
+  const auto before = key ? waiting_of(run->second, *key) : std::nullopt;
+  const auto* moved = std::get_if<run::RunMoved>(&body);
+  const std::optional<RunState> to = moved == nullptr ? std::nullopt : std::optional(moved->to);
   batch_.events.push_back({id, last_seq + 1, now_, std::move(body)});
   run::fold(snapshot_, batch_.events.back());
   changed_.insert(id);
+  if (key) note_wait(id, *key, before);
+  if (to) note_run(id, *to);
 }
 
 RunId Core::create_run(run::DagEntry& entry, run::RunHeader header) {
@@ -131,6 +148,7 @@ void Core::save(store::DagRow& row) { changed_rows_.insert(row.id); }
 
 void Core::save_cursors(const DagId& id) {
   rows_.at(id).cursors = snapshot_.dags.at(id).cursors;
+  rows_.at(id).seen = snapshot_.dags.at(id).seen;
   changed_rows_.insert(id);
 }
 
@@ -178,7 +196,7 @@ Result<std::shared_ptr<const dag::Dag>> Core::load_version(const VersionId& id) 
   if (auto known = versions_[id].lock()) return known;
   SLIPWAY_TRY_ASSIGN(const auto reader, store_.read());
   SLIPWAY_TRY_ASSIGN(const store::DagVersion version, reader->get_version(id));
-  auto parsed = dag::parse({version.file, version.text});
+  auto parsed = dag::parse({version.file, version.text}, version.files);
   if (!parsed.value)
     return Error{
         ErrorCode::Unsupported, "version " + id.str() + " of " + version.file + " cannot be read any more", {}};

@@ -14,6 +14,8 @@
 
 namespace slipway::engine {
 
+struct RenderInput;
+
 class Core {
  public:
   Core(Options options, store::Store& store, exec::Executor& executor, SecretSource& secrets, const Clock& clock,
@@ -25,6 +27,7 @@ class Core {
   void begin();  // reads the clock, once a step
   void handle(const Command& command, Completion done);
   void handle(const exec::Report& report);
+  void handle(const Seen& seen);
   void settle();
   // An error: nothing was acknowledged. Unavailable: the same commit may be tried again; nothing else may happen until
   // it succeeds. Otherwise nothing may be done any more.
@@ -39,8 +42,10 @@ class Core {
   [[nodiscard]] std::vector<PoolUse> pools() const;
   void set_observer(Observer* observer) { observer_ = observer; }
   void set_notice_carrier(NoticeCarrier* carrier) { carrier_ = carrier; }
+  void set_prober(Prober* prober) { prober_ = prober; }
 
  private:
+  using InstanceId = std::pair<RunId, TaskKey>;
   struct Stop {
     AttemptId id;
     bool now;
@@ -50,6 +55,8 @@ class Core {
     std::vector<exec::LaunchSpec> launches;
     std::vector<Stop> stops;
     std::vector<AttemptId> forgets;
+    std::vector<Look> looks;
+    std::vector<InstanceId> overlooks;
   };
 
   // What a clear does to one run.
@@ -82,6 +89,8 @@ class Core {
   [[nodiscard]] Result<Reply> run_command(const CondemnRuns& command);
   [[nodiscard]] Result<Reply> run_command(const EraseRun& command);
   [[nodiscard]] Result<Reply> run_command(const SetPool& command);  // pools.cc
+  [[nodiscard]] Result<Reply> run_command(const Approve& command);
+  [[nodiscard]] Result<Reply> run_command(const TouchDataset& command);
   [[nodiscard]] Result<run::ActiveRun*> active_or_loaded(const RunId& id);
   [[nodiscard]] Result<std::optional<RunId>> run_of_key(const DagId& dag, const std::string& key);
 
@@ -128,6 +137,26 @@ class Core {
   void tell_of_deadline(const run::ActiveRun& run);
   void tell(dag::NoticeKind kind, const run::ActiveRun& run, const std::string& happening, const Value& data,
             const std::string& besides = {});
+  // --- data.cc
+  [[nodiscard]] bool take_cached(const RenderInput& input, Value& shown);
+  [[nodiscard]] run::AttemptEnded judge_end(const RenderInput& input, const run::Attempt& attempt,
+                                            sched::Observation seen);
+  void apply_success(const run::Attempt& attempt, const run::AttemptEnded& ended);
+  void set_vars(const Value& vars);
+
+  // --- waits.cc
+  void begin_wait(const RunId& run, const TaskKey& key);
+  void check_wait(const RunId& run, const TaskKey& key);
+  void note_wait(const RunId& run, const TaskKey& key, const std::optional<run::WaitState>& before);
+  void note_run(const RunId& run, run::RunState state);
+  void follow_up();
+  void end_waits_for_run(const RunId& run);
+  void end_wait(const RunId& run, const TaskKey& key, const run::Run& ended);
+  void cancel_sub_run(const RunId& run);
+  void update_dataset(const std::string& uri, const std::string& by);
+  [[nodiscard]] Result<RunId> start_sub_run(const run::ActiveRun& run, const TaskKey& key, const Value& params);
+  void stop_now(const RunId& run);
+  [[nodiscard]] std::vector<RunId> sub_runs(const RunId& run) const;
 
   // --- reports.cc
   void on(const exec::Launched& report);
@@ -145,6 +174,7 @@ class Core {
   void restore_dag(const store::DagRow& row, const std::map<VersionId, store::DagVersion>& versions);
   void restore_run(run::Run run, const std::map<VersionId, store::DagVersion>& versions);
   void settle_open_attempts();
+  void resume_waits();
 
   const Options options_;
   store::Store& store_;
@@ -154,6 +184,7 @@ class Core {
   const Logger log_;
   Observer* observer_ = nullptr;
   NoticeCarrier* carrier_ = nullptr;
+  Prober* prober_ = nullptr;
 
   run::Snapshot snapshot_;
   Rng& rng_;
@@ -161,7 +192,9 @@ class Core {
   std::map<DagId, store::DagRow> rows_;
   std::map<VersionId, std::weak_ptr<const dag::Dag>> versions_;  // parsed; alive while somebody uses them
   std::map<ServiceId, store::Service> services_;
-  std::set<RunId> quarantined_;  // could not be restored: left as they are
+  std::set<RunId> quarantined_;                          // could not be restored: left as they are
+  std::map<std::string, std::set<InstanceId>> waiters_;  // by "run:ID" or "dataset:URI"
+  std::map<InstanceId, std::string> last_seen_;          // what a prober saw last, for people
 
   Instant now_;
   std::optional<Duration> wall_offset_;  // wall minus monotonic time at the last step
@@ -173,6 +206,9 @@ class Core {
   std::set<RunId> changed_;                              // runs with events in batch_
   std::set<DagId> changed_rows_;                         // rows to be written
   std::map<std::pair<DagId, std::string>, RunId> keys_;  // idempotency keys of this step
+  // What the events of this step entail for other runs; empty after follow_up().
+  std::vector<RunId> ended_runs_, lost_sub_runs_;
+  std::set<std::string> updated_;  // datasets
   Effects effects_;
 };
 

@@ -4,7 +4,6 @@
 #include <filesystem>
 
 #include "engine/core.h"
-#include "slipway/base/sha256.h"
 #include "slipway/dag/parse.h"
 
 namespace slipway::engine {
@@ -63,12 +62,12 @@ std::string Core::folder_of(const std::string& file) const {
 }
 
 void Core::take_file(const DagFile& file) {
-  const VersionId version(sha256_hex(file.text));
+  const SourceText source{file.file, file.text};
+  const VersionId version = dag::version_of(source, file.beside);
   for (const auto& [id, row] : rows_)
     if (row.file == file.file && row.version == version && row.present && row.error.empty()) return;
-  const SourceText source{file.file, file.text};
   if (dag::is_manifest(source)) return file_gone(file.file);
-  auto parsed = dag::parse(source);
+  auto parsed = dag::parse(source, file.beside);
   if (!parsed.value) return take_broken(file, render_errors(parsed.diagnostics, source));
   const Diagnostics refused = dag::check_activation(*parsed.value);
   if (refused.has_errors()) return take_broken(file, render_errors(refused, source));
@@ -100,7 +99,7 @@ void Core::take_dag(const DagFile& file, const VersionId& version, dag::Dag dag)
   row.error.clear();
   row.file = file.file;
   if (is_new) row.paused = dag.paused_on_create;
-  batch_.versions.push_back({version, dag.id, file.file, file.text, now_});
+  batch_.versions.push_back({version, dag.id, file.file, file.text, now_, file.beside});
   auto shared = std::make_shared<const dag::Dag>(std::move(dag));
   versions_[version] = shared;
   warn_of_pools(*shared);
@@ -112,7 +111,9 @@ void Core::take_dag(const DagFile& file, const VersionId& version, dag::Dag dag)
 void Core::activate_version(store::DagRow& row, std::shared_ptr<const dag::Dag> dag) {
   run::DagEntry& entry = snapshot_.dags[row.id];
   if (!entry.dag) entry.cursors = row.cursors;
+  if (!entry.dag) entry.seen = row.seen;
   for (const dag::Schedule& schedule : dag->schedules) {
+    if (schedule.kind == dag::ScheduleKind::Datasets) run::count_from_now(snapshot_, entry, schedule, false);
     if (!counts_time(schedule)) continue;
     const auto cursor = entry.cursors.find(schedule.name);
     const dag::Schedule* before = find(entry.dag.get(), schedule.name);
@@ -128,6 +129,7 @@ void Core::activate_version(store::DagRow& row, std::shared_ptr<const dag::Dag> 
   entry.present = row.present;
   run::dag_changed(snapshot_, row.id, now_);
   row.cursors = entry.cursors;
+  row.seen = entry.seen;
   save(row);
 }
 

@@ -19,7 +19,7 @@ struct CommandInput {
   Completion done;
 };
 using Query = std::function<void(Core&)>;
-using Input = std::variant<CommandInput, exec::Report, Query>;
+using Input = std::variant<CommandInput, exec::Report, Seen, Query>;
 
 Error stopped() { return {ErrorCode::Unavailable, "the engine has stopped", {}}; }
 
@@ -154,6 +154,8 @@ Result<Reply> Engine::call(Command command, Duration timeout) {
 
 void Engine::on_report(exec::Report report) { impl_->push(std::move(report), false); }
 
+void Engine::on_seen(Seen seen) { impl_->push(std::move(seen), false); }
+
 Result<void> Engine::recover() { return impl_->core.recover(); }
 
 Result<std::optional<Instant>> Engine::step() {
@@ -170,6 +172,8 @@ Result<std::optional<Instant>> Engine::step() {
       core.handle(command->command, std::move(command->done));
     else if (auto* report = std::get_if<exec::Report>(&input))
       core.handle(*report);
+    else if (auto* seen = std::get_if<Seen>(&input))
+      core.handle(*seen);
     else
       queries.push_back(std::get<Query>(std::move(input)));
   }
@@ -213,6 +217,7 @@ std::optional<Error> Engine::trouble() const {
   const std::lock_guard lock(impl_->mutex);
   return impl_->trouble;
 }
+void Engine::set_prober(Prober* prober) { impl_->core.set_prober(prober); }
 
 void Engine::set_observer(Observer* observer) { impl_->core.set_observer(observer); }
 

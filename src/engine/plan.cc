@@ -21,6 +21,11 @@ void Core::apply(const sched::Plan& plan) {
                                        {"count", std::to_string(move.missed)},
                                        {"up_to", to_rfc3339(move.to)}});
   }
+  for (const sched::SeenMove& move : plan.seen) {
+    snapshot_.dags.at(move.dag).seen[move.schedule] = move.counts;
+    run::dag_changed(snapshot_, move.dag, now_);
+    save_cursors(move.dag);
+  }
   for (const sched::RunMove& move : plan.run_moves) {
     emit(move.run, run::RunMoved{move.to, move.failures, move.cause});
     tell_of_end(snapshot_.runs.at(move.run));
@@ -32,6 +37,7 @@ void Core::apply(const sched::Plan& plan) {
     emit(move.run, run::TaskMoved{move.key, move.to, move.reason, move.failure});
   for (const sched::Expansion& expansion : plan.expansions)
     emit(expansion.run, run::TaskExpanded{expansion.task, expansion.items});
+  for (const sched::StartWait& wait : plan.waits) begin_wait(wait.run, wait.key);
   for (const sched::Launch& launch : plan.launches) open_attempt(launch.run, launch.key);
   for (const sched::Stop& order : plan.stops) stop(order);
   for (const sched::Fence& order : plan.fences) fence(order);
@@ -50,7 +56,7 @@ void Core::fire(const sched::NewRun& tick) {
     return;
   }
   run::RunHeader header;
-  header.trigger = run::TriggerKind::Schedule;
+  header.trigger = tick.trigger;
   header.schedule = tick.schedule;
   header.logical_date = header.interval_end = tick.tick;
   header.interval_start = tick.interval_start;
@@ -62,6 +68,7 @@ void Core::fire(const sched::NewRun& tick) {
 void Core::open_attempt(const RunId& run_id, const TaskKey& key) {
   const run::ActiveRun& run = snapshot_.runs.at(run_id);
   const dag::Task& task = *run.task(key.task);
+  if (task.wait || task.approve || task.sub_dag) return begin_wait(run_id, key);
   if (const std::string newer = superseded_by(run, task); !newer.empty())
     return emit(run_id, run::TaskMoved{key, TaskState::Skipped, "superseded: " + newer + " is live"});
   const AttemptId id{run_id, key, run.state.tasks.at(key).attempts + 1};
@@ -69,6 +76,7 @@ void Core::open_attempt(const RunId& run_id, const TaskKey& key) {
   auto rendered = render_launch(input, secrets_);
   if (!rendered)
     return emit(run_id, run::TaskMoved{key, TaskState::Failed, rendered.error().message, failure_of(rendered.error())});
+  if (take_cached(input, rendered->shown)) return;
   effects_.launches.push_back(to_spec(input, rendered->shown, std::move(rendered->secrets)));
   emit(run_id, run::AttemptOpened{id, std::string(executor_.name()), std::move(rendered->shown)});
 }

@@ -21,7 +21,7 @@ Result<Retention> retention_of(store::Reader& reader, const store::DagRow& row, 
   if (row.version.empty()) return server;
   SLIPWAY_TRY_ASSIGN(const store::DagVersion version, reader.get_version(row.version));
   if (version.text.find("retention") == std::string::npos) return server;
-  const auto parsed = dag::parse({version.file, version.text});
+  const auto parsed = dag::parse({version.file, version.text}, version.files);
   if (!parsed.value) return server;
   const Retention& own = parsed.value->retention;
   return Retention{own.runs > 0 ? own.runs : server.runs, own.age > Duration(0) ? own.age : server.age};

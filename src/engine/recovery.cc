@@ -12,6 +12,7 @@ Result<void> Core::recover() {
   begin();
   SLIPWAY_TRY_ASSIGN(store::Recovered recovered, store_.recover());
   if (recovered.vars.is_object()) snapshot_.vars = std::move(recovered.vars);
+  snapshot_.datasets = std::move(recovered.datasets);
   for (store::Service& service : recovered.services) services_[service.name] = std::move(service);
   if (carrier_ != nullptr)
     for (run::Notice& notice : recovered.notices) carrier_->deliver(std::move(notice));
@@ -34,6 +35,7 @@ Result<void> Core::recover() {
                                 {"epoch", std::to_string(recovered.boot_epoch)}});
   follow_stored_clock(recovered.clock);
   settle_open_attempts();
+  resume_waits();
   return {};
 }
 
@@ -41,7 +43,7 @@ void Core::restore_dag(const store::DagRow& row, const std::map<VersionId, store
   rows_[row.id] = row;
   const auto version = versions.find(row.version);
   if (version == versions.end()) return;
-  auto parsed = dag::parse({version->second.file, version->second.text});
+  auto parsed = dag::parse({version->second.file, version->second.text}, version->second.files);
   if (!parsed.value) {
     log_.error("DAG version cannot be read any more", {{"dag", row.id.str()}, {"version", row.version.str()}});
     return;
@@ -53,6 +55,7 @@ void Core::restore_dag(const store::DagRow& row, const std::map<VersionId, store
   entry.paused = row.paused;
   entry.present = row.present;
   entry.cursors = row.cursors;
+  entry.seen = row.seen;
   run::dag_changed(snapshot_, row.id, now_);
   versions_[row.version] = entry.dag;
 }
@@ -62,7 +65,7 @@ void Core::restore_run(run::Run run, const std::map<VersionId, store::DagVersion
   std::shared_ptr<const dag::Dag> dag = versions_[run.header.version].lock();
   const auto version = versions.find(run.header.version);
   if (!dag && version != versions.end()) {
-    auto parsed = dag::parse({version->second.file, version->second.text});
+    auto parsed = dag::parse({version->second.file, version->second.text}, version->second.files);
     if (parsed.value) dag = std::make_shared<const dag::Dag>(*std::move(parsed.value));
   }
   const auto entry = snapshot_.dags.find(run.header.dag);

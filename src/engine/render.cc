@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <set>
 
+#include "engine/render_wait.h"
+#include "slipway/base/sha256.h"
 #include "slipway/dag/expr.h"
 #include "slipway/sched/planner.h"
 #include "slipway/sched/scope.h"
@@ -40,7 +42,7 @@ std::string traceparent(const AttemptId& id) {
 class Renderer {
  public:
   Renderer(const RenderInput& input, SecretSource& source) : in_(input), source_(source) {
-    collect_templates();
+    collect_texts();
     scope_.names = sched::names_for(in_.snapshot, in_.run, templates_, &in_.run.state.tasks.at(in_.id.key));
   }
 
@@ -54,12 +56,12 @@ class Renderer {
     SLIPWAY_TRY(render_workdir(workdir));
     out.shown["workdir"] = std::move(workdir);
     if (in_.task.service && in_.task.service->smoke && in_.task.service->smoke->post) {
-      Value body;
-      SLIPWAY_TRY(render_json(in_.task.service->smoke->json, body));
+      SLIPWAY_TRY_ASSIGN(const Value body, render_json(in_.task.service->smoke->json, scope_, "smoke.json"));
       out.shown["smoke_body"] = body.dump();
     }
     Value::Object inputs;
     SLIPWAY_TRY(render_inputs(inputs));
+    SLIPWAY_TRY(render_data(inputs, out.shown));
     add_contract();
     add_inputs(inputs);
     if (!inputs.empty()) out.shown["inputs"] = std::move(inputs);
@@ -81,22 +83,63 @@ class Renderer {
   }
 
  private:
+  // Datasets, and what decides whether an earlier result will do.
+  Result<void> render_data(const Value::Object& inputs, Value& shown) {
+    SLIPWAY_TRY(render_list("produces", in_.task.produces, shown));
+    SLIPWAY_TRY(render_list("consumes", in_.task.consumes, shown));
+    if (!in_.task.cache) return {};
+    std::string image;
+    if (in_.task.image) {
+      const auto rendered = dag::render(*in_.task.image, scope_);
+      if (!rendered) return failed("image", rendered.error());
+      image = rendered->text;
+    }
+    Value key;
+    SLIPWAY_TRY(render_list("key", in_.task.cache->key, key));
+    shown["cache"] = cache_key(shown, image, inputs, key["key"]);
+    return {};
+  }
+  Result<void> render_list(const char* field, const std::vector<dag::Template>& texts, Value& out) {
+    if (texts.empty()) return {};
+    Value::Array list;
+    for (const dag::Template& text : texts) {
+      const auto rendered = dag::render(text, scope_);
+      if (!rendered) return failed(field, rendered.error());
+      list.emplace_back(rendered->text);
+    }
+    out[field] = std::move(list);
+    return {};
+  }
+
+  // Each part is kept as a hash, so that the next miss can say what differs; of secrets only the names count.
+  [[nodiscard]] Value cache_key(const Value& shown, const std::string& image, const Value::Object& inputs,
+                                const Value& key) const {
+    if (!image.empty() && image.find("@sha256:") == std::string::npos)
+      return Value::Object{{"off", "the image " + image + " has no digest"}};
+    const auto hash = [](const Value& value) { return Value(sha256_hex(value.dump()).substr(0, 16)); };
+    Value::Object parts{{"command", hash(*shown.find("argv"))}, {"image", image}, {"key", hash(key)}};
+    for (const auto& [name, value] : scope_.names.find("env")->as_object()) parts["env." + name] = hash(value);
+    for (const auto& [name, secret] : secret_env_) parts["env." + name] = "secret";
+    for (const auto& [name, uri] : inputs) parts["inputs." + name] = hash(uri);
+    for (const auto& [name, value] : in_.run.state.header.params.as_object()) parts["params." + name] = hash(value);
+    Value::Object whole{{"dag", in_.run.dag->id.str()}, {"task", in_.id.key.str()}, {"parts", parts}};
+    return Value::Object{{"key", sha256_hex(Value(std::move(whole)).dump())}, {"parts", std::move(parts)}};
+  }
+
   [[nodiscard]] const dag::Command& command() const { return in_.task.service ? in_.task.service->run : in_.task.run; }
 
-  void collect_templates() {
+  void collect_texts() {
     for (const dag::Template& word : command().words) templates_.push_back(&word);
     for (const auto& [name, text] : in_.task.env) templates_.push_back(&text);
     for (const auto& [name, uri] : in_.task.inputs) templates_.push_back(&uri);
     if (in_.task.workdir) templates_.push_back(&*in_.task.workdir);
-    if (in_.task.service && in_.task.service->smoke) collect_json(in_.task.service->smoke->json);
+    if (in_.task.image) templates_.push_back(&*in_.task.image);
+    for (const auto* texts : {&in_.task.produces, &in_.task.consumes})
+      for (const dag::Template& text : *texts) templates_.push_back(&text);
+    if (in_.task.cache)
+      for (const dag::Template& text : in_.task.cache->key) templates_.push_back(&text);
+    if (in_.task.service && in_.task.service->smoke) collect_templates(in_.task.service->smoke->json, json_texts_);
     for (const dag::Template& text : json_texts_) templates_.push_back(&text);
-  }
-  void collect_json(const Value& value) {
-    if (value.is_string()) json_texts_.push_back({value.as_string(), {}});
-    if (value.is_array())
-      for (const Value& element : value.as_array()) collect_json(element);
-    if (value.is_object())
-      for (const auto& [name, member] : value.as_object()) collect_json(member);
   }
 
   // Opens the secrets that `secrets:` names and those that expressions in `env:` read.
@@ -156,34 +199,6 @@ class Renderer {
     const auto rendered = dag::render(*in_.task.workdir, scope_);
     if (!rendered) return failed("workdir", rendered.error());
     workdir = (std::filesystem::path(workdir) / rendered->text).string();
-    return {};
-  }
-
-  // Strings inside a JSON body; one that is a whole expression keeps the type of its value.
-  Result<void> render_json(const Value& value, Value& out) {
-    if (value.is_array()) {
-      Value::Array array(value.as_array().size());
-      for (std::size_t i = 0; i < array.size(); ++i) SLIPWAY_TRY(render_json(value.as_array()[i], array[i]));
-      out = std::move(array);
-    } else if (value.is_object()) {
-      Value::Object object;
-      for (const auto& [name, member] : value.as_object()) SLIPWAY_TRY(render_json(member, object[name]));
-      out = std::move(object);
-    } else if (value.is_string() && value.as_string().find("${{") != std::string::npos) {
-      return render_json_text({value.as_string(), {}}, out);
-    } else {
-      out = value;
-    }
-    return {};
-  }
-  Result<void> render_json_text(const dag::Template& text, Value& out) {
-    if (auto value = dag::evaluate(text, scope_)) {
-      out = *std::move(value);
-      return {};
-    }
-    const auto rendered = dag::render(text, scope_);
-    if (!rendered) return failed("smoke.json", rendered.error());
-    out = rendered->text;
     return {};
   }
 
@@ -276,6 +291,18 @@ Result<RenderedLaunch> render_launch(const RenderInput& input, SecretSource& sec
 
 Result<Secrets> render_secrets(const RenderInput& input, SecretSource& secrets) {
   return Renderer(input, secrets).secrets_only();
+}
+
+Result<Value> render_vars(const RenderInput& input, const Value& outputs, const Value& shown) {
+  if (!input.task.set_vars.is_object()) return Value();
+  std::vector<dag::Template> texts;
+  collect_templates(input.task.set_vars, texts);
+  std::vector<const dag::Template*> named;
+  for (const dag::Template& text : texts) named.push_back(&text);
+  dag::Scope scope{sched::names_for(input.snapshot, input.run, named), nullptr};
+  scope.names["outputs"] = outputs;
+  if (const Value* env = shown.find("env")) scope.names["env"] = *env;
+  return render_json(input.task.set_vars, scope, "set_vars");
 }
 
 run::FailureClass failure_of(const Error& error) {

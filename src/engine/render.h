@@ -15,7 +15,8 @@ struct RenderInput {
 
 // What is launched. `shown` is recorded with the attempt and holds no secret:
 //   {"argv": […], "env": {…}, "secret_env": [names], "workdir", "smoke_body" (services that post),
-//    "resources": {"cpu" (cores), "memory" (bytes)}, "run_as", "secret_files": {NAME: file}, "inputs": {NAME: uri}}
+//    "resources": {"cpu" (cores), "memory" (bytes)}, "run_as", "secret_files": {NAME: file}, "inputs": {NAME: uri},
+//    "produces", "consumes": [URIs], "cache": {"key", "parts"} or {"off": why} (tasks with `cache`)}
 // where a secret variable has the value "***", and what does not apply is absent.
 struct Secrets {
   std::map<std::string, Secret> env;
@@ -30,6 +31,9 @@ struct RenderedLaunch {
 [[nodiscard]] Result<RenderedLaunch> render_launch(const RenderInput& input, SecretSource& secrets);
 // Only the secrets, for an attempt whose `shown` is recorded already.
 [[nodiscard]] Result<Secrets> render_secrets(const RenderInput& input, SecretSource& secrets);
+// `set_vars` of a task that succeeded with `outputs`: an object, or null where it sets none. `shown` is what was
+// launched.
+[[nodiscard]] Result<Value> render_vars(const RenderInput& input, const Value& outputs, const Value& shown);
 // Config for a secret that cannot be had (code NotFound), Render for an expression.
 [[nodiscard]] run::FailureClass failure_of(const Error& error);
 

@@ -1,5 +1,6 @@
 // What executors report. Reports may come twice, late, or for attempts that are long over: the first result counts.
 #include "engine/core.h"
+#include "engine/render.h"
 #include "engine/selection.h"
 
 namespace slipway::engine {
@@ -104,8 +105,9 @@ void Core::end_attempt(const run::Attempt& attempt, const sched::Observation& se
   const AttemptId id = attempt.id;
   const run::ActiveRun& run = snapshot_.runs.at(id.run);
   const dag::Task& task = *run.task(id.key.task);
-  const run::TaskInstance& instance = run.state.tasks.at(id.key);
-  run::AttemptEnded ended = sched::judge(task, instance, attempt, seen, run.state.state, now_);
+  run::AttemptEnded ended = judge_end({options_, snapshot_, run, task, id}, attempt, seen);
+  const bool counts = attempt.generation == run.state.tasks.at(id.key).generation;
+  if (counts && ended.task_to == run::TaskState::Success) apply_success(attempt, ended);
   if (ended.task_to == run::TaskState::Success && task.service) {
     store::Service service{
         task.service->name, run.dag->id, id, ended.outputs.get_string("url"), run.state.header.logical_date, now_};

@@ -27,6 +27,11 @@ bool has_live_run(const Snapshot& snapshot, const DagEntry& entry, const std::st
   });
 }
 
+std::int64_t updates_of(const Snapshot& snapshot, const std::string& uri) {
+  const auto dataset = snapshot.datasets.find(uri);
+  return dataset == snapshot.datasets.end() ? 0 : dataset->second.updates;
+}
+
 // When plan_ticks has to look at the entry; the distant past stands for "at once".
 std::optional<Instant> next_tick_due(const Snapshot& snapshot, const DagEntry& entry) {
   if (entry.paused || !entry.present) return std::nullopt;
@@ -37,7 +42,9 @@ std::optional<Instant> next_tick_due(const Snapshot& snapshot, const DagEntry& e
     const bool waits_for_first = schedule.kind == dag::ScheduleKind::Once && entry.cursors.count(schedule.name) == 0;
     const bool waits_for_next =
         schedule.kind == dag::ScheduleKind::Continuous && !has_live_run(snapshot, entry, schedule.name);
-    if (waits_for_first || waits_for_next) by(schedule.start.value_or(Instant::min()));
+    const bool has_data =
+        schedule.kind == dag::ScheduleKind::Datasets && all_updated(snapshot, entry, schedule).has_value();
+    if (waits_for_first || waits_for_next || has_data) by(schedule.start.value_or(Instant::min()));
   }
   return due;
 }
@@ -110,6 +117,40 @@ void fold_instance(Snapshot& snapshot, ActiveRun& run, const Event& event, const
 }
 
 }  // namespace
+
+std::optional<std::map<std::string, std::int64_t>> all_updated(const Snapshot& snapshot, const DagEntry& entry,
+                                                               const dag::Schedule& schedule) {
+  const auto seen = entry.seen.find(schedule.name);
+  if (seen == entry.seen.end()) return std::nullopt;
+  std::map<std::string, std::int64_t> counts;
+  for (const std::string& uri : schedule.datasets) {
+    const auto before = seen->second.find(uri);
+    counts[uri] = updates_of(snapshot, uri);
+    if (counts[uri] <= (before == seen->second.end() ? 0 : before->second)) return std::nullopt;
+  }
+  return counts;
+}
+
+void update_dataset(Snapshot& snapshot, const std::string& uri, const std::string& by, Instant now) {
+  Dataset& dataset = snapshot.datasets[uri];
+  ++dataset.updates;
+  dataset.updated_at = now;
+  dataset.by = by;
+  for (auto& [id, entry] : snapshot.dags)
+    for (const dag::Schedule& schedule : entry.dag->schedules)
+      if (std::binary_search(schedule.datasets.begin(), schedule.datasets.end(), uri)) note_dag(snapshot, id, entry);
+}
+
+void count_from_now(const Snapshot& snapshot, DagEntry& entry, const dag::Schedule& schedule, bool all) {
+  auto& seen = entry.seen[schedule.name];
+  for (const std::string& uri : schedule.datasets) {
+    const auto [count, is_new] = seen.try_emplace(uri, 0);
+    if (is_new || all) count->second = updates_of(snapshot, uri);
+  }
+  std::erase_if(seen, [&](const auto& one) {
+    return !std::binary_search(schedule.datasets.begin(), schedule.datasets.end(), one.first);
+  });
+}
 
 void fold(Snapshot& snapshot, const Event& event) {
   if (const auto* created = std::get_if<RunCreated>(&event.body)) {

@@ -57,7 +57,15 @@ class Checker {
     const TaskInstance* instance = find(event.key);
     if (instance == nullptr) return no_task(event.key);
     if (needs_attempt(event.to)) return illegal("task moves there with an attempt only");
+    if (event.to == TaskState::Waiting) return illegal("a task waits for something: that is another event");
     return check_step(kTaskStates, event.key.str(), instance->state, event.to);
+  }
+  Result<void> operator()(const TaskWaiting& event) const {
+    const TaskInstance* instance = find(event.key);
+    if (instance == nullptr) return no_task(event.key);
+    if (instance->state == TaskState::Waiting) return {};
+    if (run_.state != RunState::Running) return illegal("a task begins to wait in a run that is not running");
+    return check_step(kTaskStates, event.key.str(), instance->state, TaskState::Waiting);
   }
   Result<void> operator()(const TaskReset& event) const {
     const TaskInstance* instance = find(event.key);
@@ -239,6 +247,11 @@ class Applier {
       move(instance.started_at);
       move(instance.retry_at);
       move(instance.launch_since);
+      if (!instance.waiting) continue;
+      instance.waiting->since += event.by;
+      move(instance.waiting->deadline);
+      // `until` is an instant of the wall clock.
+      if (instance.waiting->kind() == "for") move(instance.waiting->due);
     }
     for (auto& [id, attempt] : run_.attempts) {
       if (is_terminal(attempt.state)) continue;
@@ -254,9 +267,20 @@ class Applier {
     instance.reason = event.reason;
     instance.failure = event.failure;
     instance.retry_at.reset();
+    instance.waiting.reset();
     if (event.to == TaskState::Scheduled) instance.scheduled_at = at_;
     if (is_terminal(event.to)) instance.ended_at = at_;
-    if (event.to == TaskState::Success) instance.outputs = event.outputs;
+    if (event.to != TaskState::Success) return;
+    if (!event.outputs.is_null()) instance.outputs = event.outputs;
+    instance.cached = event.cached;
+  }
+  void operator()(const TaskWaiting& event) {
+    TaskInstance& instance = run_.tasks.at(event.key);
+    const Instant since = instance.waiting ? instance.waiting->since : at_;
+    if (instance.state != TaskState::Waiting) instance.scheduled_at = instance.started_at = at_;
+    instance.state = TaskState::Waiting;
+    instance.waiting = WaitState{event.what, since, event.due, event.deadline};
+    instance.reason = event.reason;
   }
   void operator()(const TaskReset& event) {
     TaskInstance& instance = run_.tasks.at(event.key);

@@ -31,6 +31,7 @@ template <class Tag>
 Value encode(const Id<Tag>& value) {
   return value.str();
 }
+Value encode(const ParentTask& parent);
 template <class T>
 Value encode(const std::optional<T>& value) {
   return value ? encode(*value) : Value();
@@ -91,6 +92,7 @@ bool decode(const Value& value, Id<Tag>& target) {
   if (value.is_string()) target = Id<Tag>(value.as_string());
   return value.is_string();
 }
+bool decode(const Value& value, ParentTask& parent);
 template <class T>
 bool decode(const Value& value, std::optional<T>& target) {
   T inner{};
@@ -146,6 +148,22 @@ struct Reader {
 // --- the descriptions
 // -------------------------------------------------------------------------------------------------
 
+template <class Walker, class Parent>
+void describe_parent(Walker& walk, Parent& parent) {
+  walk.required("run", parent.run);
+  walk.required("task", parent.key);
+  walk.required("generation", parent.generation);
+  walk.required("depth", parent.depth);
+}
+
+template <class Walker, class W>
+void describe_waiting(Walker& walk, W& waiting) {
+  walk.required("what", waiting.what);
+  walk.required("since", waiting.since);
+  walk.optional("due", waiting.due);
+  walk.optional("deadline", waiting.deadline);
+}
+
 template <class Walker, class Header>
 void describe_header(Walker& walk, Header& header) {
   walk.required("id", header.id);
@@ -161,6 +179,7 @@ void describe_header(Walker& walk, Header& header) {
   walk.optional("idempotency_key", header.idempotency_key);
   walk.optional("previous", header.previous);
   walk.optional("resumed_from", header.resumed_from);
+  walk.optional("parent", header.parent);
 }
 
 // `Body` is one of the event structs, const for a Writer.
@@ -185,6 +204,14 @@ void describe(Walker& walk, Body& body) {
     walk.optional("reason", body.reason);
     walk.optional("failure", body.failure);
     walk.optional("outputs", body.outputs);
+    walk.optional("cached", body.cached);
+    walk.optional("vars", body.vars);
+  } else if constexpr (std::is_same_v<B, TaskWaiting>) {
+    walk.required("task", body.key);
+    walk.required("what", body.what);
+    walk.optional("due", body.due);
+    walk.optional("deadline", body.deadline);
+    walk.optional("reason", body.reason);
   } else if constexpr (std::is_same_v<B, AttemptOpened>) {
     walk.required("attempt", body.id);
     walk.required("executor", body.executor);
@@ -211,6 +238,8 @@ void describe(Walker& walk, Body& body) {
     walk.optional("infra_budget", body.infra_budget);
     walk.optional("memory_step", body.memory_step);
     walk.optional("at", body.at);
+    walk.optional("vars", body.vars);
+    walk.optional("datasets", body.datasets);
   } else if constexpr (std::is_same_v<B, TaskReset> || std::is_same_v<B, TaskClearing>) {
     walk.required("task", body.key);
   } else if constexpr (std::is_same_v<B, RunReopened>) {
@@ -240,6 +269,18 @@ Value encode(const RunHeader& header) {
   return std::move(writer.out);
 }
 
+Value encode(const ParentTask& parent) {
+  Writer writer;
+  describe_parent(writer, parent);
+  return std::move(writer.out);
+}
+
+bool decode(const Value& value, ParentTask& parent) {
+  Reader reader{value};
+  describe_parent(reader, parent);
+  return reader.problem.empty();
+}
+
 bool decode(const Value& value, RunHeader& header) {
   Reader reader{value};
   describe_header(reader, header);
@@ -250,7 +291,8 @@ bool decode(const Value& value, RunHeader& header) {
 constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kKinds{
     "run_created",   "run_moved",   "task_moved",   "attempt_opened", "attempt_started", "attempt_stopping",
     "attempt_ended", "task_reset",  "run_reopened", "task_expanded",  "deadline_passed", "clock_moved",
-    "task_clearing", "task_marked", "run_marked",   "run_reversioned"};
+    "task_clearing", "task_marked", "run_marked",   "run_reversioned",
+    "task_waiting"};
 
 template <std::size_t I = 0>
 Result<EventBody> read_as(std::size_t kind, const Value& value) {
@@ -283,6 +325,31 @@ Result<EventBody> event_from_value(const Value& value) {
   while (index < kKinds.size() && kKinds[index] != kind) ++index;
   if (index == kKinds.size()) return Error{ErrorCode::Corrupt, "event of unknown kind `" + kind + "`", {}};
   return read_as(index, value);
+}
+
+Value to_value(const std::optional<WaitState>& waiting) {
+  if (!waiting) return {};
+  Writer writer;
+  describe_waiting(writer, *waiting);
+  return std::move(writer.out);
+}
+
+Value to_value(const std::optional<ParentTask>& parent) { return encode(parent); }
+
+Result<std::optional<WaitState>> waiting_from_value(const Value& value) {
+  if (value.is_null()) return std::optional<WaitState>();
+  WaitState waiting;
+  Reader reader{value};
+  describe_waiting(reader, waiting);
+  if (!reader.problem.empty()) return Error{ErrorCode::Corrupt, reader.problem, {}};
+  return std::optional(std::move(waiting));
+}
+
+Result<std::optional<ParentTask>> parent_from_value(const Value& value) {
+  if (value.is_null()) return std::optional<ParentTask>();
+  ParentTask parent;
+  if (!decode(value, parent)) return Error{ErrorCode::Corrupt, "the parent of a run is unusable: " + value.dump(), {}};
+  return std::optional(std::move(parent));
 }
 
 }  // namespace slipway::run

@@ -36,6 +36,21 @@ void count_upstream(ActiveRun& run, std::size_t index, TaskState state, int by) 
     run.upstream[static_cast<std::size_t>(below)].add(state, by);
 }
 
+// The first instant at which time alone ends a wait.
+std::optional<Instant> end_of(const WaitState& waiting) {
+  if (!waiting.due || !waiting.deadline) return waiting.due ? waiting.due : waiting.deadline;
+  return std::min(*waiting.due, *waiting.deadline);
+}
+
+void count_waiting(ActiveRun& run, const TaskInstance& instance, int by) {
+  by > 0 ? void(run.waiting.insert(instance.key)) : void(run.waiting.erase(instance.key));
+  const auto end = end_of(*instance.waiting);
+  if (!end) return;
+  auto& due = run.wait_due[*end];
+  by > 0 ? void(due.insert(instance.key)) : void(due.erase(instance.key));
+  if (due.empty()) run.wait_due.erase(*end);
+}
+
 // Takes an instance out of the derived sets (by = -1) or puts it in (by = +1), as its state says.
 void count_instance(ActiveRun& run, const TaskInstance& instance, int by) {
   if (is_unknown(run, instance.key.task)) return SLIPWAY_ASSERT(instance.state == TaskState::Removed);
@@ -53,6 +68,7 @@ void count_instance(ActiveRun& run, const TaskInstance& instance, int by) {
     by > 0 ? void(due.insert(instance.key)) : void(due.erase(instance.key));
     if (due.empty()) run.retry_due.erase(*instance.retry_at);
   }
+  if (instance.state == TaskState::Waiting) count_waiting(run, instance, by);
 }
 
 // When time alone makes something of the attempt: a running one times out, a lost one is given up. An open attempt has
@@ -153,6 +169,8 @@ const dag::Task* ActiveRun::task(const TaskId& id) const {
   return found == dag->index.end() ? nullptr : &dag->tasks[static_cast<std::size_t>(found->second)];
 }
 
+std::optional<TaskKey> key_of(const EventBody& body) { return affected_by(body).key; }
+
 void fold(ActiveRun& run, const Event& event) {
   if (const auto task = whole_task_of(run.state, event.body)) return fold_whole_task(run, *task, event);
   const Affected affected = affected_by(event.body);
@@ -215,6 +233,7 @@ std::optional<Instant> next_due(const ActiveRun& run) {
   if (!runs && run.state.state != RunState::Cancelling) return due;
   if (!run.attempt_due.empty()) by(run.attempt_due.begin()->first);
   if (!run.retry_due.empty()) by(run.retry_due.begin()->first);
+  if (runs && !run.wait_due.empty()) by(run.wait_due.begin()->first);
   if (runs && run.dag->timeout != Duration(0)) by(*run.state.started_at + run.dag->timeout);
   return due;
 }

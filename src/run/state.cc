@@ -38,6 +38,7 @@ constexpr Step<T> kTaskSteps[] = {
     // Ready, until an attempt is opened or turns out not to be wanted or not to be renderable.
     {T::Scheduled, T::Queued},
     {T::Scheduled, T::Waiting},
+    {T::Scheduled, T::Success},
     {T::Scheduled, T::Failed},
     {T::Scheduled, T::Skipped},
     {T::Scheduled, T::Cancelled},

@@ -30,10 +30,42 @@ bool has_type(const Value& value, dag::ValueType type) {
   return false;
 }
 
+// `within`: the share of the success before that the value may be away from it. The first success has none before.
+std::string distance(const dag::Check& check, const Value& value, const Value& previous) {
+  const Value* before = previous.find(check.output);
+  if (!check.within || before == nullptr || !before->is_number()) return {};
+  const std::string name = "output `" + check.output + "`";
+  if (!value.is_number()) return name + " is no number: " + value.dump();
+  const double allowed = *check.within * std::abs(before->as_double());
+  if (std::abs(value.as_double() - before->as_double()) <= allowed) return {};
+  return name + " is " + value.dump() + ", more than " + Value(*check.within).dump() + " of " + before->dump() +
+         " (the success before) away";
+}
+
+// `missing`, `rows`, `drift`: numbers that the task counted itself, members of the output; `rows` of a list is its
+// length.
+std::string shares(const dag::Check& check, const Value& value) {
+  const auto bounded = [&](const char* member, const std::optional<double>& limit, bool at_least) -> std::string {
+    if (!limit) return {};
+    const std::string name = "`" + std::string(member) + "` of output `" + check.output + "`";
+    const Value length = value.is_array() ? Value(static_cast<std::int64_t>(value.as_array().size())) : Value();
+    const Value* found = at_least && value.is_array() ? &length : value.find(member);
+    if (found == nullptr || !found->is_number()) return name + " is no number";
+    if (at_least ? found->as_double() >= *limit : found->as_double() <= *limit) return {};
+    return name + " is " + found->dump() + ", must be " + (at_least ? ">= " : "<= ") + Value(*limit).dump();
+  };
+  for (std::string text : {bounded("missing", check.missing, false), bounded("rows", check.rows, true),
+                           bounded("drift", check.drift, false)})
+    if (!text.empty()) return text;
+  return {};
+}
+
 // What a check says against the value; empty if it holds.
-std::string violation(const dag::Check& check, const Value* value) {
+std::string violation(const dag::Check& check, const Value* value, const Value& previous) {
   const std::string name = "output `" + check.output + "`";
   if (value == nullptr || value->is_null()) return name + " is missing";
+  if (std::string text = distance(check, *value, previous); !text.empty()) return text;
+  if (std::string text = shares(check, *value); !text.empty()) return text;
   if ((check.min || check.max) && !value->is_number()) return name + " is no number: " + value->dump();
   const auto bound = [&](const char* sign, double limit) {
     return name + " is " + value->dump() + ", must be " + sign + " " + Value(limit).dump();
@@ -63,7 +95,7 @@ Examined examine_outputs(const dag::Task& task, const Observation& seen) {
   }
   Examined examined;
   for (const dag::Check& check : task.checks) {
-    const std::string text = violation(check, seen.outputs.find(check.output));
+    const std::string text = violation(check, seen.outputs.find(check.output), seen.previous);
     if (text.empty()) continue;
     if (!check.warn_only) return {text, {}};
     examined.warnings += (examined.warnings.empty() ? "warning: " : "; ") + text;

@@ -53,6 +53,10 @@ class RunPlanner {
     consider_after_past();
     plan_retries();
     watch_attempts();
+    for (const auto& [due, keys] : run_.wait_due) {
+      if (due > now_) break;
+      for (const TaskKey& key : keys) end_wait(run_.state.tasks.at(key));
+    }
     if (all_but_last_over()) consider_last();
     if (is_over()) plan_.run_moves.push_back(conclude(run_));
   }
@@ -62,11 +66,12 @@ class RunPlanner {
     const FailureClass cause = run_.state.cancel_cause;
     const char* reason = cause == FailureClass::Timeout ? "the run timed out" : "the run was cancelled";
     for (const TaskKey& key : run_.touched) {
-      const TaskState state = run_.state.tasks.at(key).state;
+      const TaskInstance& instance = run_.state.tasks.at(key);
+      const TaskState state = instance.state;
       if (run::is_terminal(state)) continue;
       if (run::outlives_cancel(run_.state, *run_.task(key.task)))
         clean_up(key);
-      else if (run::is_legal(state, TaskState::Cancelled) && !has_open_attempt(state))
+      else if (run::is_legal(state, TaskState::Cancelled) && !has_open_attempt(state) && !awaits_sub_run(instance))
         move(key, TaskState::Cancelled, reason);
     }
     plan_retries();
@@ -78,6 +83,10 @@ class RunPlanner {
   }
 
  private:
+  static bool waits(dag::TaskKind kind) {
+    return kind == dag::TaskKind::Wait || kind == dag::TaskKind::Approve || kind == dag::TaskKind::Dag;
+  }
+
   static bool has_open_attempt(TaskState state) {
     return state == TaskState::Queued || state == TaskState::Active || state == TaskState::Stopping;
   }
@@ -91,6 +100,22 @@ class RunPlanner {
 
   // An attempt of an older generation may outlive what its instance was marked as.
   [[nodiscard]] bool is_over() const { return run_.unfinished == 0 && run_.open_attempts.empty(); }
+
+  // The engine cancels the sub-run; its end is the task's.
+  [[nodiscard]] bool awaits_sub_run(const TaskInstance& instance) const {
+    return instance.waiting && instance.waiting->kind() == "dag" &&
+           snapshot_.runs.count(RunId(instance.waiting->what.get_string("run"))) != 0;
+  }
+
+  void end_wait(const TaskInstance& instance) {
+    const run::WaitState& waiting = *instance.waiting;
+    if (waiting.due && *waiting.due <= now_ && !(waiting.deadline && *waiting.deadline < *waiting.due))
+      return move(instance.key, TaskState::Success, "waited until " + to_rfc3339(*waiting.due));
+    const Duration limit = run_.task(instance.key.task)->timeout;
+    plan_.moves.push_back({run_.state.header.id, instance.key, TaskState::Failed,
+                           "waited longer than its timeout of " + to_text(limit) + ": " + instance.reason,
+                           FailureClass::Timeout});
+  }
 
   bool times_out() {
     if (run_.dag->timeout == Duration(0)) return false;
@@ -138,6 +163,7 @@ class RunPlanner {
     const bool mapped = key.map_index != TaskKey::kUnmapped;
     if (!mapped && task.when && !passes(key, *task.when)) return;
     if (!mapped && task.for_each) return expand(key, *task.for_each);
+    if (waits(task.kind)) return plan_.waits.push_back({run_.state.header.id, key});
     move(key, task.kind == dag::TaskKind::Noop ? TaskState::Success : TaskState::Scheduled, {});
   }
 

@@ -81,6 +81,20 @@ Value task_names(const run::ActiveRun& run, const TaskId& id) {
                        {"attempts", attempts}};
 }
 
+// A variable that is set, else what the DAG says it is meanwhile.
+const Value* find_var(const run::Snapshot& snapshot, const run::ActiveRun& run, const std::string& name) {
+  if (const Value* set = snapshot.vars.find(name)) return set;
+  const auto fallback = run.dag->vars.find(name);
+  return fallback == run.dag->vars.end() ? nullptr : &fallback->second;
+}
+
+Value::Object all_vars(const run::Snapshot& snapshot, const run::ActiveRun& run) {
+  Value::Object all(run.dag->vars.begin(), run.dag->vars.end());
+  if (snapshot.vars.is_object())
+    for (const auto& [name, value] : snapshot.vars.as_object()) all.insert_or_assign(name, value);
+  return all;
+}
+
 // Null for a DAG that the folder no longer holds and nobody remembers.
 Value folder_of(const run::Snapshot& snapshot, const run::ActiveRun& run) {
   const auto entry = snapshot.dags.find(run.dag->id);
@@ -96,12 +110,12 @@ Value names_for(const run::Snapshot& snapshot, const run::ActiveRun& run,
   Value::Object tasks;
   for (const auto& path : names_in(templates)) {
     if (path.size() < 2) {
-      if (path[0] == "vars" && snapshot.vars.is_object()) vars = snapshot.vars.as_object();
+      if (path[0] == "vars") vars = all_vars(snapshot, run);
       continue;
     }
     if (path[0] == "run" && (path[1] == "result" || path[1] == "failures")) add_result(run, own_run);
     if (path[0] == "tasks") tasks.try_emplace(path[1], task_names(run, TaskId(path[1])));
-    const Value* var = path[0] == "vars" ? snapshot.vars.find(path[1]) : nullptr;
+    const Value* var = path[0] == "vars" ? find_var(snapshot, run, path[1]) : nullptr;
     if (var != nullptr) vars.try_emplace(path[1], *var);
   }
   Value names = Value::Object{

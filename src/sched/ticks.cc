@@ -36,6 +36,7 @@ class SchedulePlanner {
       case ScheduleKind::Every: return by_time();
       case ScheduleKind::Once: return once();
       case ScheduleKind::Continuous: return continuous();
+      case ScheduleKind::Datasets: return by_datasets();
     }
   }
 
@@ -72,6 +73,19 @@ class SchedulePlanner {
     if (earliest > now_) return wake_by(plan_.wake_at, earliest);
     add_run(now_);
     plan_.cursors.push_back({id_, schedule_.name, now_, 0});
+  }
+
+  // Fires when each dataset was updated since it last fired. What cannot fire now (overlap: queue) stays pending.
+  void by_datasets() {
+    auto counts = run::all_updated(snapshot_, entry_, schedule_);
+    if (!counts || (schedule_.end && now_ > *schedule_.end)) return;
+    if (schedule_.start && *schedule_.start > now_) return wake_by(plan_.wake_at, *schedule_.start);
+    const auto max_active = static_cast<std::size_t>(std::max(1, entry_.dag->max_active_runs));
+    const std::vector<const run::Run*> existing = runs_of_schedule();
+    const bool fires = existing.size() < max_active || may_overlap(existing, 0, max_active);
+    if (!fires && schedule_.overlap == Overlap::Queue) return;
+    if (fires) plan_.runs.push_back({id_, schedule_.name, now_, now_, schedule_.params, run::TriggerKind::Dataset});
+    plan_.seen.push_back({id_, schedule_.name, *std::move(counts)});
   }
 
   [[nodiscard]] Due collect(Instant first) const {
@@ -180,7 +194,8 @@ class SchedulePlanner {
   void add_run(Instant tick) {
     const bool by_time = schedule_.kind == ScheduleKind::Cron || schedule_.kind == ScheduleKind::Every;
     const auto before = by_time ? dag::previous_tick(schedule_, tick) : std::nullopt;
-    plan_.runs.push_back({id_, schedule_.name, tick, before.value_or(tick), schedule_.params});
+    plan_.runs.push_back(
+        {id_, schedule_.name, tick, before.value_or(tick), schedule_.params, run::TriggerKind::Schedule});
   }
 
   const run::Snapshot& snapshot_;

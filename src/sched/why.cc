@@ -54,7 +54,7 @@ class Explainer {
     switch (instance_.state) {
       case TaskState::None: return undecided();
       case TaskState::Scheduled: return scheduled();
-      case TaskState::Waiting: return "waits: " + instance_.reason;
+      case TaskState::Waiting: return waiting();
       case TaskState::UpForRetry:
         return "up for retry at " + to_rfc3339(*instance_.retry_at) + ": attempt " +
                std::to_string(instance_.attempts) + " failed: " + instance_.reason;
@@ -77,6 +77,18 @@ class Explainer {
     const std::string first = run_.state.mapped(instance_.key.task).begin()->first.str();
     return instance_.reason + ", of which " + std::to_string(own.pending) +
            " are not over; ask for one of them: " + first;
+  }
+
+  [[nodiscard]] std::string waiting() const {
+    const run::WaitState& waiting = *instance_.waiting;
+    std::string text = "waits " + instance_.reason;
+    if (waiting.kind() == "for" && waiting.due) text += ", until " + to_rfc3339(*waiting.due);
+    if (waiting.kind() == "approve")
+      text += "; answer with slipway task approve " + run_.state.header.id.str() + " " + instance_.key.str();
+    const RunId awaited(waiting.what.get_string(waiting.kind() == "run" ? "target" : "run"));
+    if (const auto run = snapshot_.runs.find(awaited); run != snapshot_.runs.end())
+      text += " (" + std::string(run::kRunStates.text(run->second.state.state)) + ")";
+    return waiting.deadline ? text + "; it fails at " + to_rfc3339(*waiting.deadline) : text;
   }
 
   [[nodiscard]] std::string queued_run() const {

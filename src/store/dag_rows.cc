@@ -4,19 +4,20 @@ namespace slipway::store {
 namespace {
 
 constexpr std::string_view kInsertVersion = R"(
-  INSERT INTO dag_version (id, dag, file, text, first_seen) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING)";
-constexpr std::string_view kVersionById = "SELECT id, dag, file, text, first_seen FROM dag_version WHERE id = ?";
+  INSERT INTO dag_version (id, dag, file, text, first_seen, files) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING)";
+constexpr std::string_view kVersionById = R"(
+  SELECT id, dag, file, text, first_seen, files FROM dag_version WHERE id = ?)";
 
 constexpr std::string_view kVersionsOfDag = R"(
-  SELECT id, dag, file, text, first_seen FROM dag_version WHERE dag = ? ORDER BY first_seen DESC, id LIMIT ?)";
+  SELECT id, dag, file, text, first_seen, files FROM dag_version WHERE dag = ? ORDER BY first_seen DESC, id LIMIT ?)";
 
 constexpr std::string_view kSaveDag = R"(
-  INSERT INTO dag (id, version, paused, present, cursors, error, file) VALUES (?, ?, ?, ?, ?, ?, ?)
+  INSERT INTO dag (id, version, paused, present, cursors, error, file, seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (id) DO UPDATE SET
     version = excluded.version, paused = excluded.paused, present = excluded.present, cursors = excluded.cursors,
-    error = excluded.error, file = excluded.file)";
+    error = excluded.error, file = excluded.file, seen = excluded.seen)";
 constexpr std::string_view kDags = R"(
-  SELECT id, version, paused, present, cursors, error, file FROM dag ORDER BY id)";
+  SELECT id, version, paused, present, cursors, error, file, seen FROM dag ORDER BY id)";
 
 constexpr std::string_view kSaveVar = R"(
   INSERT INTO var (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value)";
@@ -87,12 +88,52 @@ std::map<std::string, Instant> cursors_from(Row& row) {
   return cursors;
 }
 
+Value to_json(const std::map<std::string, std::map<std::string, std::int64_t>>& seen) {
+  Value::Object object;
+  for (const auto& [schedule, counts] : seen)
+    for (const auto& [uri, count] : counts) object[schedule][uri] = count;
+  return Value(std::move(object));
+}
+
+std::map<std::string, std::map<std::string, std::int64_t>> seen_from(Row& row) {
+  std::map<std::string, std::map<std::string, std::int64_t>> seen;
+  const Value value = row.json();
+  if (!value.is_object()) {
+    row.complain("no object");
+    return seen;
+  }
+  for (const auto& [schedule, counts] : value.as_object())
+    if (counts.is_object())
+      for (const auto& [uri, count] : counts.as_object())
+        count.is_int() ? void(seen[schedule][uri] = count.as_int()) : row.complain("no count of updates");
+  return seen;
+}
+
+Value to_json(const std::map<std::string, std::string>& files) {
+  Value::Object object;
+  for (const auto& [name, text] : files) object.emplace(name, text);
+  return Value(std::move(object));
+}
+
+std::map<std::string, std::string> files_from(Row& row) {
+  std::map<std::string, std::string> files;
+  const Value value = row.json();
+  if (!value.is_object()) {
+    row.complain("no object");
+    return files;
+  }
+  for (const auto& [name, text] : value.as_object())
+    text.is_string() ? void(files.emplace(name, text.as_string())) : row.complain("no text of a file");
+  return files;
+}
+
 DagVersion version_from(Row& row) {
   return DagVersion{.id = row.id<VersionId>(),
                     .dag = row.id<DagId>(),
                     .file = row.text(),
                     .text = row.text(),
-                    .first_seen = row.instant()};
+                    .first_seen = row.instant(),
+                    .files = files_from(row)};
 }
 
 DagRow dag_from(Row& row) {
@@ -102,7 +143,8 @@ DagRow dag_from(Row& row) {
                 .present = row.integer() != 0,
                 .cursors = cursors_from(row),
                 .error = row.text(),
-                .file = row.text()};
+                .file = row.text(),
+                .seen = seen_from(row)};
 }
 
 AttemptId revision_from(Row& row) {
@@ -125,7 +167,7 @@ Service service_from(Row& row) {
 
 Result<void> insert_version(Connection& connection, const DagVersion& version) {
   return connection.query(kInsertVersion)
-      .bind(version.id, version.dag, version.file, version.text, version.first_seen)
+      .bind(version.id, version.dag, version.file, version.text, version.first_seen, to_json(version.files))
       .run();
 }
 
@@ -145,7 +187,7 @@ Result<std::vector<DagVersion>> load_versions(Connection& connection, const DagI
 
 Result<void> save_dag(Connection& connection, const DagRow& dag) {
   return connection.query(kSaveDag)
-      .bind(dag.id, dag.version, dag.paused, dag.present, to_json(dag.cursors), dag.error, dag.file)
+      .bind(dag.id, dag.version, dag.paused, dag.present, to_json(dag.cursors), dag.error, dag.file, to_json(dag.seen))
       .run();
 }
 

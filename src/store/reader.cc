@@ -1,6 +1,7 @@
 #include "store/reader.h"
 
 #include "store/dag_rows.h"
+#include "store/data_rows.h"
 #include "store/prune_rows.h"
 #include "store/run_rows.h"
 
@@ -52,5 +53,6 @@ Result<std::vector<RunId>> SqliteReader::prunable(const PruneRule& rule, int lim
   return prunable_runs(*connection_, rule, limit);
 }
 Result<std::vector<RunId>> SqliteReader::condemned() { return condemned_runs(*connection_); }
+Result<std::map<std::string, run::Dataset>> SqliteReader::datasets() { return load_datasets(*connection_); }
 
 }  // namespace slipway::store

@@ -41,6 +41,7 @@ class SqliteReader final : public Reader {
   Result<std::vector<Service>> services() override;
   Result<std::vector<RunId>> prunable(const PruneRule& rule, int limit) override;
   Result<std::vector<RunId>> condemned() override;
+  Result<std::map<std::string, run::Dataset>> datasets() override;
 
   [[nodiscard]] Connection& connection() { return *connection_; }
 

@@ -21,9 +21,9 @@ using run::TaskInstance;
 
 constexpr std::string_view kInsertRun = R"(
   INSERT INTO run (id, dag, version, trigger_kind, schedule, logical_date, interval_start, interval_end, params,
-                   created_at, idempotency_key, state, started_at, ended_at, failures, cancel_cause, last_seq,
+                   created_at, idempotency_key, parent, state, started_at, ended_at, failures, cancel_cause, last_seq,
                    previous, cancel_now, late, resumed_from, backfill, marked, mark_reason)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))";
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))";
 
 constexpr std::string_view kUpdateRun = R"(
   UPDATE run SET state = ?2, started_at = ?3, ended_at = ?4, failures = ?5, cancel_cause = ?6, last_seq = ?7,
@@ -33,7 +33,7 @@ constexpr std::string_view kUpdateRun = R"(
 constexpr std::string_view kSaveInstance = R"(
   INSERT INTO task_instance (run, task, map_index, state, generation, attempts, retries_used, infra_used, failure,
                              reason, exit_code, outputs, scheduled_at, queued_at, started_at, ended_at, retry_at,
-                             launch_since, item, clearing, marked)
+                             launch_since, item, clearing, marked, waiting, cached)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (run, task, map_index) DO UPDATE SET
     state = excluded.state, generation = excluded.generation, attempts = excluded.attempts,
@@ -41,7 +41,8 @@ constexpr std::string_view kSaveInstance = R"(
     reason = excluded.reason, exit_code = excluded.exit_code, outputs = excluded.outputs,
     scheduled_at = excluded.scheduled_at, queued_at = excluded.queued_at, started_at = excluded.started_at,
     ended_at = excluded.ended_at, retry_at = excluded.retry_at, launch_since = excluded.launch_since,
-    item = excluded.item, clearing = excluded.clearing, marked = excluded.marked)";
+    item = excluded.item, clearing = excluded.clearing, marked = excluded.marked,
+    waiting = excluded.waiting, cached = excluded.cached)";
 
 constexpr std::string_view kSaveAttempt = R"(
   INSERT INTO attempt (run, task, map_index, number, generation, state, executor, identity, rendered, intent_at,
@@ -59,13 +60,19 @@ constexpr std::string_view kEventsAfter = R"(
 
 constexpr std::string_view kInstancesOfRun = R"(
   SELECT task, map_index, state, generation, attempts, retries_used, infra_used, failure, reason, exit_code, outputs,
-         item, scheduled_at, queued_at, started_at, ended_at, retry_at, launch_since, clearing, marked
+         item, scheduled_at, queued_at, started_at, ended_at, retry_at, launch_since, clearing, marked, waiting, cached
   FROM task_instance WHERE run = ? ORDER BY task, map_index)";
 
 constexpr std::string_view kAttemptsOfRun = R"(
   SELECT task, map_index, number, generation, state, executor, identity, rendered, intent_at, started_at, ended_at,
          deadline, stop_at, exit_code, failure, reason, stop_cause
   FROM attempt WHERE run = ? ORDER BY task, map_index, number)";
+
+constexpr std::string_view kPreviousOutputs = R"(
+  SELECT task_instance.outputs FROM run JOIN task_instance ON task_instance.run = run.id
+  WHERE run.dag = ? AND run.id < ? AND task_instance.task = ? AND task_instance.map_index = ?
+    AND task_instance.state = 'success'
+  ORDER BY run.id DESC LIMIT 1)";
 
 constexpr std::string_view kRunByKey = R"(
   SELECT id FROM run WHERE dag = ? AND idempotency_key = ? AND idempotency_key <> '')";
@@ -84,7 +91,7 @@ constexpr std::string_view kEventsOfRun = "SELECT COUNT(*), MAX(seq) FROM event 
 
 constexpr std::string_view kSelectRun = R"(
   SELECT id, dag, version, trigger_kind, schedule, logical_date, interval_start, interval_end, params, created_at,
-         idempotency_key, state, started_at, ended_at, failures, cancel_cause, last_seq, previous, cancel_now, late,
+         idempotency_key, parent, state, started_at, ended_at, failures, cancel_cause, last_seq, previous, cancel_now, late,
          resumed_from, backfill, marked, mark_reason
   FROM run )";
 // Bounds of the primary key make both the keyset cursor and the prefix; each form has an index in that order.
@@ -119,6 +126,24 @@ TaskKey key_from(Row& row) {
 
 std::string_view marked_word(const Run& run) { return run.marked ? kRunStates.text(*run.marked) : std::string_view(); }
 
+// What is kept as JSON, by its reader of the run layer.
+template <class T>
+T from_json(Row& row, Result<T> (*read)(const Value&)) {
+  auto value = read(row.json());
+  if (!value) row.complain(value.error().message);
+  return value ? *std::move(value) : T{};
+}
+std::optional<run::ParentTask> parent_from(Row& row) { return from_json(row, run::parent_from_value); }
+std::optional<run::WaitState> waiting_from(Row& row) { return from_json(row, run::waiting_from_value); }
+
+std::optional<AttemptId> maybe_attempt_from(Row& row) {
+  const std::string text = row.text();
+  if (text.empty()) return std::nullopt;
+  auto id = AttemptId::parse(text);
+  if (!id) row.complain("`" + text + "` names no attempt");
+  return id;
+}
+
 // Initialisers in braces run in order, which is the order of kSelectRun.
 Run run_from(Row& row) {
   Run run;
@@ -132,7 +157,8 @@ Run run_from(Row& row) {
                               .interval_end = row.instant(),
                               .params = row.json(),
                               .created_at = row.instant(),
-                              .idempotency_key = row.text()};
+                              .idempotency_key = row.text(),
+                              .parent = parent_from(row)};
   run.state = row.word(kRunStates);
   run.started_at = row.maybe_instant();
   run.ended_at = row.maybe_instant();
@@ -171,7 +197,9 @@ TaskInstance instance_from(Row& row) {
                       .retry_at = row.maybe_instant(),
                       .launch_since = row.maybe_instant(),
                       .clearing = row.integer() != 0,
-                      .marked = row.integer() != 0};
+                      .marked = row.integer() != 0,
+                      .waiting = waiting_from(row),
+                      .cached = maybe_attempt_from(row)};
 }
 
 Attempt attempt_from(Row& row, const RunId& run) {
@@ -220,7 +248,7 @@ Result<void> insert_run(Connection& connection, const Run& run) {
   return connection.query(kInsertRun)
       .bind(header.id, header.dag, header.version, kTriggerKinds.text(header.trigger), header.schedule,
             header.logical_date, header.interval_start, header.interval_end, header.params, header.created_at,
-            header.idempotency_key, kRunStates.text(run.state), run.started_at, run.ended_at, to_json(run.failures),
+            header.idempotency_key, run::to_value(header.parent), kRunStates.text(run.state), run.started_at, run.ended_at, to_json(run.failures),
             kFailureClasses.text(run.cancel_cause), run.last_seq, header.previous, run.cancel_now, run.late,
             header.resumed_from, run.backfill, marked_word(run), run.mark_reason)
       .run();
@@ -240,7 +268,8 @@ Result<void> save_instance(Connection& connection, const RunId& run, const TaskI
             instance.attempts, instance.retries_used, instance.infra_used, kFailureClasses.text(instance.failure),
             instance.reason, instance.exit_code, instance.outputs, instance.scheduled_at, instance.queued_at,
             instance.started_at, instance.ended_at, instance.retry_at, instance.launch_since, instance.item,
-            instance.clearing, instance.marked)
+            instance.clearing, instance.marked, run::to_value(instance.waiting),
+            instance.cached ? instance.cached->str() : std::string())
       .run();
 }
 
@@ -358,6 +387,14 @@ Result<std::optional<RunId>> find_before(Connection& connection, const DagId& da
   query.bind(dag, schedule, logical_date);
   SLIPWAY_TRY_ASSIGN(const auto ids, ids_of(query));
   return ids.empty() ? std::nullopt : std::optional<RunId>(ids.front());
+}
+
+Result<Value> previous_outputs(Connection& connection, const DagId& dag, const TaskKey& task, const RunId& before) {
+  Result<Value> outputs = Value();
+  SLIPWAY_TRY(connection.query(kPreviousOutputs).bind(dag, before, task.task, task.map_index).each([&](Row& row) {
+    outputs.value() = row.json();
+  }));
+  return outputs;
 }
 
 Result<std::vector<RunId>> open_run_ids(Connection& connection) {

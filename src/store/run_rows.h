@@ -31,6 +31,9 @@ namespace slipway::store {
 
 [[nodiscard]] Result<std::optional<RunId>> find_by_key(Connection& connection, const DagId& dag,
                                                        const std::string& key);
+// Of the newest run before `before` in which the task succeeded, or null.
+[[nodiscard]] Result<Value> previous_outputs(Connection& connection, const DagId& dag, const TaskKey& task,
+                                             const RunId& before);
 // Oldest first.
 [[nodiscard]] Result<std::optional<RunId>> find_before(Connection& connection, const DagId& dag,
                                                        const std::string& schedule, Instant logical_date);

@@ -5,6 +5,7 @@
 
 #include "store/check.h"
 #include "store/dag_rows.h"
+#include "store/data_rows.h"
 #include "store/migrations.h"
 #include "store/prune_rows.h"
 #include "store/reader.h"
@@ -49,6 +50,7 @@ struct Touched {
                      if (event.key.map_index == TaskKey::kUnmapped) whole_tasks.insert(event.key.task);
                    },
                    [this](const run::TaskExpanded& event) { whole_tasks.insert(event.task); },
+                   [this](const run::TaskWaiting& event) { instances.insert(event.key); },
                    [this](const run::TaskClearing& event) { instances.insert(event.key); },
                    [this](const run::TaskMarked& event) { instances.insert(event.key); },
                    [&](const run::AttemptOpened& event) { attempt(event); },
@@ -109,6 +111,8 @@ Result<void> save(Connection& connection, const Batch& batch) {
   for (const auto& name : batch.services_gone) SLIPWAY_TRY(delete_service(connection, name));
   for (const auto& [name, pool] : batch.pools) SLIPWAY_TRY(save_pool(connection, name, pool));
   for (const auto& share : batch.shares) SLIPWAY_TRY(save_share(connection, share));
+  for (const auto& [uri, dataset] : batch.datasets) SLIPWAY_TRY(save_dataset(connection, uri, dataset));
+  for (const auto& entry : batch.cached) SLIPWAY_TRY(save_cached(connection, entry));
   for (const auto& notice : batch.notices) SLIPWAY_TRY(save_notice(connection, notice));
   for (const auto& id : batch.notices_gone) SLIPWAY_TRY(delete_notice(connection, id));
   return batch.clock ? save_clock(connection, *batch.clock) : Result<void>();
@@ -145,6 +149,7 @@ class SqliteStore final : public Store {
     SLIPWAY_TRY_ASSIGN(recovered.clock, load_clock(*writer_));
     SLIPWAY_TRY_ASSIGN(recovered.pools, load_pools(*writer_));
     SLIPWAY_TRY_ASSIGN(recovered.shares, load_shares(*writer_));
+    SLIPWAY_TRY_ASSIGN(recovered.datasets, load_datasets(*writer_));
     return recovered;
   }
 
@@ -154,6 +159,15 @@ class SqliteStore final : public Store {
 
   Result<std::optional<RunId>> run_before(const DagId& dag, const std::string& schedule, Instant date) override {
     return find_before(*writer_, dag, schedule, date);
+  }
+
+  Result<std::optional<CacheEntry>> find_cached(const std::string& key, const DagId& dag,
+                                                const TaskKey& task) override {
+    return store::find_cached(*writer_, key, dag, task);
+  }
+
+  Result<Value> previous_outputs(const DagId& dag, const TaskKey& task, const RunId& before) override {
+    return store::previous_outputs(*writer_, dag, task, before);
   }
 
   Result<run::Run> load_run(const RunId& id) override { return store::load_run(*writer_, id); }

@@ -329,6 +329,37 @@ TEST_F(HandlersTest, APlanTellsWhatAFileWouldChange) {
   EXPECT_TRUE(control.commands.empty());
 }
 
+TEST_F(HandlersTest, AnAnswerSaysWhoGivesIt) {
+  fill();
+  const std::string path = "/runs/" + run_id(2).str() + "/tasks/prepare/answer";
+  EXPECT_EQ(send("POST", path, R"({"approved": true, "fields": {"n": 1}})").status, 204);
+  const auto yes = control.last<engine::Approve>();
+  EXPECT_EQ(yes.run, run_id(2));
+  EXPECT_EQ(yes.key, TaskKey{TaskId("prepare")});
+  EXPECT_EQ(yes.fields.dump(), R"({"n":1})");
+  EXPECT_EQ(yes.by, "test");
+  EXPECT_THAT(yes.may_be, ElementsAre("test", "admin"));
+  EXPECT_EQ(send("POST", path, R"({"approved": false, "reason": "no"})").status, 204);
+  EXPECT_EQ(control.last<engine::Approve>().reason, "no");
+  EXPECT_THAT(refused("POST", path, R"({"approved": 1})"), HasSubstr("neither true nor false"));
+  EXPECT_EQ(send("POST", "/runs/" + run_id(2).str() + "/tasks/other/answer", R"({"approved": true})").status, 404);
+}
+
+TEST_F(HandlersTest, DatasetsShowUpdatesAndTheirUsers) {
+  fill();
+  store::Batch batch;
+  batch.datasets["s3://lake/a"] = {2, kNoon, "somebody"};
+  expect_ok(store->commit(batch));
+  EXPECT_EQ(get("/datasets").dump(),
+            R"({"datasets":[{"consumers":[],"producers":[],"updated_at":"2024-11-01T12:00:00.000001Z",)"
+            R"("updated_by":"somebody","updates":2,"uri":"s3://lake/a"}]})");
+  EXPECT_EQ(get("/datasets?uri=s3://lake/a").find("datasets")->as_array().size(), 1U);
+  EXPECT_EQ(send("GET", "/datasets?uri=s3://lake/b").status, 404);
+  EXPECT_EQ(send("POST", "/datasets/touch", R"({"uri": "s3://lake/b"})").status, 204);
+  EXPECT_EQ(control.last<engine::TouchDataset>().uri, "s3://lake/b");
+  EXPECT_THAT(refused("POST", "/datasets/touch", R"({"uri": "lake"})"), HasSubstr("is no URI"));
+}
+
 TEST_F(HandlersTest, VariablesAreAnyJson) {
   control.on_command = [&](const engine::Command& command) {
     const auto& set = std::get<engine::SetVar>(command);

@@ -334,6 +334,76 @@ TEST_P(StoreContract, KeepsDagsVersionsVarsAndServices) {
   EXPECT_TRUE(recovered_.services.empty());
 }
 
+TEST_P(StoreContract, KeepsWaitsParentsAndWhoDidTheWork) {
+  Story story("01a");
+  story.tell(run::RunMoved{run::RunState::Running});
+  story.tell(
+      run::TaskWaiting{key_of("a"), Value::Object{{"kind", "until"}}, at_second(9), at_second(99), "until then"});
+  story.tell(run::TaskMoved{key_of("b"), run::TaskState::Scheduled});
+  story.tell(run::TaskMoved{key_of("b"),
+                            run::TaskState::Success,
+                            "cached",
+                            {},
+                            Value::Object{{"n", 1}},
+                            AttemptId{RunId("00x"), key_of("b"), 3}});
+  commit(story);
+  reopen();
+  EXPECT_EQ(store_->load_run(RunId("01a")).value(), story.run);
+  EXPECT_EQ(recovered_.runs.at(0), story.run);
+}
+
+TEST_P(StoreContract, KeepsDatasetsAndWhatSchedulesSaw) {
+  store::Batch batch;
+  batch.datasets["s3://lake/a"] = {3, at_second(7), "01a/a/1"};
+  store::DagRow row{DagId("d"), VersionId("v1"), false, true, {}, "", "d.yaml"};
+  row.seen["s"] = {{"s3://lake/a", 2}};
+  batch.dags = {row};
+  store::DagVersion version{VersionId("v1"), DagId("d"), "d.yaml", "dag: d", at_second(0)};
+  version.files = {{"params.json", "{}"}};
+  batch.versions = {version};
+  ASSERT_TRUE(store_->commit(batch));
+  batch = {};
+  batch.datasets["s3://lake/a"] = {4, at_second(8), "a person"};
+  ASSERT_TRUE(store_->commit(batch));
+  EXPECT_EQ(store_->read().value()->datasets().value().at("s3://lake/a"), (run::Dataset{4, at_second(8), "a person"}));
+  EXPECT_EQ(store_->read().value()->get_version(VersionId("v1")).value().files.at("params.json"), "{}");
+  reopen();
+  EXPECT_EQ(recovered_.datasets.at("s3://lake/a").updates, 4);
+  EXPECT_EQ(recovered_.dags.at(0).seen.at("s").at("s3://lake/a"), 2);
+}
+
+TEST_P(StoreContract, FindsResultsByKeyOrElseTheNewestOfTheTask) {
+  const DagId dag("d");
+  EXPECT_EQ(store_->find_cached("k1", dag, key_of("a")).value(), std::nullopt);
+  for (const char* id : {"01a", "01b"}) {
+    Story story(id);
+    story.tell(run::RunMoved{run::RunState::Running}).finish("a");
+    auto batch = story.batch();
+    const AttemptId worker{RunId(id), key_of("a"), 1};
+    batch.cached = {{"k-" + std::string(id), dag, worker, Value::Object{{"command", "c"}}, Value::Object{{"n", 1}},
+                     story.events.back().at + std::chrono::seconds(id[2])}};
+    ASSERT_TRUE(store_->commit(batch));
+  }
+  EXPECT_EQ(store_->find_cached("k-01a", dag, key_of("a")).value()->attempt.run, RunId("01a"));
+  EXPECT_EQ(store_->find_cached("other", dag, key_of("a")).value()->attempt.run, RunId("01b"));
+  EXPECT_EQ(store_->find_cached("other", dag, key_of("b")).value(), std::nullopt);
+}
+
+TEST_P(StoreContract, FindsTheOutputsOfTheSuccessBefore) {
+  for (const char* id : {"01a", "01b"}) {
+    Story story(id);
+    story.tell(run::RunMoved{run::RunState::Running});
+    if (id[2] == 'a') story.finish("a");
+    commit(story);
+  }
+  const auto outputs = [&](const char* before) {
+    return store_->previous_outputs(DagId("d"), key_of("a"), RunId(before)).value();
+  };
+  EXPECT_EQ(outputs("01c"), Value(Value::Object{{"loss", 0.25}}));
+  EXPECT_EQ(outputs("01a"), Value());
+  EXPECT_EQ(store_->previous_outputs(DagId("e"), key_of("a"), RunId("01c")).value(), Value());
+}
+
 TEST_P(StoreContract, AReaderSeesTheMomentItWasMade) {
   Story story("r1");
   commit(story);

@@ -48,6 +48,46 @@ TEST(Apply, AClockThatIsSetMovesWhatIsUnderWay) {
   EXPECT_EQ(now.state, old.state);
 }
 
+TEST(Apply, AWaitKeepsItsBeginningAndEndsWithItsState) {
+  RunBuilder builder(make_dag({{"a"}}));
+  builder.start().emit(TaskWaiting{key_of("a"), Value::Object{{"kind", "for"}}, at_second(60), {}, "for 1m"});
+  const TaskInstance& a = builder.run().state.tasks.at(key_of("a"));
+  EXPECT_EQ(a.state, TaskState::Waiting);
+  EXPECT_EQ(a.started_at, at_second(0));
+  EXPECT_EQ(builder.run().waiting.count(key_of("a")), 1U);
+  EXPECT_EQ(builder.run().wait_due.begin()->first, at_second(60));
+  builder.at(at_second(5)).emit(TaskWaiting{key_of("a"), a.waiting->what, at_second(70), at_second(65), "for 1m"});
+  EXPECT_EQ(a.waiting->since, at_second(0));
+  EXPECT_EQ(builder.run().wait_due.size(), 1U);
+  EXPECT_EQ(builder.run().wait_due.begin()->first, at_second(65));
+  builder.at(at_second(9)).emit(TaskMoved{key_of("a"), TaskState::Success, {}, {}, Value::Object{{"n", 1}}});
+  EXPECT_FALSE(a.waiting);
+  EXPECT_EQ(a.outputs.get_int("n"), 1);
+  EXPECT_EQ(a.ended_at, at_second(9));
+  EXPECT_TRUE(builder.run().wait_due.empty());
+  EXPECT_TRUE(builder.run().waiting.empty());
+}
+
+TEST(Apply, AWaitBeginsInARunningRunOnly) {
+  RunBuilder builder(make_dag({{"a"}}));
+  EXPECT_EQ(refusal(builder, TaskWaiting{key_of("a"), {}}), "a task begins to wait in a run that is not running");
+  EXPECT_EQ(refusal(builder, TaskWaiting{key_of("x"), {}}), "run has no task x");
+  builder.start();
+  EXPECT_EQ(refusal(builder, TaskMoved{key_of("a"), TaskState::Waiting}),
+            "a task waits for something: that is another event");
+  builder.finish("a", TaskState::Success);
+  EXPECT_EQ(refusal(builder, TaskWaiting{key_of("a"), {}}), "a cannot move from success to waiting");
+}
+
+TEST(Apply, ACachedSuccessNamesWhoDidTheWork) {
+  RunBuilder builder(make_dag({{"a"}}));
+  const AttemptId worker{RunId("r0"), key_of("a"), 2};
+  builder.start().schedule("a").emit(
+      TaskMoved{key_of("a"), TaskState::Success, "cached", {}, Value::Object{{"n", 4}}, worker});
+  EXPECT_EQ(builder.run().state.tasks.at(key_of("a")).cached, worker);
+  EXPECT_EQ(builder.run().state.tasks.at(key_of("a")).attempts, 0);
+}
+
 TEST(Apply, ChargesTheBudgetOfTheClass) {
   RunBuilder builder(make_dag({{"a"}}));
   builder.start();

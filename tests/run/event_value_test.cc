@@ -83,6 +83,13 @@ std::vector<Row> rows() {
       {RunMarked{RunState::Success, "by hand"}, R"({"kind":"run_marked","reason":"by hand","to":"success"})"},
       {RunReversioned{VersionId("cd34"), Value::Object{{"n", 1}}, {key_of("b")}, {key_of("a")}},
        R"({"added":["b"],"kind":"run_reversioned","params":{"n":1},"removed":["a"],"version":"cd34"})"},
+      {TaskWaiting{key_of("a"), Value::Object{{"kind", "for"}}, at_second(60), at_second(90), "for 1m"},
+       R"({"deadline":"2023-11-14T22:14:50.000000Z","due":"2023-11-14T22:14:20.000000Z","kind":"task_waiting",)"
+       R"("reason":"for 1m","task":"a","what":{"kind":"for"}})"},
+      {TaskMoved{key_of("b"), TaskState::Success, "cached", FailureClass::None, Value::Object{{"n", 1}}, id,
+                 Value::Object{{"V", 2}}},
+       R"({"cached":"r1/a/1","kind":"task_moved","outputs":{"n":1},"reason":"cached","task":"b","to":"success",)"
+       R"("vars":{"V":2}})"},
   };
 }
 
@@ -97,6 +104,37 @@ TEST(EventValue, HasTheStoredFormAndReadsItBack) {
     EXPECT_EQ(to_value(*back).dump(), row.json);
     EXPECT_EQ(kind_of(*back), parsed->get_string("kind"));
   }
+}
+
+TEST(EventValue, ASuccessCarriesItsVariablesAndDatasets) {
+  AttemptEnded e = ended();
+  e.vars = Value::Object{{"BEST", 0.5}};
+  e.datasets = {"s3://lake/a", "s3://lake/b"};
+  const auto back = event_from_value(to_value(e));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(std::get<AttemptEnded>(*back).vars, e.vars);
+  EXPECT_EQ(std::get<AttemptEnded>(*back).datasets, e.datasets);
+}
+
+TEST(EventValue, ASubRunNamesItsParent) {
+  RunHeader h = header();
+  h.parent = ParentTask{RunId("r0"), {TaskId("b"), 2}, 3, 4};
+  const auto back = event_from_value(to_value(RunCreated{h, {}}));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(std::get<RunCreated>(*back).header, h);
+  const auto row = parent_from_value(to_value(h.parent));
+  ASSERT_TRUE(row);
+  EXPECT_EQ(*row, h.parent);
+  EXPECT_FALSE(parent_from_value(Value::Object{{"run", "r0"}}));
+}
+
+TEST(EventValue, AWaitInARowIsReadBack) {
+  const std::optional<WaitState> waiting = WaitState{Value::Object{{"kind", "until"}}, at_second(1), at_second(2), {}};
+  const auto back = waiting_from_value(to_value(waiting));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(*back, waiting);
+  EXPECT_EQ(*waiting_from_value(Value()), std::nullopt);
+  EXPECT_EQ(waiting_from_value(Value::Object{{"what", 1}}).error().message, "event lacks `since`");
 }
 
 TEST(EventValue, ExitCodeZeroIsNotLost) {

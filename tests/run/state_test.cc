@@ -33,7 +33,7 @@ TEST(StateMachines, AttemptMoves) {
 TEST(StateMachines, TaskMoves) {
   EXPECT_EQ(matrix(kTaskStates),
             ".xx....xxxxxx none\n"
-            "..xx....xx..x scheduled\n"
+            "..xx...xxx..x scheduled\n"
             ".x.....xxx..x waiting\n"
             "....xxxxxx..x queued\n"
             ".....xxxxx..x active\n"

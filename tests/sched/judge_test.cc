@@ -57,6 +57,50 @@ TEST(Judge, ExitZeroSucceedsWithItsOutputs) {
   EXPECT_EQ(Case().judged().outputs.dump(), "{}");
 }
 
+// What a check says of an output; empty if it holds.
+std::string verdict(const dag::Check& check, const Value& value, Value previous = {}) {
+  Case c;
+  c.task.outputs["x"] = {};
+  c.task.checks = {check};
+  c.task.checks[0].output = "x";
+  c.seen.outputs = Value::Object{{"x", value}};
+  c.seen.previous = std::move(previous);
+  return c.judged().reason;
+}
+
+TEST(Judge, WithinIsAShareOfTheSuccessBefore) {
+  dag::Check check;
+  check.within = 0.1;
+  const Value before = Value::Object{{"x", -100}};
+  EXPECT_EQ(verdict(check, 7), "");
+  EXPECT_EQ(verdict(check, -110, before), "");
+  EXPECT_EQ(verdict(check, -90, before), "");
+  EXPECT_EQ(verdict(check, -89, before), "output `x` is -89, more than 0.1 of -100 (the success before) away");
+  EXPECT_EQ(verdict(check, 0.1, Value::Object{{"x", 0}}),
+            "output `x` is 0.1, more than 0.1 of 0 (the success before) away");
+  EXPECT_EQ(verdict(check, "a", before), "output `x` is no number: \"a\"");
+  EXPECT_EQ(verdict(check, 5, Value::Object{{"x", "a"}}), "");
+}
+
+TEST(Judge, SharesAreMembersThatTheTaskMeasured) {
+  dag::Check check;
+  check.missing = 0.1;
+  check.rows = 3;
+  check.drift = 1;
+  const auto table = [](double missing, int rows, double drift) {
+    return Value(Value::Object{{"missing", missing}, {"rows", rows}, {"drift", drift}});
+  };
+  EXPECT_EQ(verdict(check, table(0.1, 3, 1)), "");
+  EXPECT_EQ(verdict(check, table(0.2, 3, 1)), "`missing` of output `x` is 0.2, must be <= 0.1");
+  EXPECT_EQ(verdict(check, table(0, 2, 1)), "`rows` of output `x` is 2, must be >= 3.0");
+  EXPECT_EQ(verdict(check, table(0, 3, 2)), "`drift` of output `x` is 2.0, must be <= 1.0");
+  EXPECT_EQ(verdict(check, 5), "`missing` of output `x` is no number");
+  dag::Check list;
+  list.rows = 2;
+  EXPECT_EQ(verdict(list, Value::Array{1, 2}), "");
+  EXPECT_EQ(verdict(list, Value::Array{1}), "`rows` of output `x` is 1, must be >= 2.0");
+}
+
 struct OutputRow {
   const char* name;
   Value outputs;
@@ -81,7 +125,8 @@ TEST(Judge, DeclaredOutputsAndChecks) {
     c.task.retry.limit = 5;  // class check has no budget
     c.task.outputs["acc"].type = dag::ValueType::Number;
     c.task.outputs["label"].type = dag::ValueType::String;
-    c.task.checks = {{"acc", 0.8, 1.0, {}, false, {}}, {"label", {}, {}, Value("x"), true, {}}};
+    c.task.checks = {{.output = "acc", .min = 0.8, .max = 1.0},
+                     {.output = "label", .equals = Value("x"), .warn_only = true}};
     c.seen.outputs = row.outputs;
     const auto ended = c.judged();
     EXPECT_EQ(ended.task_to, row.want) << row.name;
@@ -99,7 +144,7 @@ TEST(Judge, AnUnusableOutputIsAFailedCheck) {
 
 TEST(Judge, AnOutputThatIsNotRequiredToBeANumberMayBeNullButNotUnderACheck) {
   Case c;
-  c.task.checks = {{"acc", 0.8, {}, {}, false, {}}};
+  c.task.checks = {{.output = "acc", .min = 0.8}};
   c.seen.outputs = Value::Object{{"acc", nullptr}};
   EXPECT_EQ(c.judged().reason, "output `acc` is missing");
 }

@@ -382,5 +382,52 @@ TEST(Ticks, ContinuousFollowsItselfWithoutStorm) {
   EXPECT_TRUE(world.decide().empty());
 }
 
+// A DAG that runs when both datasets were updated.
+World world_of_datasets(Overlap overlap = Overlap::Queue) {
+  dag::Schedule schedule = hourly();
+  schedule.kind = ScheduleKind::Datasets;
+  schedule.datasets = {"s3://a", "s3://b"};
+  schedule.overlap = overlap;
+  World world = world_at(schedule, "2024-01-01T11:00:00Z");
+  run::DagEntry& entry = world.snapshot.dags.begin()->second;
+  run::count_from_now(world.snapshot, entry, entry.dag->schedules[0], false);
+  run::dag_changed(world.snapshot, DagId("d"), world.now);
+  return world;
+}
+
+void update(World& world, const char* uri) { run::update_dataset(world.snapshot, uri, "ann", world.now); }
+
+TEST(Ticks, DatasetsFireOnceWhenAllOfThemWereUpdated) {
+  World world = world_of_datasets();
+  update(world, "s3://a");
+  update(world, "s3://a");
+  EXPECT_TRUE(world.decide().empty());
+  update(world, "s3://b");
+  const Plan plan = world.decide();
+  EXPECT_EQ(ticks(plan), "11:00 ");
+  EXPECT_EQ(plan.runs[0].trigger, run::TriggerKind::Dataset);
+  ASSERT_EQ(plan.seen.size(), 1U);
+  EXPECT_EQ(plan.seen[0].counts.at("s3://a"), 2);
+  world.carry_out(plan);
+  EXPECT_TRUE(world.decide().empty());
+  update(world, "s3://b");
+  EXPECT_TRUE(world.decide().empty());
+}
+
+TEST(Ticks, DatasetsOverlapAsTicksDo) {
+  const auto fired = [](Overlap overlap) {
+    World world = world_of_datasets(overlap);
+    for (const char* id : {"r1", "r2"}) world.create("d", id, "s");
+    world.settle();
+    update(world, "s3://a");
+    update(world, "s3://b");
+    const Plan plan = world.decide();
+    return std::to_string(plan.runs.size()) + " runs, " + std::to_string(plan.seen.size()) + " seen";
+  };
+  EXPECT_EQ(fired(Overlap::Queue), "0 runs, 0 seen");
+  EXPECT_EQ(fired(Overlap::Skip), "0 runs, 1 seen");
+  EXPECT_EQ(fired(Overlap::Cancel), "1 runs, 1 seen");
+}
+
 }  // namespace
 }  // namespace slipway::sched

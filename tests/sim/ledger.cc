@@ -93,6 +93,7 @@ std::vector<TaskKey> affected(const run::Run& run, const run::EventBody& body) {
   if (const auto* ended = std::get_if<run::AttemptEnded>(&body)) return {ended->id.key};
   if (const auto* clearing = std::get_if<run::TaskClearing>(&body)) return {clearing->key};
   if (const auto* marked = std::get_if<run::TaskMarked>(&body)) return {marked->key};
+  if (const auto* waiting = std::get_if<run::TaskWaiting>(&body)) return {waiting->key};
   std::optional<TaskId> whole;
   if (const auto* expanded = std::get_if<run::TaskExpanded>(&body)) whole = expanded->task;
   if (const auto* reset = std::get_if<run::TaskReset>(&body)) {
@@ -151,11 +152,15 @@ void Ledger::on_committed(const store::Batch& batch) {
   for (const run::Run* run : batch.runs)
     if (runs_.at(run->header.id) != *run) accuse("state is not the fold of its events: " + run->header.id.str());
   for (const store::DagRow& row : batch.dags)
+    if (!row.error.empty()) accuse("a random DAG is refused: " + row.error);
+  for (const store::DagRow& row : batch.dags)
     for (const auto& [schedule, cursor] : row.cursors) {
       Instant& known = cursors_.try_emplace({row.id, schedule}, cursor).first->second;
       if (cursor < known) accuse("cursor of " + row.id.str() + " went back");
       known = cursor;
     }
+  for (const auto& [uri, dataset] : batch.datasets)
+    if (dataset.updates != updates_[uri]) accuse("an update of " + uri + " was not counted once");
   check_limits();
 }
 
@@ -171,12 +176,8 @@ void Ledger::check(const run::Event& event) {
   if (const auto* opened = std::get_if<run::AttemptOpened>(&event.body)) check_body(run, *opened);
   if (const auto* ended = std::get_if<run::AttemptEnded>(&event.body)) check_body(run, *ended);
   if (const auto* moved = std::get_if<run::RunMoved>(&event.body)) check_body(run, *moved);
-  if (const auto* created = std::get_if<run::RunCreated>(&event.body)) {
-    const run::RunHeader& header = created->header;
-    if (header.trigger == run::TriggerKind::Schedule &&
-        !ticks_.insert({header.dag, header.schedule, header.logical_date}).second)
-      accuse("a tick fired twice: " + header.dag.str());
-  }
+  if (const auto* waiting = std::get_if<run::TaskWaiting>(&event.body)) check_body(run, *waiting);
+  if (const auto* created = std::get_if<run::RunCreated>(&event.body)) check_created(created->header);
   if (const auto* version = std::get_if<run::RunReversioned>(&event.body); version != nullptr)
     if (versions_.count(version->version) == 0) accuse("a version that nobody wrote: " + version->version.str());
   run::apply(run, event);
@@ -189,6 +190,40 @@ void Ledger::check(const run::Event& event) {
       accuse("terminal state of " + key.str() + " changed within a generation");
     known = state;
   }
+}
+
+void Ledger::check_created(const run::RunHeader& header) {
+  if (header.trigger == run::TriggerKind::Schedule &&
+      !ticks_.insert({header.dag, header.schedule, header.logical_date}).second)
+    accuse("a tick fired twice: " + header.dag.str());
+  if (!header.parent) return;
+  const auto parent = runs_.find(header.parent->run);
+  if (parent == runs_.end()) return accuse("a sub-run without a parent: " + header.id.str());
+  if (!sub_runs_.insert({header.parent->run, header.parent->key, header.parent->generation}).second)
+    accuse("two sub-runs of one generation: " + header.parent->run.str() + "/" + header.parent->key.str());
+  if (parent->second.tasks.at(header.parent->key).generation != header.parent->generation)
+    accuse("a sub-run of another generation: " + header.id.str());
+}
+
+void Ledger::check_body(const run::Run& run, const run::TaskWaiting& waiting) {
+  const SimTask* task = task_of(run, waiting.key);
+  if (task == nullptr || !task->waits) return accuse("a task waits that has work to do: " + waiting.key.str());
+  if (run.tasks.at(waiting.key).state != TaskState::None) return;
+  if (run.state != RunState::Running) accuse("a wait begins in a run that is not running");
+  std::vector<TaskState> upstream;
+  for (const std::string& need : task->needs)
+    upstream.push_back(run.tasks.at({TaskId(need), TaskKey::kUnmapped}).state);
+  if (!rule_allows(task->rule, upstream)) accuse(waiting.key.str() + " waits before its rule allows it");
+}
+
+std::map<std::pair<RunId, TaskKey>, Instant> Ledger::questions() const {
+  std::map<std::pair<RunId, TaskKey>, Instant> found;
+  for (const auto& [id, run] : runs_) {
+    if (run::is_terminal(run.state)) continue;
+    for (const auto& [key, instance] : run.tasks)
+      if (instance.waiting && instance.waiting->kind() == "approve") found[{id, key}] = instance.waiting->since;
+  }
+  return found;
 }
 
 void Ledger::check_body(const run::Run& run, const run::TaskMoved& move) {
@@ -318,6 +353,9 @@ void Ledger::check_body(const run::Run& run, const run::AttemptOpened& opened) {
 }
 
 void Ledger::check_body(const run::Run& run, const run::AttemptEnded& ended) {
+  const bool counts = run.attempts.at(ended.id).generation == run.tasks.at(ended.id.key).generation;
+  if (counts && ended.task_to == TaskState::Success)
+    for (const std::string& uri : ended.datasets) ++updates_[uri];
   if (ended.to == run::AttemptState::Lost || ended.task_to != TaskState::UpForRetry) return;
   const run::TaskInstance& instance = run.tasks.at(ended.id.key);
   if (run.attempts.at(ended.id).generation != instance.generation) return;
@@ -418,7 +456,7 @@ void Ledger::compare_sets(const run::ActiveRun& run) {
   if (fresh.upstream != run.upstream || fresh.open_attempts != run.open_attempts || fresh.retry_due != run.retry_due ||
       fresh.attempt_due != run.attempt_due || fresh.unfinished != run.unfinished || fresh.own != run.own ||
       fresh.active != run.active || fresh.group_active != run.group_active || fresh.undecided != run.undecided ||
-      fresh.unfinished_last != run.unfinished_last)
+      fresh.wait_due != run.wait_due || fresh.waiting != run.waiting || fresh.unfinished_last != run.unfinished_last)
     accuse("the planner's sets are not those of the state: " + run.state.header.id.str());
 }
 

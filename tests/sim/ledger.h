@@ -34,6 +34,8 @@ class Ledger {
   [[nodiscard]] bool is_quiet() const;  // no run is under way
   // Whether some run under way waits for what a person has to mend in the run before.
   [[nodiscard]] bool waits_for_past() const;
+  // Instances that wait for a person, and since when.
+  [[nodiscard]] std::map<std::pair<RunId, TaskKey>, Instant> questions() const;
   [[nodiscard]] std::uint64_t events() const { return events_; }
   // The first sentence that was broken, or empty.
   [[nodiscard]] const std::string& violation() const { return violation_; }
@@ -43,6 +45,7 @@ class Ledger {
   void check(const run::Event& event);
   void check_body(const run::Run& run, const run::TaskMoved& move);
   void check_body(const run::Run& run, const run::TaskExpanded& expanded);
+  void check_body(const run::Run& run, const run::TaskWaiting& waiting);
   void check_body(const run::Run& run, const run::AttemptOpened& opened);
   void check_body(const run::Run& run, const run::AttemptEnded& ended);
   void check_body(const run::Run& run, const run::RunMoved& moved);
@@ -52,6 +55,7 @@ class Ledger {
   void check_teardowns(const run::Run& run);
   void check_parallel(const run::Run& run, const SimDag& dag);
   [[nodiscard]] bool past_allows(const run::Run& run, const std::string& task) const;
+  void check_created(const run::RunHeader& header);
   void check_limits();
   void compare_sets(const run::ActiveRun& run);
   [[nodiscard]] int held_in(const std::string& pool) const;
@@ -66,6 +70,8 @@ class Ledger {
   std::map<std::pair<DagId, std::string>, Instant> cursors_;
   std::set<std::tuple<DagId, std::string, Instant>> ticks_;
   std::map<PoolId, int> pools_;  // sizes
+  std::set<std::tuple<RunId, TaskKey, int>> sub_runs_;  // by parent, task and generation
+  std::map<std::string, std::int64_t> updates_;         // of datasets, as the events tell
   std::uint64_t events_ = 0;
   std::uint64_t compared_ = 0;
   std::string violation_;

@@ -62,11 +62,14 @@ std::string command_of(Rng& rng, const SimDag& dag, SimTask& task) {
   text += ", " + retry_of(rng, task);
   task.has_timeout = rng.chance(0.4);
   if (task.has_timeout) text += ", timeout: " + seconds(5 + rng.below(90));
-  if (rng.chance(0.2)) text += ", exit_codes: {skip: [99], fail: [2]}";
+  if (!task.service && rng.chance(0.2)) text += ", exit_codes: {skip: [99], fail: [2]}";
   if (!task.service) {
     task.has_output = rng.chance(0.4);
     if (task.has_output) text += ", outputs: {n: integer}";
     if (task.has_output && rng.chance(0.3)) text += ", check: {n: {min: 1}}";
+    if (task.has_output && rng.chance(0.2)) text += ", set_vars: {LAST: \"${{ outputs.n }}\"}";
+    if (rng.chance(0.1)) text += ", produces: \"s3://lake/x\"";
+    if (rng.chance(0.1)) text += ", cache: {}";
   }
   if (!task.service && task.role == dag::TaskRole::Body && rng.chance(0.15)) text += fan_out_of(rng, task);
   for (const std::string& need : task.needs) {
@@ -151,6 +154,19 @@ std::string groups_of(Rng& rng, SimDag& dag) {
   return text.empty() ? text : "groups:\n" + text;
 }
 
+// What waits holds no slot, is never launched, and ends by itself sooner or later.
+std::string waiting_of(Rng& rng, const SimFrame& frame) {
+  const std::string limit = ", timeout: " + seconds(5 + rng.below(120));
+  switch (rng.below(6)) {
+    case 0: return "wait: {for: " + seconds(1 + rng.below(90)) + "}";
+    case 1: return "wait: {until: \"${{ add_time(run.logical_date, '" + seconds(1 + rng.below(300)) + "') }}\"}";
+    case 2: return "wait: {file: \"/there/" + std::to_string(rng.below(20)) + "\"}" + (rng.chance(0.5) ? limit : "");
+    case 3: return "wait: {dataset: \"s3://lake/x\"}" + limit;
+    case 4: return "approve: {message: go on}" + std::string(rng.chance(0.5) ? limit : "");
+    default: return "dag: " + frame.starts + (rng.chance(0.3) ? limit : "");
+  }
+}
+
 }  // namespace
 
 SimDag random_dag(Rng& rng, const SimFrame& frame) {
@@ -184,8 +200,10 @@ SimDag random_dag(Rng& rng, const SimFrame& frame) {
     task.rule = teardown ? dag::TriggerRule::AllDoneSetupSuccess : task.rule;
     if (!task.needs.empty() && !teardown) task.rule = random_rule(rng);
     task.noop = !teardown && rng.chance(0.1);
-    text += "  " + task.id + ": {" + (task.noop ? "noop: true" : command_of(rng, dag, task));
-    if (!task.noop && !task.service) text += pool_of(rng, frame, task);
+    task.waits = !teardown && !task.noop && rng.chance(0.12);
+    text += "  " + task.id + ": {";
+    text += task.noop ? "noop: true" : task.waits ? waiting_of(rng, frame) : command_of(rng, dag, task);
+    if (!task.noop && !task.service && !task.waits) text += pool_of(rng, frame, task);
     std::string needs;
     for (const std::string& need : task.needs) needs += (needs.empty() ? "" : ", ") + need;
     if (!needs.empty()) text += ", needs: [" + needs + "]";

@@ -15,6 +15,7 @@ struct SimTask {
   std::vector<std::string> needs;  // as written, then with what a teardown implies
   dag::TriggerRule rule = dag::TriggerRule::AllSuccess;
   bool noop = false;
+  bool waits = false;  // kind wait, approve or dag
   bool service = false;
   bool has_when = false;
   bool has_timeout = false;
@@ -55,6 +56,7 @@ struct SimFrame {
   int max_active_tasks = 0;
   int slots_max = 1;               // that a task of the default pool may ask for
   std::vector<std::string> pools;  // others, each of kPoolSlotsMax slots in the end
+  std::string starts;  // the DAG that its `dag` tasks start; itself: refused
 };
 inline constexpr int kPoolSlotsMax = 2;
 

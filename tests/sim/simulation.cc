@@ -49,6 +49,13 @@ class MortalStore final : public store::Store {
   Result<std::optional<RunId>> find_idempotent(const DagId& dag, const std::string& key) override {
     return inner_->find_idempotent(dag, key);
   }
+  Result<std::optional<store::CacheEntry>> find_cached(const std::string& key, const DagId& dag,
+                                                       const TaskKey& task) override {
+    return inner_->find_cached(key, dag, task);
+  }
+  Result<Value> previous_outputs(const DagId& dag, const TaskKey& task, const RunId& before) override {
+    return inner_->previous_outputs(dag, task, before);
+  }
   Result<run::Run> load_run(const RunId& id) override { return inner_->load_run(id); }
   Result<std::unique_ptr<store::Reader>> read() const override { return inner_->read(); }
   Result<void> condemn(const std::vector<RunId>& runs) override { return inner_->condemn(runs); }
@@ -71,6 +78,39 @@ class MortalStore final : public store::Store {
   Ledger& ledger_;
   std::function<void()> may_die_;
   std::function<bool()> is_full_;
+};
+
+// Files and addresses that are there some time after the first look. What is watched dies with the daemon.
+class SimProber final : public engine::Prober {
+ public:
+  explicit SimProber(const Clock& clock) : clock_(clock) {}
+
+  void watch(const engine::Look& look) override {
+    const auto after = Duration(static_cast<std::int64_t>(stable_hash(look.target) % 90'000'000));
+    watched_.insert_or_assign({look.run, look.key}, std::pair(look, clock_.now() + after));
+  }
+  void forget(const RunId& run, const TaskKey& key) override { watched_.erase({run, key}); }
+
+  // Tells what is there by now; also once more than it should.
+  void pump(engine::Engine& engine) {
+    for (const auto& [id, watched] : std::map(watched_)) {
+      const auto& [look, there_at] = watched;
+      if (there_at > clock_.now()) continue;
+      engine.on_seen({look.run, look.key, look.generation, false, "not yet"});
+      for (int twice = 0; twice < 2; ++twice) engine.on_seen({look.run, look.key, look.generation, true, "there"});
+      watched_.erase(id);
+    }
+  }
+  [[nodiscard]] std::optional<Instant> next_due() const {
+    std::optional<Instant> next;
+    for (const auto& [id, watched] : watched_)
+      if (!next || watched.second < *next) next = watched.second;
+    return next;
+  }
+
+ private:
+  const Clock& clock_;
+  std::map<std::pair<RunId, TaskKey>, std::pair<engine::Look, Instant>> watched_;
 };
 
 // A command that somebody sends, and sends again until it is answered.
@@ -126,7 +166,8 @@ class Simulation {
                            1 + static_cast<int>(scenario_.below(3)),
                            scenario_.chance(0.3) ? 1 + static_cast<int>(scenario_.below(3)) : 0,
                            slots_,
-                           pools};
+                           pools,
+                           i + 1 < count ? "dag" + std::to_string(i + 1) : id};
       put_dag(frame, clock_.now());
       if (scenario_.chance(0.3)) put_dag(frame, some_time());
       for (std::uint64_t n = 1 + scenario_.below(4); n > 0; --n) trigger(id);
@@ -149,6 +190,7 @@ class Simulation {
 
   std::string random_schedule() {
     if (scenario_.chance(0.5)) return {};
+    if (scenario_.chance(0.3)) return "schedule: {name: s, datasets: [\"s3://lake/x\"]}\n";
     static constexpr const char* kMissed[] = {"last", "none", "all"};
     static constexpr const char* kOverlap[] = {"queue", "skip", "cancel"};
     return "schedule: {name: s, every: " + std::to_string(5 + scenario_.below(50)) +
@@ -289,6 +331,8 @@ class Simulation {
         options.slots = slots_;
         engine_ = std::make_unique<engine::Engine>(options, *store_, *executor_, secrets_, clock_, ids_, Logger());
         executor_->set_sink(engine_.get());
+        prober_ = std::make_unique<SimProber>(clock_);
+        engine_->set_prober(prober_.get());
         if (const auto recovered = engine_->recover(); !recovered)
           ledger_.accuse("recover: " + recovered.error().message);
         return;
@@ -314,6 +358,8 @@ class Simulation {
     try {
       send_due_actions();
       executor_->pump();
+      prober_->pump(*engine_);
+      answer_questions();
       const auto wake = engine_->step();
       if (!wake) return ledger_.accuse("step: " + wake.error().message);
       if (!engine_->trouble()) ledger_.compare(engine_->snapshot(), clock_.now());  // else memory is ahead of the disk
@@ -330,6 +376,19 @@ class Simulation {
       if (answered_.count(i) != 0 || in_flight_.count(i) != 0 || actions_[i].at > clock_.now()) continue;
       in_flight_.insert(i);
       engine_->submit(actions_[i].command(), [this, i](const Result<engine::Reply>& reply) { answer(i, reply); });
+    }
+  }
+
+  // Somebody answers half a minute after a question was committed, again and again until it is noticed.
+  void answer_questions() {
+    for (const auto& [id, asked_at] : ledger_.questions()) {
+      if (asked_at + 30s > clock_.now()) continue;
+      engine::Approve answer;
+      answer.run = id.first;
+      answer.key = id.second;
+      answer.approved = stable_hash(id.first.str() + id.second.str()) % 4 != 0;
+      answer.by = "somebody";
+      engine_->submit(std::move(answer), {});
     }
   }
 
@@ -353,6 +412,8 @@ class Simulation {
       if (due && (!next || *due < *next)) next = due;
     };
     by(executor_->next_due());
+    by(prober_->next_due());
+    for (const auto& [id, asked_at] : ledger_.questions()) by(asked_at + 30s);
     for (std::size_t i = 0; i < actions_.size(); ++i)
       if (answered_.count(i) == 0) by(actions_[i].at);
     by(wall_step_at_);
@@ -421,6 +482,7 @@ class Simulation {
   std::map<std::string, RunId> acknowledged_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<FakeExecutor> executor_;
+  std::unique_ptr<SimProber> prober_;
   std::unique_ptr<engine::Engine> engine_;
   std::uint64_t deaths_ = 0;
   bool over_ = false;

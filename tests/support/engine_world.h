@@ -6,6 +6,7 @@
 
 #include "slipway/engine/engine.h"
 #include "support/fake_executor.h"
+#include "support/fake_prober.h"
 #include "support/memory_store.h"
 #include "support/run_builder.h"
 #include "support/sim_clock.h"
@@ -51,6 +52,8 @@ class EngineWorld {
     daemon = std::make_unique<engine::Engine>(options, *store, *executor, secrets, clock, rng, Logger());
     executor->set_sink(daemon.get());
     daemon->set_notice_carrier(&carrier);
+    prober = {};
+    daemon->set_prober(&prober);
     const auto recovered = daemon->recover();
     ASSERT_TRUE(recovered) << recovered.error().message;
   }
@@ -109,6 +112,7 @@ class EngineWorld {
   engine::Options options;
   std::unique_ptr<MemoryStore> store;
   std::unique_ptr<FakeExecutor> executor;
+  FakeProber prober;
   std::unique_ptr<engine::Engine> daemon;
 
  private:

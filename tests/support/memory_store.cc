@@ -75,6 +75,8 @@ class Writer {
       if (pool) disk_.pools[name] = *pool;
     }
     for (const auto& share : batch.shares) disk_.shares[{share.pool, share.dag}] = share;
+    for (const auto& [uri, dataset] : batch.datasets) disk_.datasets[uri] = dataset;
+    for (const auto& entry : batch.cached) disk_.cached[entry.key] = entry;
     ++disk_.commits;
   }
 
@@ -158,6 +160,7 @@ class MemoryReader final : public store::Reader {
   Result<std::vector<RunId>> condemned() override {
     return std::vector<RunId>(disk_.condemned.begin(), disk_.condemned.end());
   }
+  Result<std::map<std::string, run::Dataset>> datasets() override { return disk_.datasets; }
 
  private:
   const MemoryDisk disk_;
@@ -198,6 +201,7 @@ Result<store::Recovered> MemoryStore::recover() {
   recovered.pools = disk_->pools;
   for (const auto& [key, share] : disk_->shares) recovered.shares.push_back(share);
   recovered.vars = disk_->vars;
+  recovered.datasets = disk_->datasets;
   recovered.boot_epoch = ++disk_->boot_epoch;
   recovered.clock = disk_->clock;
   return recovered;
@@ -216,6 +220,25 @@ Result<std::optional<RunId>> MemoryStore::run_before(const DagId& dag, const std
         run.header.trigger == run::TriggerKind::Schedule)
       latest = std::max(latest, std::optional(std::pair(run.header.logical_date, id)));
   return latest ? std::optional(latest->second) : std::nullopt;
+}
+
+Result<std::optional<store::CacheEntry>> MemoryStore::find_cached(const std::string& key, const DagId& dag,
+                                                                  const TaskKey& task) {
+  if (const auto found = disk_->cached.find(key); found != disk_->cached.end()) return std::optional(found->second);
+  std::optional<store::CacheEntry> newest;
+  for (const auto& [other, entry] : disk_->cached)
+    if (entry.dag == dag && entry.attempt.key == task && (!newest || newest->at < entry.at)) newest = entry;
+  return newest;
+}
+
+Result<Value> MemoryStore::previous_outputs(const DagId& dag, const TaskKey& task, const RunId& before) {
+  for (auto it = std::make_reverse_iterator(disk_->runs.lower_bound(before)); it != disk_->runs.rend(); ++it) {
+    const auto instance = it->second.tasks.find(task);
+    if (it->second.header.dag == dag && instance != it->second.tasks.end() &&
+        instance->second.state == run::TaskState::Success)
+      return instance->second.outputs;
+  }
+  return Value();
 }
 
 Result<run::Run> MemoryStore::load_run(const RunId& id) { return MemoryReader(*disk_).get_run(id); }

@@ -20,6 +20,8 @@ struct MemoryDisk {
   std::map<std::string, run::Notice> notices;
   std::map<PoolId, run::Pool> pools;
   std::map<std::pair<PoolId, DagId>, run::Share> shares;
+  std::map<std::string, run::Dataset> datasets;
+  std::map<std::string, store::CacheEntry> cached;
   std::map<std::pair<std::string, std::string>, std::string> blobs;
   Value vars = Value::Object{};
   std::set<RunId> condemned;
@@ -47,6 +49,9 @@ class MemoryStore final : public store::Store {
   [[nodiscard]] Result<std::optional<RunId>> find_idempotent(const DagId& dag, const std::string& key) override;
   [[nodiscard]] Result<std::optional<RunId>> run_before(const DagId& dag, const std::string& schedule,
                                                         Instant logical_date) override;
+  [[nodiscard]] Result<std::optional<store::CacheEntry>> find_cached(const std::string& key, const DagId& dag,
+                                                                     const TaskKey& task) override;
+  [[nodiscard]] Result<Value> previous_outputs(const DagId& dag, const TaskKey& task, const RunId& before) override;
   [[nodiscard]] Result<run::Run> load_run(const RunId& id) override;
   [[nodiscard]] Result<std::unique_ptr<store::Reader>> read() const override;
   [[nodiscard]] Result<void> condemn(const std::vector<RunId>& runs) override;

@@ -59,6 +59,10 @@ class World {
   }
   void carry_out(const sched::Plan& plan) {
     run::clear_touched(snapshot);
+    for (const auto& move : plan.seen) {
+      snapshot.dags.at(move.dag).seen[move.schedule] = move.counts;
+      run::dag_changed(snapshot, move.dag, now);
+    }
     for (const auto& move : plan.cursors) snapshot.dags.at(move.dag).cursors[move.schedule] = move.to;
     for (const auto& move : plan.run_moves) emit(move.run, run::RunMoved{move.to, move.failures, move.cause});
     for (const auto& move : plan.moves) emit(move.run, run::TaskMoved{move.key, move.to, move.reason, move.failure});

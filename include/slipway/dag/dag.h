@@ -128,7 +128,9 @@ struct Check {
   std::string output;
   std::optional<double> min, max;
   std::optional<Value> equals;
-  bool warn_only = false;  // severity: warn
+  std::optional<double> within;                // share of the value of the success before
+  std::optional<double> missing, rows, drift;  // limits of the members `missing`, `rows`, `drift` of an object
+  bool warn_only = false;                      // severity: warn
   SourceSpan span;
 };
 
@@ -178,6 +180,41 @@ struct Resources {
 struct OnOom {
   double factor = 1.5;
   std::int64_t max_bytes = 0;
+};
+
+enum class WaitKind : unsigned char { For, Until, File, Http, Run, Dataset };
+inline constexpr EnumTable<WaitKind, 6> kWaitKinds{{{
+    {WaitKind::For, "for", "a while"},
+    {WaitKind::Until, "until", "an instant"},
+    {WaitKind::File, "file", "a file to exist"},
+    {WaitKind::Http, "http", "an address to answer 2xx"},
+    {WaitKind::Run, "run", "a run to end"},
+    {WaitKind::Dataset, "dataset", "a dataset to be updated"},
+}}};
+
+struct Wait {
+  WaitKind kind = WaitKind::For;
+  Duration duration{0};                      // kind For
+  Template target;                           // the others: instant, path or file:// URI, address, run id, dataset URI
+  Duration poll = std::chrono::seconds(30);  // between two looks at a file or an address
+};
+
+// A question to a person.
+struct Approve {
+  Template message;             // empty = the task's description
+  std::vector<std::string> by;  // labels or roles of tokens; empty = whoever may approve
+  std::vector<Param> fields;    // in file order; the answers are the outputs
+};
+
+// Another DAG, started and waited for.
+struct SubDag {
+  DagId id;
+  Value params;  // object; texts inside may hold expressions
+};
+
+// Results are taken over from an earlier success of the same task with the same key.
+struct Cache {
+  std::vector<Template> key;  // besides command, image, environment and parameters
 };
 
 enum class TaskKind : unsigned char { Run, Image, Service, Apply, Approve, Wait, Dag, Noop };
@@ -234,6 +271,9 @@ struct Task {
   TaskRole role = TaskRole::Body;
   Command run;                     // kind Run
   std::optional<Service> service;  // kind Service
+  std::optional<Wait> wait;        // kind Wait
+  std::optional<Approve> approve;  // kind Approve
+  std::optional<SubDag> sub_dag;   // kind Dag
   std::vector<TaskId> needs;  // direct upstream tasks, in file order, no duplicates; of a teardown also what it implies
   TriggerRule trigger_rule = TriggerRule::AllSuccess;
   std::optional<Template> when;  // one whole expression
@@ -258,6 +298,10 @@ struct Task {
   std::string run_as;           // user, uid or uid:gid; empty = the daemon's
   std::map<std::string, OutputDecl> outputs;
   std::vector<Check> checks;
+  Value set_vars;                            // object, or null; set with the success; texts may hold expressions
+  std::vector<Template> produces, consumes;  // dataset URIs
+  std::optional<Cache> cache;
+  std::optional<Template> image;  // container image; the local executor runs the command without it
   std::optional<Template> workdir;
   PoolId pool{std::string(kDefaultPool)};  // where the DAG's pool is merged in
   int slots = 1;                           // of the pool, held by each open attempt; see run::slots_of
@@ -265,6 +309,9 @@ struct Task {
   std::string description;
   SourceSpan span;  // of the id
 };
+
+// Files beside a DAG's, by the name that it gives them; absent: the file cannot be read.
+using Companions = std::map<std::string, std::string>;
 
 // A field that the language has and this version does not act on yet.
 struct PlannedUse {
@@ -299,6 +346,8 @@ struct Dag {
   std::vector<NotifyRule> notify;
   std::optional<Deadline> deadline;
   bool depends_on_past = false;  // some task does
+  std::map<std::string, Value, std::less<>> vars;  // what `vars.NAME` is while no variable of that name is set
+  std::string params_from;                         // file beside the DAG's; its members are in the params' defaults
   std::vector<PlannedUse> planned;
 
   [[nodiscard]] const Task* find(const TaskId& id) const;  // O(log n)

@@ -12,7 +12,15 @@
 namespace slipway::dag {
 
 // Parses, applies defaults, validates. A Dag comes back unless a diagnostic is an error; warnings come beside it.
-[[nodiscard]] ParseResult<Dag> parse(const SourceText& source);
+// `beside` holds the files that companion_names() names.
+[[nodiscard]] ParseResult<Dag> parse(const SourceText& source, const Companions& beside = {});
+
+// The files that a DAG takes in (params_from), relative to its own; empty if the text cannot be read or names none.
+// A name that leads out of the DAG's folder is left out.
+[[nodiscard]] std::vector<std::string> companion_names(const SourceText& source);
+
+// The version of a DAG: the hash of its text, and of what it takes in.
+[[nodiscard]] VersionId version_of(const SourceText& source, const Companions& beside);
 
 // True for a file that is a Kubernetes manifest (top-level apiVersion and kind), which a DAG folder may hold beside
 // DAGs.

@@ -56,7 +56,7 @@ struct Cron {
 // @annually). The error names the field, the offending part and what the field takes.
 [[nodiscard]] Result<Cron> parse_cron(std::string_view text);
 
-enum class ScheduleKind : unsigned char { Cron, Every, Once, Continuous };
+enum class ScheduleKind : unsigned char { Cron, Every, Once, Continuous, Datasets };
 enum class Missed : unsigned char { Last, None, All };
 inline constexpr EnumTable<Missed, 3> kMissed{{{
     {Missed::Last, "last", "the latest missed tick fires, the others are recorded"},
@@ -73,8 +73,9 @@ inline constexpr EnumTable<Overlap, 3> kOverlaps{{{
 struct Schedule {
   std::string name;  // as written, or a hash of kind, expression and zone
   ScheduleKind kind = ScheduleKind::Cron;
-  Cron cron;          // kind Cron
-  Duration every{0};  // kind Every: aligned to start, else to the Unix epoch
+  Cron cron;                          // kind Cron
+  Duration every{0};                  // kind Every: aligned to start, else to the Unix epoch
+  std::vector<std::string> datasets;  // kind Datasets: URIs, sorted, no duplicates; a run when each was updated
   TimeZone zone;
   std::optional<Instant> start;   // first possible tick, inclusive
   std::optional<Instant> end;     // last possible tick, inclusive
@@ -89,7 +90,7 @@ struct Schedule {
 };
 
 // The first tick strictly after `after`, within [start, end]; nullopt if there is none (no parsed cron is silent for 41
-// years). Once and Continuous have none by time. Rules across DST changes: docs/dag-format.md, "Time".
+// years). Once, Continuous and Datasets have none by time. Rules across DST changes: docs/dag-format.md, "Time".
 [[nodiscard]] std::optional<Instant> next_tick(const Schedule& schedule, Instant after);
 // The last tick strictly before `before`, ignoring `start`; for interval_start.
 [[nodiscard]] std::optional<Instant> previous_tick(const Schedule& schedule, Instant before);

@@ -10,15 +10,21 @@
 #include "slipway/base/log.h"
 #include "slipway/base/result.h"
 #include "slipway/base/time.h"
+#include "slipway/dag/parse.h"
 
 namespace slipway::dagdir {
 
 struct File {
   std::string name;  // relative to the folder, e.g. "demo/pipeline.yaml"
   std::string text;
+  dag::Companions beside = {};  // what it takes in
 
   bool operator==(const File&) const = default;
 };
+
+// The files that `source` takes in, from `folder`, where it lies. Left out: what cannot be read, leads outside of
+// `root`, or is over 1 MiB.
+[[nodiscard]] dag::Companions read_beside(const std::string& folder, const std::string& root, const SourceText& source);
 
 // Reads every *.yaml and *.yml below `folder`, sorted by name. Left out: names that begin with a dot, manifests
 // (apiVersion and kind), links that lead outside, files over 1 MiB (the limit of the language; logged).

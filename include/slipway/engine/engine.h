@@ -97,6 +97,7 @@ struct DagFile {
   std::string file;
   std::string text;
   bool present = true;
+  dag::Companions beside = {};  // what dag::companion_names() asks for
 };
 struct DagFolder {
   std::vector<DagFile> files;
@@ -124,9 +125,25 @@ struct NoticeDone {
   std::string id;
 };
 
+// A person's answer to a task that waits for one.
+struct Approve {
+  RunId run;
+  TaskKey key;
+  bool approved = true;
+  Value fields;                     // object; checked against the task's fields; they become its outputs
+  std::string reason;               // of a rejection
+  std::string by;                   // who answers: a token's label
+  std::vector<std::string> may_be;  // what `approve.by` may name of them: label, role
+};
+// Says that a dataset was updated by somebody outside.
+struct TouchDataset {
+  std::string uri;
+  std::string by;
+};
+
 using Command = std::variant<TriggerRun, CancelRun, RetryRun, PauseDag, SetVar, DagFolder, SetSecret, StopService,
                              NoticeDone, CondemnRuns, EraseRun, SetPool, ClearRun,
-                             MarkRun, ResumeRun>;
+                             MarkRun, ResumeRun, Approve, TouchDataset>;
 
 enum class Action : unsigned char { Reset, Stop, Decide, Mark, TakeOver, Add, Remove };
 inline constexpr EnumTable<Action, 7> kActions{{{
@@ -183,6 +200,34 @@ class SecretSource {
   [[nodiscard]] virtual std::vector<std::string> names() = 0;
 };
 
+// One task's condition in the world outside.
+struct Look {
+  RunId run;
+  TaskKey key;
+  int generation = 1;
+  dag::WaitKind kind = dag::WaitKind::File;  // File or Http
+  std::string target;                        // absolute path, or address
+  Duration poll = std::chrono::seconds(30);
+};
+// What was seen.
+struct Seen {
+  RunId run;
+  TaskKey key;
+  int generation = 1;
+  bool met = false;
+  std::string detail;  // "answered 503", for people
+};
+
+// Looks at the world for tasks that wait, off the engine thread. Calls come from the engine thread and must not block;
+// each look is answered by Engine::on_seen, from any thread.
+class Prober {
+ public:
+  virtual ~Prober() = default;
+  // Looks at once, then every `poll`, until it is met or forgotten. A second call for the same instance replaces.
+  virtual void watch(const Look& look) = 0;
+  virtual void forget(const RunId& run, const TaskKey& key) = 0;
+};
+
 struct Options {
   std::string home;        // absolute; for paths given to tasks
   std::string dags;        // absolute; what the names of DagFile are relative to
@@ -223,6 +268,10 @@ class Engine final : public exec::ReportSink {
   // The same for callers that may block (API workers, never the engine thread).
   [[nodiscard]] Result<Reply> call(Command command, Duration timeout);
   void on_report(exec::Report report) override;
+  // Any thread.
+  void on_seen(Seen seen);
+  // Before recover(). Without a prober, tasks that wait for a file or an address wait until their timeout.
+  void set_prober(Prober* prober);
 
   // Engine thread: loads state, settles every open attempt by asking the executor. Call once, before step.
   [[nodiscard]] Result<void> recover();

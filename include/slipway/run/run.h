@@ -40,6 +40,20 @@ struct Attempt {
   bool operator==(const Attempt&) const = default;
 };
 
+// What an instance in state Waiting waits for. It holds no slot, and no process knows of it.
+struct WaitState {
+  // {"kind": a word of dag::kWaitKinds, "target"} · {"kind": "approve", "message", "by", "fields"} · {"kind": "dag",
+  // "dag", "run"}: rendered when it began to wait
+  Value what;
+  Instant since;
+  std::optional<Instant> due;       // for, until: it succeeds then
+  std::optional<Instant> deadline;  // its timeout: it fails then
+
+  // "for", "approve", "dag", …
+  [[nodiscard]] std::string kind() const { return what.get_string("kind"); }
+  bool operator==(const WaitState&) const = default;
+};
+
 // A node of the run: a task, or one element of a mapped task.
 //
 // A task with `for_each` begins as one unmapped instance, its placeholder, which is decided on like any other: rule,
@@ -64,8 +78,20 @@ struct TaskInstance {
   std::optional<Instant> launch_since;  // first launch failure in a row; budget of class launch is time
   bool clearing = false;                // reset as soon as its open attempt is over
   bool marked = false;                  // its state is somebody's word (TaskMarked), not a result
+  std::optional<WaitState> waiting;     // state Waiting
+  std::optional<AttemptId> cached;      // a success without an attempt of its own: the one that did the work
 
   bool operator==(const TaskInstance&) const = default;
+};
+
+// The task that started a run and waits for its end.
+struct ParentTask {
+  RunId run;
+  TaskKey key;
+  int generation = 1;  // of the task instance
+  int depth = 1;       // of the sub-run: 1 below a run that nobody started so
+
+  bool operator==(const ParentTask&) const = default;
 };
 
 // Why a run exists; fixed at its creation, but for RunReversioned.
@@ -82,6 +108,7 @@ struct RunHeader {
   std::string idempotency_key;  // empty = none
   RunId previous;               // the run before of the same schedule, for depends_on_past; empty = none, or not asked
   RunId resumed_from;           // the run whose finished tasks it took over; empty = none
+  std::optional<ParentTask> parent;  // trigger SubRun
 
   bool operator==(const RunHeader&) const = default;
 };
@@ -128,13 +155,22 @@ struct RunMoved {
   bool now = false;                         // of a move to Cancelling: no grace, no teardowns
 };
 // A task instance changes state without an attempt ending: scheduled, skipped, upstream_failed, retry due, cancelled
-// before a start.
+// before a start, the end of a wait.
 struct TaskMoved {
   TaskKey key;
   TaskState to;
   std::string reason = {};
   FailureClass failure = FailureClass::None;  // of a move to Failed
-  Value outputs = {};                         // of a move to Success, taken over from another run
+  Value outputs = {};                         // of a move to Success; null = none
+  std::optional<AttemptId> cached = {};       // of a move to Success: whose outputs these are
+  Value vars = {};                            // set with the success: an object, or null
+};
+// The instance waits, or, if it does already, goes on waiting with new instants.
+struct TaskWaiting {
+  TaskKey key;
+  Value what;
+  std::optional<Instant> due = {}, deadline = {};
+  std::string reason = {};  // "for a person: ship it?"
 };
 // A placeholder becomes an instance per element, Scheduled at once, in the order of the list. The elements are part of
 // the event: a fold never evaluates.
@@ -177,6 +213,8 @@ struct AttemptEnded {
   bool infra_budget = false;       // the retry is charged to infra_limit
   bool memory_step = false;        // the retry is a step of on_oom, charged to no limit
   std::optional<Instant> at = {};  // when the process ended, if not the event's instant
+  Value vars = {};                         // set with a success: an object, or null
+  std::vector<std::string> datasets = {};  // URIs updated by a success
 };
 // Opens the next generation of an instance (retry, clear): state None, budgets fresh. The instance began or ended, and
 // has no open attempt. Of a placeholder: see TaskInstance; all its instances have ended.
@@ -217,7 +255,8 @@ struct RunReversioned {
 // The run was not over at the deadline of its DAG; told once.
 struct DeadlinePassed {};
 // Somebody set the wall clock, or the machine restarted, and `by` is how far the instants of what is under way move
-// with it: the start of the run, starts, deadlines and stops of open attempts, retries that are due. So time-outs,
+// with it: the start of the run, starts, deadlines and stops of open attempts, retries that are due, waits but for
+// `until`. So time-outs,
 // delays and durations go on counting elapsed time. Moves no state.
 struct ClockMoved {
   Duration by{0};
@@ -225,7 +264,7 @@ struct ClockMoved {
 
 using EventBody = std::variant<RunCreated, RunMoved, TaskMoved, AttemptOpened, AttemptStarted, AttemptStopping,
                                AttemptEnded, TaskReset, RunReopened, TaskExpanded, DeadlinePassed, ClockMoved,
-                               TaskClearing, TaskMarked, RunMarked, RunReversioned>;
+                               TaskClearing, TaskMarked, RunMarked, RunReversioned, TaskWaiting>;
 
 struct Event {
   RunId run;
@@ -244,5 +283,13 @@ void apply(Run& run, const Event& event);
 [[nodiscard]] Value to_value(const EventBody& body);
 [[nodiscard]] Result<EventBody> event_from_value(const Value& value);
 [[nodiscard]] std::string_view kind_of(const EventBody& body);
+// The instance that an event is about; nullopt for events of the run itself.
+[[nodiscard]] std::optional<TaskKey> key_of(const EventBody& body);
+
+// Members of rows that are kept as JSON; absent is null. Stored for ever, like events.
+[[nodiscard]] Value to_value(const std::optional<WaitState>& waiting);
+[[nodiscard]] Value to_value(const std::optional<ParentTask>& parent);
+[[nodiscard]] Result<std::optional<WaitState>> waiting_from_value(const Value& value);
+[[nodiscard]] Result<std::optional<ParentTask>> parent_from_value(const Value& value);
 
 }  // namespace slipway::run

@@ -46,6 +46,8 @@ struct ActiveRun {
   std::vector<int> group_active;         // the same by index into dag->groups
   std::vector<int> path;                 // Waiting::path by index into dag->tasks
   std::map<Instant, std::set<TaskKey>> retry_due;       // state UpForRetry, by retry_at
+  std::map<Instant, std::set<TaskKey>> wait_due;        // state Waiting, by the earlier of due and deadline
+  std::set<TaskKey> waiting;                            // state Waiting
   std::set<AttemptId> open_attempts;                    // not terminal
   std::set<std::pair<Instant, AttemptId>> attempt_due;  // of them: time-outs of running ones, lost_after of lost ones
   int unfinished = 0;                                   // instances not in a terminal state
@@ -84,12 +86,23 @@ struct DagEntry {
   std::map<std::string, Instant> next_ticks;   // first tick after each cursor; kept by index_ticks()
   std::map<std::string, Instant> next_starts;  // when the runs of those ticks are made: later by the jitter
   std::vector<RunId> active;                   // its runs that are not terminal, oldest first
+  // Updates of each dataset that were seen when a schedule of kind Datasets last fired: schedule -> URI -> count.
+  std::map<std::string, std::map<std::string, std::int64_t>> seen;
 
   // Kept by the doors below.
   std::set<RunId> queued;      // of `active`: state Queued
   int under_way = 0;           // of `active`: Running or Cancelling
   int open_attempts = 0;       // of all its runs
   std::optional<Instant> due;  // its place in Snapshot::tick_due
+};
+
+// What is known of a dataset: who updated it, when, how often.
+struct Dataset {
+  std::int64_t updates = 0;  // never goes back
+  Instant updated_at;        // of the last
+  std::string by;            // attempt id, or who touched it
+
+  bool operator==(const Dataset&) const = default;
 };
 
 // Recomputes next_ticks from dag and cursors; finding a tick is too dear to be done at every decision. Schedules
@@ -100,10 +113,11 @@ void index_ticks(DagEntry& entry);
 // changed. Runs, entries, pools and slots change only through the doors below, which keep the two together.
 struct Snapshot {
   std::map<DagId, DagEntry> dags;
-  std::map<RunId, ActiveRun> runs;  // every run that is not terminal
-  std::map<PoolId, Pool> pools;     // without `default`
-  int slots_total = 1;              // of the local executor: attempts at a time, and the size of pool `default`
-  Value vars;                       // object: what expressions see as vars
+  std::map<RunId, ActiveRun> runs;          // every run that is not terminal
+  std::map<PoolId, Pool> pools;             // without `default`
+  int slots_total = 1;                      // of the local executor: attempts at a time, and the size of pool `default`
+  Value vars;                               // object: what expressions see as vars
+  std::map<std::string, Dataset> datasets;  // by URI; those that were ever updated
 
   std::set<RunId> touched;                       // runs that changed since the last decide()
   std::set<std::pair<Instant, RunId>> run_due;   // ActiveRun::due
@@ -132,6 +146,15 @@ ActiveRun& insert_run(Snapshot& snapshot, ActiveRun run, Instant now);
 void erase_run(Snapshot& snapshot, const RunId& id);
 // To be called after any change of an entry's own members: version, cursors, paused, present. Also for a new entry.
 void dag_changed(Snapshot& snapshot, const DagId& id, Instant now);
+// Counts an update of a dataset.
+void update_dataset(Snapshot& snapshot, const std::string& uri, const std::string& by, Instant now);
+// Updates so far of a schedule's datasets do not count: of those that are new to it, or of all. Part of dag_changed()'s
+// business: to be called before it.
+void count_from_now(const Snapshot& snapshot, DagEntry& entry, const dag::Schedule& schedule, bool all);
+// The counts of a schedule's datasets, if each of them was updated since they were seen.
+[[nodiscard]] std::optional<std::map<std::string, std::int64_t>> all_updated(const Snapshot& snapshot,
+                                                                             const DagEntry& entry,
+                                                                             const dag::Schedule& schedule);
 // Sets, resizes or (nullopt) deletes a pool. What it holds goes on, also beyond its size.
 void set_pool(Snapshot& snapshot, const PoolId& id, const std::optional<Pool>& pool, Instant now);
 // Empties every `touched`: to be called between decide() and applying its plan.

@@ -91,13 +91,14 @@ inline constexpr EnumTable<FailureClass, 12> kFailureClasses{{{
     {FailureClass::External, "external", "somebody removed it from outside"},
 }}};
 
-enum class TriggerKind : unsigned char { Manual, Schedule, Api, Dataset, Backfill };
-inline constexpr EnumTable<TriggerKind, 5> kTriggerKinds{{{
+enum class TriggerKind : unsigned char { Manual, Schedule, Api, Dataset, Backfill, SubRun };
+inline constexpr EnumTable<TriggerKind, 6> kTriggerKinds{{{
     {TriggerKind::Manual, "manual", "slipway run start"},
     {TriggerKind::Schedule, "schedule", "a tick of a schedule"},
     {TriggerKind::Api, "api", "an API client"},
     {TriggerKind::Dataset, "dataset", "an updated dataset"},
     {TriggerKind::Backfill, "backfill", "a backfill"},
+    {TriggerKind::SubRun, "dag", "a task of another run"},
 }}};
 
 template <class State>

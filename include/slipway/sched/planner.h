@@ -11,12 +11,26 @@
 
 namespace slipway::sched {
 
-// A tick that fires now.
+// A tick that fires now, or datasets that were all updated.
 struct NewRun {
   DagId dag;
   std::string schedule;
   Instant tick, interval_start;
   Value params;  // given by the schedule; the engine resolves them
+  run::TriggerKind trigger = run::TriggerKind::Schedule;
+};
+
+// The updates that a schedule of kind Datasets has taken into account.
+struct SeenMove {
+  DagId dag;
+  std::string schedule;
+  std::map<std::string, std::int64_t> counts;  // by URI
+};
+
+// An instance whose rule allows it begins to wait (kinds wait, approve, dag): the engine renders what for.
+struct StartWait {
+  RunId run;
+  TaskKey key;
 };
 
 // A schedule's cursor moves to `to`; ticks in between that did not fire are counted (for the log and `schedule list`).
@@ -77,9 +91,11 @@ struct RunMove {
 struct Plan {
   std::vector<NewRun> runs;
   std::vector<CursorMove> cursors;
+  std::vector<SeenMove> seen;
   std::vector<RunMove> run_moves;  // starts of queued runs, run time-outs, ends of runs
   std::vector<Move> moves;
   std::vector<Expansion> expansions;
+  std::vector<StartWait> waits;
   std::vector<Launch> launches;  // in launch order; every one fits
   std::vector<Stop> stops;
   std::vector<Fence> fences;
@@ -88,7 +104,8 @@ struct Plan {
   std::optional<Instant> wake_at;  // earliest instant at which decide() could answer differently by time alone
 
   [[nodiscard]] bool empty() const {
-    return runs.empty() && cursors.empty() && run_moves.empty() && moves.empty() && expansions.empty() &&
+    return runs.empty() && cursors.empty() && seen.empty() && run_moves.empty() && moves.empty() &&
+           expansions.empty() && waits.empty() &&
            launches.empty() && stops.empty() && fences.empty() && late.empty();
   }
 };
@@ -108,6 +125,7 @@ struct Observation {
   std::string message;       // the executor's or the task's own words (`_error` of its output)
   Value outputs;             // parsed `$SLIPWAY_OUTPUT`: object, or null where there was none
   std::string output_error;  // why the output could not be used ("output-too-large: …"), empty if fine
+  Value previous;            // outputs of the task's success in the newest run before, for `within`; null = none
 };
 
 // Success, check, exit-code map, retry budgets and delays of docs/engine.md in one place: from what was seen to the

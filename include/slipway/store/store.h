@@ -16,6 +16,7 @@
 #include "slipway/run/notice.h"
 #include "slipway/run/queues.h"
 #include "slipway/run/run.h"
+#include "slipway/run/snapshot.h"
 
 namespace slipway::store {
 
@@ -26,6 +27,7 @@ struct DagVersion {
   std::string file;  // path relative to the DAG folder
   std::string text;
   Instant first_seen;
+  std::map<std::string, std::string> files;  // those beside it that it takes in, by the name it gives them
 };
 
 // What is known of a DAG beside its text.
@@ -37,6 +39,19 @@ struct DagRow {
   std::map<std::string, Instant> cursors;  // by schedule name
   std::string error;                       // rendered diagnostics of the file's newest, invalid state; empty if valid
   std::string file;
+  std::map<std::string, std::map<std::string, std::int64_t>> seen;  // run::DagEntry::seen
+};
+
+// A success whose results may be taken over.
+struct CacheEntry {
+  std::string key;  // of the whole
+  DagId dag;
+  AttemptId attempt;  // that did the work; the entry goes with its run
+  Value parts;        // {"command": hash, …}: what the key was made of, to tell what differs
+  Value outputs;      // object
+  Instant at;
+
+  bool operator==(const CacheEntry&) const = default;
 };
 
 struct Service {
@@ -71,10 +86,13 @@ struct Batch {
   std::optional<ClockAnchor> clock;                  // replaces the one before
   std::map<PoolId, std::optional<run::Pool>> pools;  // set or deleted
   std::vector<run::Share> shares;  // upserted by pool and DAG; go with whatever else is committed, never alone
+  std::map<std::string, run::Dataset> datasets;  // upserted by URI
+  std::vector<CacheEntry> cached;                // replace entries of the same key
 
   [[nodiscard]] bool empty() const {
     return events.empty() && versions.empty() && dags.empty() && vars.empty() && services.empty() &&
-           services_gone.empty() && notices.empty() && notices_gone.empty() && !clock && pools.empty();
+           services_gone.empty() && notices.empty() && notices_gone.empty() && !clock && pools.empty() &&
+           datasets.empty() && cached.empty();
   }
 };
 
@@ -94,6 +112,7 @@ struct Recovered {
   std::vector<Service> services;
   std::map<PoolId, run::Pool> pools;
   std::vector<run::Share> shares;
+  std::map<std::string, run::Dataset> datasets;
   std::vector<run::Notice> notices;  // not sent yet, oldest first
   std::optional<ClockAnchor> clock;  // the last one committed
   std::uint64_t boot_epoch = 0;      // counts daemon starts on this home; this start included
@@ -140,6 +159,7 @@ class Reader {
   [[nodiscard]] virtual Result<std::vector<RunId>> prunable(const PruneRule& rule, int limit) = 0;
   // Runs that are being removed, oldest first: condemned and not erased yet.
   [[nodiscard]] virtual Result<std::vector<RunId>> condemned() = 0;
+  [[nodiscard]] virtual Result<std::map<std::string, run::Dataset>> datasets() = 0;
 };
 
 // One finding of `db check`.
@@ -163,6 +183,11 @@ class Store {
   // The run of the schedule with the latest logical date before that instant. Engine thread.
   [[nodiscard]] virtual Result<std::optional<RunId>> run_before(const DagId& dag, const std::string& schedule,
                                                                 Instant logical_date) = 0;
+  // The entry with this key, or else the newest of the same task, or nullopt. Engine thread.
+  [[nodiscard]] virtual Result<std::optional<CacheEntry>> find_cached(const std::string& key, const DagId& dag,
+                                                                      const TaskKey& task) = 0;
+  // Outputs of the task in the newest run before `before` in which it succeeded, or null. Engine thread.
+  [[nodiscard]] virtual Result<Value> previous_outputs(const DagId& dag, const TaskKey& task, const RunId& before) = 0;
   // Any run, terminal ones too, for actions on past runs. Engine thread.
   [[nodiscard]] virtual Result<run::Run> load_run(const RunId& id) = 0;
   // Any thread. The reader may outlive the store.

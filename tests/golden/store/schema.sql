@@ -28,6 +28,19 @@ CREATE TABLE blob (
   PRIMARY KEY (space, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE cache (
+  key       TEXT NOT NULL PRIMARY KEY,
+  dag       TEXT NOT NULL,
+  run       TEXT NOT NULL,
+  task      TEXT NOT NULL,
+  map_index INTEGER NOT NULL,
+  number    INTEGER NOT NULL,
+  parts     TEXT NOT NULL,
+  outputs   TEXT NOT NULL,
+  at        INTEGER NOT NULL,
+  FOREIGN KEY (run, task, map_index, number) REFERENCES attempt (run, task, map_index, number) ON DELETE CASCADE
+) STRICT;
+
 CREATE TABLE dag (
   id      TEXT NOT NULL PRIMARY KEY,
   version TEXT NOT NULL,
@@ -36,7 +49,7 @@ CREATE TABLE dag (
   cursors TEXT NOT NULL,
   error   TEXT NOT NULL,
   file    TEXT NOT NULL
-) STRICT;
+, seen TEXT NOT NULL DEFAULT '{}') STRICT;
 
 CREATE TABLE dag_version (
   id         TEXT NOT NULL PRIMARY KEY,
@@ -44,6 +57,13 @@ CREATE TABLE dag_version (
   file       TEXT NOT NULL,
   text       TEXT NOT NULL,
   first_seen INTEGER NOT NULL
+, files TEXT NOT NULL DEFAULT '{}') STRICT;
+
+CREATE TABLE dataset (
+  uri        TEXT NOT NULL PRIMARY KEY,
+  updates    INTEGER NOT NULL CHECK (updates > 0),
+  updated_at INTEGER NOT NULL,
+  updated_by TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE event (
@@ -90,7 +110,7 @@ CREATE TABLE run (
   failures        TEXT NOT NULL,
   cancel_cause    TEXT NOT NULL,
   last_seq        INTEGER NOT NULL
-, previous TEXT NOT NULL DEFAULT '', cancel_now INTEGER NOT NULL DEFAULT 0 CHECK (cancel_now IN (0, 1)), late INTEGER NOT NULL DEFAULT 0 CHECK (late IN (0, 1)), resumed_from TEXT NOT NULL DEFAULT '', backfill TEXT NOT NULL DEFAULT '', marked TEXT NOT NULL DEFAULT '', mark_reason TEXT NOT NULL DEFAULT '') STRICT;
+, previous TEXT NOT NULL DEFAULT '', cancel_now INTEGER NOT NULL DEFAULT 0 CHECK (cancel_now IN (0, 1)), late INTEGER NOT NULL DEFAULT 0 CHECK (late IN (0, 1)), resumed_from TEXT NOT NULL DEFAULT '', backfill TEXT NOT NULL DEFAULT '', marked TEXT NOT NULL DEFAULT '', mark_reason TEXT NOT NULL DEFAULT '', parent TEXT NOT NULL DEFAULT 'null') STRICT;
 
 CREATE TABLE service (
   name         TEXT NOT NULL PRIMARY KEY,
@@ -119,7 +139,7 @@ CREATE TABLE task_instance (
   started_at   INTEGER,
   ended_at     INTEGER,
   retry_at     INTEGER,
-  launch_since INTEGER, item TEXT NOT NULL DEFAULT 'null', clearing INTEGER NOT NULL DEFAULT 0 CHECK (clearing IN (0, 1)), marked INTEGER NOT NULL DEFAULT 0 CHECK (marked IN (0, 1)),
+  launch_since INTEGER, item TEXT NOT NULL DEFAULT 'null', clearing INTEGER NOT NULL DEFAULT 0 CHECK (clearing IN (0, 1)), marked INTEGER NOT NULL DEFAULT 0 CHECK (marked IN (0, 1)), waiting TEXT NOT NULL DEFAULT 'null', cached TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (run, task, map_index)
 ) STRICT, WITHOUT ROWID;
 
@@ -127,6 +147,10 @@ CREATE TABLE var (
   name  TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
 ) STRICT;
+
+CREATE INDEX cache_by_attempt ON cache (run, task, map_index, number);
+
+CREATE INDEX cache_by_task ON cache (dag, task, map_index, at);
 
 CREATE INDEX dag_version_by_dag ON dag_version (dag, first_seen);
 
