@@ -8,6 +8,8 @@
 namespace slipway::engine {
 namespace {
 
+using run::RunState;
+
 // Every round moves something forward for good, so quiet comes; the bound is for the bug that says otherwise.
 constexpr int kRoundsMax = 1'000'000;
 

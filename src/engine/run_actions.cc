@@ -39,7 +39,7 @@ Result<run::ActiveRun*> Core::run_to_change(const RunId& id) {
 void Core::stop_for_action(const run::ActiveRun& run, const TaskKey& key) {
   const run::Attempt* last = run.state.last_attempt(key);
   if (last == nullptr || run::is_terminal(last->state) || last->stop_cause != run::FailureClass::None) return;
-  stop(last->id, run::FailureClass::External);
+  stop({last->id, run::FailureClass::External});
 }
 
 void Core::reset(const RunId& id, const std::vector<Change>& changes) {
