@@ -13,6 +13,10 @@ namespace {
 constexpr Duration kSleepMax = std::chrono::seconds(60);
 // How often a disk that took nothing is tried again.
 constexpr Duration kDiskRetry = std::chrono::seconds(1);
+// How long a report may lie that nothing waits for: what is shown of a run is late by this much at most.
+constexpr Duration kLieMax = std::chrono::milliseconds(20);
+// After how much silence the store may tidy up. Sooner, a chain of short tasks would pay for it at every step.
+constexpr Duration kQuiet = std::chrono::milliseconds(500);
 
 struct CommandInput {
   Command command;
@@ -20,6 +24,14 @@ struct CommandInput {
 };
 using Query = std::function<void(Core&)>;
 using Input = std::variant<CommandInput, exec::Report, Seen, Query>;
+
+// Nothing is decided by an attempt's start, and after a crash the executor tells it again: it shares the commit of what
+// comes next.
+bool is_urgent(const Input& input) {
+  const auto* report = std::get_if<exec::Report>(&input);
+  return report == nullptr ||
+         (!std::holds_alternative<exec::Launched>(*report) && !std::holds_alternative<exec::Running>(*report));
+}
 
 Error stopped() { return {ErrorCode::Unavailable, "the engine has stopped", {}}; }
 
@@ -39,7 +51,10 @@ struct Engine::Impl {
     {
       const std::lock_guard lock(mutex);
       if (bounded && queue.size() >= queue_max) return false;
+      const bool wakes = is_urgent(input);
+      if (wakes) ++urgent;
       queue.push_back(std::move(input));
+      if (!wakes && queue.size() > 1) return true;
     }
     arrived.notify_one();
     return true;
@@ -47,6 +62,7 @@ struct Engine::Impl {
 
   std::deque<Input> take() {
     const std::lock_guard lock(mutex);
+    urgent = 0;
     return std::exchange(queue, {});
   }
 
@@ -120,6 +136,7 @@ struct Engine::Impl {
   std::mutex mutex;
   std::condition_variable arrived;
   std::deque<Input> queue;       // guarded by mutex
+  std::size_t urgent = 0;        // guarded by mutex: how many of the queue cannot lie
   std::optional<Error> trouble;  // written by the engine thread, guarded by mutex
   bool stop_requested = false;   // guarded by mutex
 };
@@ -183,11 +200,14 @@ Result<std::optional<Instant>> Engine::step() {
   return done ? core.wake_at() : std::optional(impl_->clock.now() + kDiskRetry);
 }
 
-void Engine::wait(std::optional<Instant> until) {
+bool Engine::wait(std::optional<Instant> until) {
   std::unique_lock lock(impl_->mutex);
-  const auto due = [this] { return !impl_->queue.empty() || impl_->stop_requested; };
-  const Duration left = until ? std::min(kSleepMax, *until - impl_->clock.now()) : kSleepMax;
-  if (left > Duration(0)) impl_->arrived.wait_for(lock, left, due);
+  const auto left = [&](Duration most) { return until ? std::min(most, *until - impl_->clock.now()) : most; };
+  const auto some = [this] { return !impl_->queue.empty() || impl_->stop_requested; };
+  const auto urgent = [this] { return impl_->urgent > 0 || impl_->stop_requested; };
+  if (!impl_->arrived.wait_for(lock, std::max(left(kSleepMax), Duration(0)), some)) return false;
+  impl_->arrived.wait_for(lock, std::max(left(kLieMax), Duration(0)), urgent);
+  return true;
 }
 
 Result<void> Engine::run() {
@@ -195,13 +215,13 @@ Result<void> Engine::run() {
   while (true) {
     SLIPWAY_TRY_ASSIGN(const auto until, step());
     if (impl_->should_stop()) return {};
-    bool idle = false;
-    {
-      const std::lock_guard lock(impl_->mutex);
-      idle = impl_->queue.empty();
+    const Instant quiet_at = impl_->clock.now() + kQuiet;
+    if (until && *until <= quiet_at) {
+      wait(until);
+    } else if (!wait(quiet_at)) {
+      SLIPWAY_TRY(impl_->store.idle());
+      wait(until);
     }
-    if (idle) SLIPWAY_TRY(impl_->store.idle());
-    wait(until);
   }
 }
 

@@ -280,9 +280,10 @@ class Engine final : public exec::ReportSink {
   // acknowledged or started, commands are refused, reports are kept, and the commit is tried again every second. An
   // error means the store cannot be trusted any more: stop the process (exit 70).
   [[nodiscard]] Result<std::optional<Instant>> step();
-  // Engine thread: blocks until input arrives, `until` passes or stop() is called. Real time; simulators do not call
-  // it.
-  void wait(std::optional<Instant> until);
+  // Engine thread: blocks until input arrives, `until` passes or stop() is called; false if time passed and there is
+  // no input. Reports of starts wait up to 20 ms for something else to share their commit with. Real time; simulators
+  // do not call it.
+  bool wait(std::optional<Instant> until);
 
   // Runs recover() then step()/wait() until request_stop(); for the daemon's engine thread.
   [[nodiscard]] Result<void> run();
