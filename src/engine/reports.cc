@@ -106,7 +106,8 @@ void Core::end_attempt(const run::Attempt& attempt, const sched::Observation& se
   const run::ActiveRun& run = snapshot_.runs.at(id.run);
   const dag::Task& task = *run.task(id.key.task);
   run::AttemptEnded ended = judge_end({options_, snapshot_, run, task, id}, attempt, seen);
-  const bool counts = attempt.generation == run.state.tasks.at(id.key).generation;
+  const run::TaskInstance& instance = run.state.tasks.at(id.key);
+  const bool counts = attempt.generation == instance.generation;
   if (counts && ended.task_to == run::TaskState::Success) apply_success(attempt, ended);
   if (ended.task_to == run::TaskState::Success && task.service) {
     store::Service service{

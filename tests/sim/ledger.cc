@@ -341,12 +341,11 @@ void Ledger::check_body(const run::Run& run, const run::AttemptOpened& opened) {
   // A retry does not ask the rule again: what is above may have been cleared since.
   const run::Attempt* before = run.last_attempt(opened.id.key);
   const SimTask* task = task_of(run, opened.id.key);
-  if (task != nullptr && (before == nullptr || before->generation != instance.generation) && !allows(run, *task))
+  if (task != nullptr && task->role == dag::TaskRole::Body && (before == nullptr || before->generation != instance.generation) && !allows(run, *task))
     accuse(opened.id.str() + " is opened although its rule does not allow it any more");
   for (const auto& [id, attempt] : run.attempts)
     if (id.key == opened.id.key && !run::is_terminal(attempt.state))
       accuse("two open attempts of " + run.header.id.str() + "/" + id.key.str());
-  const SimTask* task = task_of(run, opened.id.key);
   if (task == nullptr || task->service || task->pool == "default") return;
   if (held_in(task->pool) + task->slots > pools_[PoolId(task->pool)])
     accuse("more of pool " + task->pool + " in use than its size at a launch");
