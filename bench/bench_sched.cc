@@ -32,6 +32,7 @@ dag::Dag make_dag(const std::string& id, int tasks) {
     dag.tasks.push_back(std::move(task));
   }
   dag.downstream.resize(dag.tasks.size());
+  dag.enclosed.resize(dag.tasks.size());
   return dag;
 }
 

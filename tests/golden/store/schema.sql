@@ -88,6 +88,12 @@ CREATE TABLE notice (
   data   TEXT NOT NULL
 ) STRICT;
 
+CREATE TABLE pool (
+  name        TEXT NOT NULL PRIMARY KEY,
+  slots       INTEGER NOT NULL CHECK (slots >= 0),
+  description TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE pruning (
   run TEXT NOT NULL PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
@@ -120,6 +126,14 @@ CREATE TABLE service (
   logical_date INTEGER NOT NULL,
   deployed_at  INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE share (
+  pool         TEXT NOT NULL,
+  dag          TEXT NOT NULL,
+  virtual_time INTEGER NOT NULL,
+  as_of        INTEGER NOT NULL,
+  PRIMARY KEY (pool, dag)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE task_instance (
   run          TEXT NOT NULL REFERENCES run (id),
