@@ -65,7 +65,10 @@ Value planned_schedules(const store::DagRow& row, const dag::Dag* before, const 
 // What activating a file would change. Nothing is stored.
 Result<http::Response> plan_dag(const Call& call) {
   const SourceText source{call.body.get_string("file", "plan.yaml"), call.body.get_string("text")};
-  const auto parsed = dag::parse(source);
+  // A plan compares tasks and schedules; values of parameters in a file beside it play no part in that.
+  dag::Companions stand_ins;
+  for (const std::string& file : dag::companion_names(source)) stand_ins.emplace(file, "{}");
+  const auto parsed = dag::parse(source, stand_ins);
   if (!parsed.value) return Error{ErrorCode::InvalidArgument, rendered(parsed.diagnostics, source), {}};
   const dag::Dag& after = *parsed.value;
   SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());

@@ -150,6 +150,7 @@ class Core {
   void note_wait(const RunId& run, const TaskKey& key, const std::optional<run::WaitState>& before);
   void note_run(const RunId& run, run::RunState state);
   void follow_up();
+  [[nodiscard]] bool still_waits(const RunId& run, const TaskKey& key) const;
   void end_waits_for_run(const RunId& run);
   void end_wait(const RunId& run, const TaskKey& key, const run::Run& ended);
   void cancel_sub_run(const RunId& run);

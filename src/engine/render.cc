@@ -299,7 +299,8 @@ Result<Value> render_vars(const RenderInput& input, const Value& outputs, const 
   collect_templates(input.task.set_vars, texts);
   std::vector<const dag::Template*> named;
   for (const dag::Template& text : texts) named.push_back(&text);
-  dag::Scope scope{sched::names_for(input.snapshot, input.run, named), nullptr};
+  dag::Scope scope{sched::names_for(input.snapshot, input.run, named, &input.run.state.tasks.at(input.id.key)),
+                   nullptr};
   scope.names["outputs"] = outputs;
   if (const Value* env = shown.find("env")) scope.names["env"] = *env;
   return render_json(input.task.set_vars, scope, "set_vars");

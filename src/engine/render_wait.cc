@@ -20,7 +20,7 @@ class WaitRenderer {
     if (in_.task.sub_dag) collect_templates(in_.task.sub_dag->params, texts);
     std::vector<const dag::Template*> named;
     for (const dag::Template& text : texts) named.push_back(&text);
-    scope_.names = sched::names_for(in_.snapshot, in_.run, named);
+    scope_.names = sched::names_for(in_.snapshot, in_.run, named, &in_.run.state.tasks.at(in_.id.key));
   }
 
   Result<RenderedWait> render() {

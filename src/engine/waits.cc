@@ -131,9 +131,15 @@ void Core::follow_up() {
       const Value outputs =
           Value::Object{{"uri", uri}, {"updated_at", to_rfc3339(snapshot_.datasets.at(uri).updated_at)}};
       for (const auto& [run, key] : std::set<InstanceId>(waiters->second))
-        emit(run, run::TaskMoved{key, TaskState::Success, {}, FailureClass::None, outputs});
+        if (still_waits(run, key)) emit(run, run::TaskMoved{key, TaskState::Success, {}, FailureClass::None, outputs});
     }
   }
+}
+
+// A new version of the DAG may have taken the instance away meanwhile.
+bool Core::still_waits(const RunId& run, const TaskKey& key) const {
+  const auto found = snapshot_.runs.find(run);
+  return found != snapshot_.runs.end() && found->second.waiting.count(key) != 0;
 }
 
 void Core::end_waits_for_run(const RunId& id) {
@@ -145,6 +151,7 @@ void Core::end_waits_for_run(const RunId& id) {
   // One that is quarantined is not over: it is waited for until somebody decides otherwise.
   if (loaded && !run::is_terminal(loaded->state)) return;
   for (const auto& [run, key] : std::set<InstanceId>(waiters->second)) {
+    if (!still_waits(run, key)) continue;
     if (loaded)
       end_wait(run, key, *loaded);
     else

@@ -42,6 +42,14 @@ TEST_F(DataTest, VariablesAreSetWithTheSuccess) {
   EXPECT_EQ(launched.at({id, key_of("b"), 1}).argv.back(), "0.25");
 }
 
+TEST_F(DataTest, AnInstanceOfAFanOutSetsWithItsElement) {
+  put("dag: d\ntasks:\n  a: {run: 'true', for_each: [7], set_vars: {LAST: \"${{ item }}\", AT: \"${{ index }}\"}}\n");
+  go();
+  ASSERT_NE(disk->vars.find("LAST"), nullptr);
+  EXPECT_EQ(disk->vars.find("LAST")->dump(), "7");
+  EXPECT_EQ(disk->vars.find("AT")->dump(), "0");
+}
+
 TEST_F(DataTest, AVariableThatCannotBeRenderedFailsTheTask) {
   put("dag: d\ntasks:\n  a: {run: 'true', set_vars: {X: \"${{ vars.NOTHING + 1 }}\"}, produces: s3://lake/a}\n");
   const RunId id = go();
