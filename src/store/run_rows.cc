@@ -34,7 +34,7 @@ constexpr std::string_view kSaveInstance = R"(
   INSERT INTO task_instance (run, task, map_index, state, generation, attempts, retries_used, infra_used, failure,
                              reason, exit_code, outputs, scheduled_at, queued_at, started_at, ended_at, retry_at,
                              launch_since, item, clearing, marked, waiting, cached)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (run, task, map_index) DO UPDATE SET
     state = excluded.state, generation = excluded.generation, attempts = excluded.attempts,
     retries_used = excluded.retries_used, infra_used = excluded.infra_used, failure = excluded.failure,
