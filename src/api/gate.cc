@@ -17,18 +17,20 @@ std::string_view host_name(std::string_view host) {
 
 // Every name in `given` is one of `known`, and those without ? are there.
 Result<void> check_names(const std::vector<std::string>& given, std::string_view known, std::string_view what) {
-  std::vector<std::string> names;
+  std::vector<std::string> names, missing;
   for (std::string name : words(known)) {
     const bool optional = name.back() == '?';
     if (optional) name.pop_back();
-    if (!optional && std::find(given.begin(), given.end(), name) == given.end())
-      return Error{ErrorCode::InvalidArgument, std::string(what) + " `" + name + "` is missing", {}};
+    if (!optional && std::find(given.begin(), given.end(), name) == given.end()) missing.push_back(name);
     names.push_back(std::move(name));
   }
   for (const auto& name : given)
     if (std::find(names.begin(), names.end(), name) == names.end())
       return Error{ErrorCode::InvalidArgument, "`" + name + "` is no " + std::string(what) + " of this route",
                    names.empty() ? "it takes none" : "it takes: " + join(names)};
+  // A name that is not known may be the missing one, misspelt: it is told first.
+  if (!missing.empty())
+    return Error{ErrorCode::InvalidArgument, std::string(what) + " `" + missing.front() + "` is missing", {}};
   return {};
 }
 

@@ -182,6 +182,42 @@ void describe_header(Walker& walk, Header& header) {
   walk.optional("parent", header.parent);
 }
 
+template <class Body>
+concept OfAttempt = requires(Body body) {
+  AttemptId(body.id);
+};
+
+template <class Walker, class Body>
+void describe_attempt(Walker& walk, Body& body) {
+  using B = std::remove_const_t<Body>;
+  walk.required("attempt", body.id);
+  if constexpr (std::is_same_v<B, AttemptOpened>) {
+    walk.required("executor", body.executor);
+    walk.optional("rendered", body.rendered);
+  } else if constexpr (std::is_same_v<B, AttemptStarted>) {
+    walk.required("to", body.to);
+    walk.optional("identity", body.identity);
+    walk.optional("deadline", body.deadline);
+    walk.optional("at", body.at);
+  } else if constexpr (std::is_same_v<B, AttemptStopping>) {
+    walk.required("cause", body.cause);
+    walk.optional("reason", body.reason);
+  } else if constexpr (std::is_same_v<B, AttemptEnded>) {
+    walk.required("to", body.to);
+    walk.optional("failure", body.failure);
+    walk.optional("reason", body.reason);
+    walk.optional("exit_code", body.exit_code);
+    walk.optional("outputs", body.outputs);
+    walk.required("task_to", body.task_to);
+    walk.optional("retry_at", body.retry_at);
+    walk.optional("infra_budget", body.infra_budget);
+    walk.optional("memory_step", body.memory_step);
+    walk.optional("at", body.at);
+    walk.optional("vars", body.vars);
+    walk.optional("datasets", body.datasets);
+  }
+}
+
 // `Body` is one of the event structs, const for a Writer.
 template <class Walker, class Body>
 void describe(Walker& walk, Body& body) {
@@ -212,34 +248,8 @@ void describe(Walker& walk, Body& body) {
     walk.optional("due", body.due);
     walk.optional("deadline", body.deadline);
     walk.optional("reason", body.reason);
-  } else if constexpr (std::is_same_v<B, AttemptOpened>) {
-    walk.required("attempt", body.id);
-    walk.required("executor", body.executor);
-    walk.optional("rendered", body.rendered);
-  } else if constexpr (std::is_same_v<B, AttemptStarted>) {
-    walk.required("attempt", body.id);
-    walk.required("to", body.to);
-    walk.optional("identity", body.identity);
-    walk.optional("deadline", body.deadline);
-    walk.optional("at", body.at);
-  } else if constexpr (std::is_same_v<B, AttemptStopping>) {
-    walk.required("attempt", body.id);
-    walk.required("cause", body.cause);
-    walk.optional("reason", body.reason);
-  } else if constexpr (std::is_same_v<B, AttemptEnded>) {
-    walk.required("attempt", body.id);
-    walk.required("to", body.to);
-    walk.optional("failure", body.failure);
-    walk.optional("reason", body.reason);
-    walk.optional("exit_code", body.exit_code);
-    walk.optional("outputs", body.outputs);
-    walk.required("task_to", body.task_to);
-    walk.optional("retry_at", body.retry_at);
-    walk.optional("infra_budget", body.infra_budget);
-    walk.optional("memory_step", body.memory_step);
-    walk.optional("at", body.at);
-    walk.optional("vars", body.vars);
-    walk.optional("datasets", body.datasets);
+  } else if constexpr (OfAttempt<B>) {
+    describe_attempt(walk, body);
   } else if constexpr (std::is_same_v<B, TaskReset> || std::is_same_v<B, TaskClearing>) {
     walk.required("task", body.key);
   } else if constexpr (std::is_same_v<B, RunReopened>) {
@@ -289,10 +299,9 @@ bool decode(const Value& value, RunHeader& header) {
 
 // In the order of EventBody's alternatives.
 constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kKinds{
-    "run_created",   "run_moved",   "task_moved",   "attempt_opened", "attempt_started", "attempt_stopping",
-    "attempt_ended", "task_reset",  "run_reopened", "task_expanded",  "deadline_passed", "clock_moved",
-    "task_clearing", "task_marked", "run_marked",   "run_reversioned",
-    "task_waiting"};
+    "run_created",   "run_moved",   "task_moved",   "attempt_opened",  "attempt_started", "attempt_stopping",
+    "attempt_ended", "task_reset",  "run_reopened", "task_expanded",   "deadline_passed", "clock_moved",
+    "task_clearing", "task_marked", "run_marked",   "run_reversioned", "task_waiting"};
 
 template <std::size_t I = 0>
 Result<EventBody> read_as(std::size_t kind, const Value& value) {

@@ -248,9 +248,9 @@ Result<void> insert_run(Connection& connection, const Run& run) {
   return connection.query(kInsertRun)
       .bind(header.id, header.dag, header.version, kTriggerKinds.text(header.trigger), header.schedule,
             header.logical_date, header.interval_start, header.interval_end, header.params, header.created_at,
-            header.idempotency_key, run::to_value(header.parent), kRunStates.text(run.state), run.started_at, run.ended_at, to_json(run.failures),
-            kFailureClasses.text(run.cancel_cause), run.last_seq, header.previous, run.cancel_now, run.late,
-            header.resumed_from, run.backfill, marked_word(run), run.mark_reason)
+            header.idempotency_key, run::to_value(header.parent), kRunStates.text(run.state), run.started_at,
+            run.ended_at, to_json(run.failures), kFailureClasses.text(run.cancel_cause), run.last_seq, header.previous,
+            run.cancel_now, run.late, header.resumed_from, run.backfill, marked_word(run), run.mark_reason)
       .run();
 }
 

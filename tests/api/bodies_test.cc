@@ -30,11 +30,12 @@ TEST(Bodies, ARunHasTheseFields) {
   Story story(header(1));
   const auto body = run_body(story.run, nullptr);
   EXPECT_THAT(names_of(body), ElementsAre("run", "tasks"));
-  EXPECT_THAT(names_of(*body.find("run")), ElementsAre("dag", "ended_at", "failures", "id", "logical_date", "queued_at",
-                                                       "started_at", "state", "trigger"));
+  EXPECT_THAT(names_of(*body.find("run")),
+              ElementsAre("dag", "ended_at", "failures", "id", "logical_date", "params", "queued_at", "resumed_from",
+                          "started_at", "state", "trigger", "version"));
   EXPECT_THAT(names_of(body.find("tasks")->as_array()[0]),
-              ElementsAre("attempt", "class", "ended_at", "exit_code", "map_index", "outputs", "queued_at", "reason",
-                          "scheduled_at", "started_at", "state", "task"));
+              ElementsAre("attempt", "class", "ended_at", "exit_code", "generation", "item", "map_index", "marked",
+                          "outputs", "queued_at", "reason", "scheduled_at", "started_at", "state", "task"));
 }
 
 TEST(Bodies, WhatDidNotHappenIsNull) {

@@ -315,8 +315,8 @@ void Ledger::check_teardowns(const run::Run& run) {
         std::any_of(task.setups.begin(), task.setups.end(), [&](const auto& setup) { return has_begun(run, setup); });
     // Decided on before the cancel, it keeps what its rule said.
     const run::TaskInstance& teardown = run.tasks.at({TaskId(id), TaskKey::kUnmapped});
-    const bool missed = run.state == RunState::Cancelling && began && teardown.state == TaskState::Cancelled &&
-                        teardown.attempts == 0;
+    const bool missed =
+        run.state == RunState::Cancelling && began && teardown.state == TaskState::Cancelled && teardown.attempts == 0;
     if (missed || (succeeded && teardown.state == TaskState::UpstreamFailed))
       accuse(run.header.id.str() + "/" + id + " did not clean up");
   }
@@ -341,7 +341,8 @@ void Ledger::check_body(const run::Run& run, const run::AttemptOpened& opened) {
   // A retry does not ask the rule again: what is above may have been cleared since.
   const run::Attempt* before = run.last_attempt(opened.id.key);
   const SimTask* task = task_of(run, opened.id.key);
-  if (task != nullptr && task->role == dag::TaskRole::Body && (before == nullptr || before->generation != instance.generation) && !allows(run, *task))
+  if (task != nullptr && task->role == dag::TaskRole::Body &&
+      (before == nullptr || before->generation != instance.generation) && !allows(run, *task))
     accuse(opened.id.str() + " is opened although its rule does not allow it any more");
   for (const auto& [id, attempt] : run.attempts)
     if (id.key == opened.id.key && !run::is_terminal(attempt.state))

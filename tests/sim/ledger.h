@@ -69,7 +69,7 @@ class Ledger {
   std::map<std::pair<RunId, TaskKey>, std::map<int, int>> retries_;  // of class user, by generation
   std::map<std::pair<DagId, std::string>, Instant> cursors_;
   std::set<std::tuple<DagId, std::string, Instant>> ticks_;
-  std::map<PoolId, int> pools_;  // sizes
+  std::map<PoolId, int> pools_;                         // sizes
   std::set<std::tuple<RunId, TaskKey, int>> sub_runs_;  // by parent, task and generation
   std::map<std::string, std::int64_t> updates_;         // of datasets, as the events tell
   std::uint64_t events_ = 0;

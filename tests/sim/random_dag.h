@@ -56,7 +56,7 @@ struct SimFrame {
   int max_active_tasks = 0;
   int slots_max = 1;               // that a task of the default pool may ask for
   std::vector<std::string> pools;  // others, each of kPoolSlotsMax slots in the end
-  std::string starts;  // the DAG that its `dag` tasks start; itself: refused
+  std::string starts;              // the DAG that its `dag` tasks start; itself: refused
 };
 inline constexpr int kPoolSlotsMax = 2;
 

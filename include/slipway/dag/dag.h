@@ -345,7 +345,7 @@ struct Dag {
   Retention retention;  // each bound that is not 0 stands in place of the server's
   std::vector<NotifyRule> notify;
   std::optional<Deadline> deadline;
-  bool depends_on_past = false;  // some task does
+  bool depends_on_past = false;                    // some task does
   std::map<std::string, Value, std::less<>> vars;  // what `vars.NAME` is while no variable of that name is set
   std::string params_from;                         // file beside the DAG's; its members are in the params' defaults
   std::vector<PlannedUse> planned;

@@ -141,9 +141,9 @@ struct TouchDataset {
   std::string by;
 };
 
-using Command = std::variant<TriggerRun, CancelRun, RetryRun, PauseDag, SetVar, DagFolder, SetSecret, StopService,
-                             NoticeDone, CondemnRuns, EraseRun, SetPool, ClearRun,
-                             MarkRun, ResumeRun, Approve, TouchDataset>;
+using Command =
+    std::variant<TriggerRun, CancelRun, RetryRun, PauseDag, SetVar, DagFolder, SetSecret, StopService, NoticeDone,
+                 CondemnRuns, EraseRun, SetPool, ClearRun, MarkRun, ResumeRun, Approve, TouchDataset>;
 
 enum class Action : unsigned char { Reset, Stop, Decide, Mark, TakeOver, Add, Remove };
 inline constexpr EnumTable<Action, 7> kActions{{{

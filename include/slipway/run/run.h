@@ -210,9 +210,9 @@ struct AttemptEnded {
   Value outputs = {};
   TaskState task_to = TaskState::Failed;
   std::optional<Instant> retry_at = {};
-  bool infra_budget = false;       // the retry is charged to infra_limit
-  bool memory_step = false;        // the retry is a step of on_oom, charged to no limit
-  std::optional<Instant> at = {};  // when the process ended, if not the event's instant
+  bool infra_budget = false;               // the retry is charged to infra_limit
+  bool memory_step = false;                // the retry is a step of on_oom, charged to no limit
+  std::optional<Instant> at = {};          // when the process ended, if not the event's instant
   Value vars = {};                         // set with a success: an object, or null
   std::vector<std::string> datasets = {};  // URIs updated by a success
 };

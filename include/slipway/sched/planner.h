@@ -105,8 +105,7 @@ struct Plan {
 
   [[nodiscard]] bool empty() const {
     return runs.empty() && cursors.empty() && seen.empty() && run_moves.empty() && moves.empty() &&
-           expansions.empty() && waits.empty() &&
-           launches.empty() && stops.empty() && fences.empty() && late.empty();
+           expansions.empty() && waits.empty() && launches.empty() && stops.empty() && fences.empty() && late.empty();
   }
 };
 
