@@ -353,9 +353,10 @@ namespace: ml
 tasks:
   a: {run: x, image: "a:1", resources: {cpu: 2, gpu: {count: 1, type: nvidia-l4}}, pod: {nodeSelector: {a: b}}, run_as: me}
   b: {run: x, executor: local, env_from: [{secret: s}], start_timeout: 10m}
+  c: {apply: web.yaml}
 )");
   ASSERT_EQ(dag.planned.size(), 1U);
-  EXPECT_EQ(dag.planned[0].field, "tasks.a.run_as");
+  EXPECT_EQ(dag.planned[0].field, "tasks.c.apply");
   const auto refusal = check_activation(dag);
   ASSERT_EQ(refusal.size(), 1U);
   EXPECT_EQ(refusal.items()[0].code, "not-supported-yet");
