@@ -80,6 +80,7 @@ class Explainer {
   }
 
   [[nodiscard]] std::string waiting() const {
+    if (!instance_.waiting) return "waits: " + instance_.reason;
     const run::WaitState& waiting = *instance_.waiting;
     std::string text = "waits " + instance_.reason;
     if (waiting.kind() == "for" && waiting.due) text += ", until " + to_rfc3339(*waiting.due);

@@ -73,9 +73,9 @@ TEST(DrawRun, FoldsManyInstancesIntoALineAndTheirFailures) {
   const auto lines = draw_run(body(tasks), {}, {.width = 100, .now = kNow});
   const std::vector<std::string> want = {
       "▶ demo  01abc  running  10.0s",
-      "  ○ each[8]  scheduled       9.0s    1 failed, 3 scheduled, 4 success",
-      "  ✘ each[2]  failed          2.5s",
-      "  · next     none",
+      "  ○ each[8]   scheduled       9.0s    1 failed, 3 scheduled, 4 success",
+      "  ✘ each[2]   failed          2.5s",
+      "  · next      none",
   };
   EXPECT_EQ(lines, want);
 }
@@ -84,8 +84,8 @@ TEST(DrawRun, ShowsAFewInstancesOneByOne) {
   const auto lines = draw_run(body({task("each", "removed"), instance(0, "success"), instance(1, "none")}), {},
                               {.width = 100, .now = kNow});
   ASSERT_EQ(lines.size(), 3U);
-  EXPECT_EQ(lines[1], "  ✔ each[0]  success         2.5s");
-  EXPECT_EQ(lines[2], "  · each[1]  none");
+  EXPECT_EQ(lines[1], "  ✔ each[0]   success         2.5s");
+  EXPECT_EQ(lines[2], "  · each[1]   none");
 }
 
 TEST(DrawRun, ColoursOnlyWhenAsked) {

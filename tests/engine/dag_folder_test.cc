@@ -70,7 +70,7 @@ TEST_F(DagFolderTest, ABrokenFileBringsBackOnlyTheDagItHeld) {
 }
 
 TEST_F(DagFolderTest, FieldsOfLaterVersionsAreNotActivated) {
-  put("dag: d\ntasks:\n  a: {run: 'true', run_as: nobody}\n");
+  put("dag: d\ntasks:\n  a: {apply: web.yaml}\n");
   EXPECT_NE(row().error.find("not-supported-yet"), std::string::npos) << row().error;
   EXPECT_TRUE(row().version.empty());
 }

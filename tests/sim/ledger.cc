@@ -186,7 +186,7 @@ void Ledger::check(const run::Event& event) {
   for (const TaskKey& key : affected(run, event.body)) {
     const TaskState state = run.tasks.at(key).state;
     TaskState& known = before_[event.run].try_emplace(key, state).first->second;
-    if (run::is_terminal(known) && known != state && !opens_a_generation(event.body, key))
+    if (run::is_terminal(known) && known != state && !reset && !opens_a_generation(event.body, key))
       accuse("terminal state of " + key.str() + " changed within a generation");
     known = state;
   }
