@@ -130,6 +130,7 @@ Result<Reply> Core::run_command(const ResumeRun& command) {
   header.idempotency_key = command.idempotency_key;
   header.resumed_from = command.run;
   header.previous = RunId();
+  header.parent.reset();  // nobody waits for it
   Reply reply{create_run(entry, std::move(header))};
   for (const int index : dag.order) {
     if (!done[static_cast<std::size_t>(index)]) continue;

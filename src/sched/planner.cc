@@ -374,6 +374,13 @@ std::set<RunId> to_look_at(const run::Snapshot& snapshot, Instant now, Plan& pla
     }
     runs.insert(id);
   }
+  // What depends on the past is asked again when the run before it changed.
+  for (const RunId& id : snapshot.touched) {
+    const auto run = snapshot.runs.find(id);
+    if (run == snapshot.runs.end() || !run->second.dag->depends_on_past) continue;
+    for (const RunId& other : snapshot.dags.at(run->second.state.header.dag).active)
+      if (snapshot.runs.at(other).state.header.previous == id) runs.insert(other);
+  }
   return runs;
 }
 

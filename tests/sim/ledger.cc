@@ -181,6 +181,7 @@ void Ledger::check(const run::Event& event) {
   if (const auto* version = std::get_if<run::RunReversioned>(&event.body); version != nullptr)
     if (versions_.count(version->version) == 0) accuse("a version that nobody wrote: " + version->version.str());
   run::apply(run, event);
+  if (std::holds_alternative<run::RunCreated>(event.body)) check_previous(run);
   const bool reset =
       std::holds_alternative<run::TaskReset>(event.body) || std::holds_alternative<run::TaskExpanded>(event.body);
   for (const TaskKey& key : affected(run, event.body)) {
@@ -209,11 +210,7 @@ void Ledger::check_body(const run::Run& run, const run::TaskWaiting& waiting) {
   const SimTask* task = task_of(run, waiting.key);
   if (task == nullptr || !task->waits) return accuse("a task waits that has work to do: " + waiting.key.str());
   if (run.tasks.at(waiting.key).state != TaskState::None) return;
-  if (run.state != RunState::Running) accuse("a wait begins in a run that is not running");
-  std::vector<TaskState> upstream;
-  for (const std::string& need : task->needs)
-    upstream.push_back(run.tasks.at({TaskId(need), TaskKey::kUnmapped}).state);
-  if (!rule_allows(task->rule, upstream)) accuse(waiting.key.str() + " waits before its rule allows it");
+  check_start(run, waiting.key, *task);
 }
 
 std::map<std::pair<RunId, TaskKey>, Instant> Ledger::questions() const {
@@ -275,8 +272,8 @@ void Ledger::check_clean_up(const run::Run& run, const TaskKey& key, const SimTa
 }
 
 // The latest earlier run of the same schedule, found anew.
-bool Ledger::past_allows(const run::Run& run, const std::string& task) const {
-  if (run.header.trigger != run::TriggerKind::Schedule) return true;
+const run::Run* Ledger::run_before(const run::Run& run) const {
+  if (run.header.trigger != run::TriggerKind::Schedule) return nullptr;
   const run::Run* before = nullptr;
   for (const auto& [id, other] : runs_) {
     const bool same = other.header.dag == run.header.dag && other.header.schedule == run.header.schedule &&
@@ -285,10 +282,25 @@ bool Ledger::past_allows(const run::Run& run, const std::string& task) const {
         (before == nullptr || before->header.logical_date < other.header.logical_date))
       before = &other;
   }
+  return before;
+}
+
+// A run that was made by a version that asks for no past has none, whatever version it goes on with.
+bool Ledger::past_allows(const run::Run& run, const std::string& task) const {
+  const run::Run* before = run.header.previous.empty() ? nullptr : run_before(run);
   if (before == nullptr) return true;
   const auto states = states_of(*before, task);
   return std::all_of(states.begin(), states.end(),
                      [](TaskState s) { return s == TaskState::Success || s == TaskState::Skipped; });
+}
+
+void Ledger::check_previous(const run::Run& run) {
+  const SimDag* dag = dag_of(run.header.id);
+  const bool asks = dag != nullptr && std::any_of(dag->tasks.begin(), dag->tasks.end(),
+                                                  [](const auto& task) { return task.second.depends_on_past; });
+  const run::Run* before = run_before(run);
+  if (asks && before != nullptr && run.header.previous != before->header.id)
+    accuse("a run does not know the run before: " + run.header.id.str());
 }
 
 bool Ledger::waits_for_past() const {
@@ -390,7 +402,8 @@ void Ledger::check_body(const run::Run& run, const run::RunMoved& moved) {
 void Ledger::check_parallel(const run::Run& run, const SimDag& dag) {
   std::map<std::string, int> open;
   for (const auto& [id, attempt] : run.attempts)
-    if (!run::is_terminal(attempt.state)) ++open[id.key.task.str()];
+    if (!run::is_terminal(attempt.state) && attempt.generation == run.tasks.at(id.key).generation)
+      ++open[id.key.task.str()];  // one that outlives its generation holds its slot, and counts no more
   for (const auto& [task, count] : open)
     if (const int limit = dag.tasks.at(task).max_parallel; limit > 0 && count > limit)
       accuse("more instances of " + task + " than max_parallel");

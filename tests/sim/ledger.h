@@ -54,6 +54,8 @@ class Ledger {
   void check_clean_up(const run::Run& run, const TaskKey& key, const SimTask& task);
   void check_teardowns(const run::Run& run);
   void check_parallel(const run::Run& run, const SimDag& dag);
+  void check_previous(const run::Run& run);
+  [[nodiscard]] const run::Run* run_before(const run::Run& run) const;
   [[nodiscard]] bool past_allows(const run::Run& run, const std::string& task) const;
   void check_created(const run::RunHeader& header);
   void check_limits();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "slipway/dag/parse.h"
+
 namespace slipway::sim {
 namespace {
 
@@ -167,9 +169,7 @@ std::string waiting_of(Rng& rng, const SimFrame& frame) {
   }
 }
 
-}  // namespace
-
-SimDag random_dag(Rng& rng, const SimFrame& frame) {
+SimDag any_dag(Rng& rng, const SimFrame& frame) {
   SimDag dag;
   dag.id = frame.id;
   dag.max_active_runs = frame.max_active_runs;
@@ -223,6 +223,21 @@ SimDag random_dag(Rng& rng, const SimFrame& frame) {
   text += groups_of(rng, dag);
   imply(dag);
   for (const dag::TaskRole role : {dag::TaskRole::OnFailure, dag::TaskRole::OnSuccess}) text += last_of(rng, dag, role);
+  return dag;
+}
+
+// Teardowns without needs wait for all that their setups lead to; drawn at random, two may wait for each other.
+bool goes_in_circles(const SimDag& dag) {
+  const auto diagnostics = dag::parse({"dag.yaml", dag.text}).diagnostics;
+  return std::any_of(diagnostics.items().begin(), diagnostics.items().end(),
+                     [](const Diagnostic& item) { return item.code == "cycle"; });
+}
+
+}  // namespace
+
+SimDag random_dag(Rng& rng, const SimFrame& frame) {
+  SimDag dag = any_dag(rng, frame);
+  while (goes_in_circles(dag)) dag = any_dag(rng, frame);
   return dag;
 }
 

@@ -13,6 +13,7 @@ inline run::Snapshot rebuilt(const run::Snapshot& old, Instant now, const std::v
   fresh.pools = old.pools;
   fresh.slots_total = old.slots_total;
   fresh.vars = old.vars;
+  fresh.datasets = old.datasets;
   for (const auto& [id, entry] : old.dags) {
     run::DagEntry& copy = fresh.dags[id] = entry;
     copy.active.clear();
