@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uintmax_t kBytesMax = 1U << 20U;
+constexpr int kQuietRounds = 10;  // in a folder that never rests, files are read every so many times `quiet`
 constexpr std::uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_DELETE_SELF;
 
 class Descriptor {
@@ -143,14 +144,23 @@ struct Watcher::Impl {
     return ready < 0 ? errno == EINTR : (descriptors[0].revents & POLLIN) == 0;
   }
 
+  // Writers often touch a file several times: lets them come to rest, but not for ever, because something else in the
+  // folder may never rest. False on stop.
+  bool settle(bool event) const {
+    for (int round = 0; event && round < kQuietRounds; ++round) {
+      drain();
+      pollfd stopped{stop.get(), POLLIN, 0};
+      if (poll(&stopped, 1, static_cast<int>(options.quiet.count() / 1000)) > 0) return false;
+      pollfd more{inotify.get(), POLLIN, 0};
+      event = poll(&more, 1, 0) > 0;
+    }
+    return true;
+  }
+
   void loop() {
     bool event = false;
     do {
-      // Writers often touch a file several times; read once they have been quiet for a moment.
-      while (event) {
-        drain();
-        if (!wait(options.quiet, event)) return;
-      }
+      if (!settle(event)) return;
       scan();
     } while (wait(options.rescan, event));
   }

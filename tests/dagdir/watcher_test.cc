@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <thread>
 
 namespace slipway::dagdir {
 namespace {
@@ -101,6 +103,24 @@ TEST_F(WatcherTest, TellsOfNewChangedMovedAndDeletedFiles) {
   EXPECT_TRUE(is({{"c.yaml", "dag: a2\n"}, {"new/deep/b.yaml", "dag: b\n"}}));
   fs::remove(root_ / "c.yaml");
   EXPECT_TRUE(is({{"new/deep/b.yaml", "dag: b\n"}}));
+}
+
+TEST_F(WatcherTest, TellsAlsoWhereSomethingElseNeverRests) {
+  put("a.yaml", "dag: a\n");
+  Collector seen;
+  const auto watcher = Watcher::start(
+      {.folder = root_.string(), .quiet = std::chrono::milliseconds(10)},
+      [&](std::vector<File> files) { seen(std::move(files)); }, Logger());
+  ASSERT_TRUE(watcher);
+  EXPECT_TRUE(seen.wait_for([](const auto& files) { return files.size() == 1; }));
+  std::atomic<bool> done{false};
+  std::thread writer([&] {
+    while (!done) put("log.txt", "a line\n");
+  });
+  put("a.yaml", "dag: a2\n");
+  EXPECT_TRUE(seen.wait_for([](const auto& files) { return files.at(0).text == "dag: a2\n"; }));
+  done = true;
+  writer.join();
 }
 
 TEST_F(WatcherTest, FindsByRescanWhatNoEventTold) {

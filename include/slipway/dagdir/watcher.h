@@ -33,7 +33,8 @@ struct File {
 struct WatchOptions {
   std::string folder;
   Duration rescan = std::chrono::seconds(30);
-  Duration quiet = std::chrono::milliseconds(50);  // writers get this long to finish before files are read
+  // Writers get this long to finish before files are read; where something is written all the time, ten times as long.
+  Duration quiet = std::chrono::milliseconds(50);
 };
 
 // Calls `changed` on its own thread with the whole folder: once at the start, and whenever any file differs from the
