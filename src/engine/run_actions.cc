@@ -5,7 +5,6 @@
 
 #include "engine/core.h"
 #include "engine/selection.h"
-#include "slipway/sched/outcome.h"
 
 namespace slipway::engine {
 namespace {
@@ -62,24 +61,10 @@ void Core::reset(const RunId& id, const std::vector<Change>& changes) {
   }
 }
 
-namespace {
-
-// A teardown that runs again has its setups run again.
-void add_setups(const run::ActiveRun& run, std::vector<Change>& changes) {
-  std::set<TaskKey> known;
-  for (const Change& change : changes) known.insert(change.key);
-  for (const TaskKey& key : sched::to_retry(run))
-    if (known.insert(key).second)
-      changes.push_back({run.state.header.id, key, run.state.tasks.at(key).state, Action::Reset});
-}
-
-}  // namespace
-
 Result<Reply> Core::run_command(const RetryRun& command) {
   SLIPWAY_TRY_ASSIGN(run::ActiveRun * run, run_to_change(command.run));
   SLIPWAY_TRY(check_keys(*run, command.tasks));
   std::vector<Change> changes = select_failed(*run, command.tasks);
-  if (command.tasks.empty() && !changes.empty()) add_setups(*run, changes);
   if (changes.empty())
     return Error{ErrorCode::Conflict,
                  "run " + command.run.str() + " has nothing that failed" +

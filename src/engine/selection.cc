@@ -100,8 +100,9 @@ bool needs_any(const dag::Task& task, const std::vector<TaskId>& setups) {
   return in(task.needs) || in(task.enclosing_setups);
 }
 
-// What a marked task needs was torn down: its setups and their teardown go along.
-void mark_setups(const ActiveRun& run, Marks& marks) {
+// What a marked task needs was torn down: its setups and their teardown go along. So do the setups of a teardown that
+// is `below` a marked task: it takes down only what was set up again.
+void mark_setups(const ActiveRun& run, const Marks& below, Marks& marks) {
   const dag::Dag& dag = *run.dag;
   for (bool more = true; more;) {
     more = false;
@@ -109,7 +110,7 @@ void mark_setups(const ActiveRun& run, Marks& marks) {
       const dag::Task& teardown = dag.tasks[t];
       if (teardown.role != dag::TaskRole::Teardown || !has_begun(run, teardown.id)) continue;
       const std::vector<TaskId>& setups = teardown.setups;
-      bool wanted = false;
+      bool wanted = below[t];
       for (std::size_t i = 0; i < dag.tasks.size() && !wanted; ++i)
         wanted = marks[i] && i != t &&
                  (needs_any(dag.tasks[i], setups) || std::count(setups.begin(), setups.end(), dag.tasks[i].id) != 0);
@@ -188,7 +189,8 @@ std::vector<Change> select(const ActiveRun& run, const ClearRun& command) {
   if (command.downstream) mark_downstream(dag, below);
   Marks all(dag.tasks.size(), command.tasks.empty());
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = all[i] || above[i] || below[i];
-  if (!command.failed_only) mark_setups(run, all);
+  for (std::size_t i = 0; i < all.size(); ++i) below[i] = below[i] && !named[i];
+  if (!command.failed_only) mark_setups(run, below, all);
   std::vector<Change> changes;
   for (const int index : dag.order) {
     if (!all[at(index)]) continue;
@@ -219,7 +221,7 @@ std::vector<Change> select_failed(const ActiveRun& run, const std::vector<TaskKe
       for (const int under : dag.downstream_of(index)) below[at(under)] = true;
   Marks all = failed;
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = all[i] || below[i];
-  mark_setups(run, all);
+  mark_setups(run, below, all);
   std::vector<Change> changes;
   for (const int index : dag.order) {
     if (!all[at(index)]) continue;

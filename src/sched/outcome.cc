@@ -21,13 +21,17 @@ TaskState outcome_of(const ActiveRun& run, int task) {
   return own.skipped > 0 ? TaskState::Skipped : TaskState::Removed;
 }
 
-bool has_begun(const run::Run& run, const TaskId& task) {
-  for (auto it = run.tasks.lower_bound({task, TaskKey::kUnmapped}); it != run.tasks.end() && it->first.task == task;
-       ++it) {
-    if (it->second.state == TaskState::Success) return true;
-    const run::Attempt* last = run.last_attempt(it->first);
-    if (last != nullptr && last->generation == it->second.generation && it->second.state != TaskState::Removed)
-      return true;
+bool is_to_clean_up(const run::Run& run, const dag::Task& teardown) {
+  const run::Attempt* last = run.last_attempt({teardown.id, TaskKey::kUnmapped});
+  for (const TaskId& setup : teardown.setups) {
+    const auto first = run.tasks.lower_bound({setup, TaskKey::kUnmapped});
+    for (auto it = first; it != run.tasks.end() && it->first.task == setup; ++it) {
+      if (it->second.state == TaskState::Success) return true;
+      const run::Attempt* begun = run.last_attempt(it->first);
+      if (begun == nullptr) continue;
+      const bool now = begun->generation == it->second.generation && it->second.state != TaskState::Removed;
+      if (now || last == nullptr || begun->intent_at > last->intent_at) return true;
+    }
   }
   return false;
 }

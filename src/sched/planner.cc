@@ -250,9 +250,8 @@ class RunPlanner {
     const dag::Task& task = *run_.task(key.task);
     const auto index = static_cast<std::size_t>(run_.dag->index.at(key.task));
     if (run_.state.tasks.at(key).state != TaskState::None || is_last(task) || run_.upstream[index].pending > 0) return;
-    const bool needed = std::any_of(task.setups.begin(), task.setups.end(),
-                                    [&](const TaskId& setup) { return has_begun(run_.state, setup); });
-    needed ? begin(key, task) : move(key, TaskState::Cancelled, "the run was cancelled before its setups began");
+    is_to_clean_up(run_.state, task) ? begin(key, task)
+                                     : move(key, TaskState::Cancelled, "the run was cancelled before its setups began");
   }
 
   // on_failure: stop. Of the others, those that did not start are cancelled, those that run are stopped.
@@ -373,13 +372,6 @@ std::set<RunId> to_look_at(const run::Snapshot& snapshot, Instant now, Plan& pla
       break;
     }
     runs.insert(id);
-  }
-  // What depends on the past is asked again when the run before it changed.
-  for (const RunId& id : snapshot.touched) {
-    const auto run = snapshot.runs.find(id);
-    if (run == snapshot.runs.end() || !run->second.dag->depends_on_past) continue;
-    for (const RunId& other : snapshot.dags.at(run->second.state.header.dag).active)
-      if (snapshot.runs.at(other).state.header.previous == id) runs.insert(other);
   }
   return runs;
 }

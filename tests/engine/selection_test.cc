@@ -84,6 +84,30 @@ TEST(Selection, WhatWasTornDownIsSetUpAgain) {
   EXPECT_EQ(cleared(builder, {"other"}), "other:reset");
 }
 
+TEST(Selection, ATeardownBelowWhatRunsAgainTakesItsSetupsAlong) {
+  dag::Dag dag = make_dag({{"setup"}, {"work", {"setup"}}, {"other"}, {"teardown", {"setup", "work", "other"}}});
+  dag.tasks[3].role = dag::TaskRole::Teardown;
+  dag.tasks[3].setups = {TaskId("setup")};
+  RunBuilder builder(std::move(dag));
+  builder.start().finish("setup", TaskState::Success).finish("work", TaskState::Success);
+  builder.finish("other", TaskState::Failed).finish("teardown", TaskState::Success);
+  EXPECT_EQ(told(select_failed(builder.run(), {})), "setup:reset other:reset teardown:reset");
+}
+
+TEST(Selection, ATeardownThatFailedAloneRunsAlone) {
+  RunBuilder builder = torn_down(TaskState::Success);
+  builder.finish("teardown", TaskState::Failed).finish("other", TaskState::Success);
+  EXPECT_EQ(told(select_failed(builder.run(), {})), "teardown:reset");
+  EXPECT_EQ(cleared(builder, {"teardown"}), "teardown:reset");
+}
+
+TEST(Selection, RetryDecidesAnewOnWhatExpandedBelow) {
+  RunBuilder builder(make_dag({{"first"}, {"fan", {"first"}, dag::TriggerRule::AllDone}}));
+  builder.start().finish("first", TaskState::Failed).expand("fan", {1, 2});
+  builder.finish("fan[0]", TaskState::Success).finish("fan[1]", TaskState::Success);
+  EXPECT_EQ(told(select_failed(builder.run(), {})), "first:reset fan:reset");
+}
+
 TEST(Selection, HooksAreDecidedOnAgain) {
   dag::Dag dag = make_dag({{"work"}, {"on_failure"}});
   dag.tasks[1].role = dag::TaskRole::OnFailure;

@@ -178,21 +178,19 @@ TEST(FanOut, OutcomeOfATaskAsAWhole) {
 
 // --- retry
 
-void retry(World& world) {
-  const auto keys = to_retry(world.snapshot.runs.at(RunId("r1")));
+void retry(World& world, const std::vector<TaskKey>& keys) {
   world.emit(RunId("r1"), run::RunReopened{});
   for (const TaskKey& key : keys) world.emit(RunId("r1"), run::TaskReset{key});
   world.settle();
 }
 
-TEST(ToRetry, OpensOnlyTheInstancesThatFailed) {
+TEST(Retry, GoesOnWithTheInstancesThatAreOpenedAgain) {
   World world = with_run(fan_out_dag(over({1, 2, 3})));
   end(world, "a[0]", TaskState::Success);
   end(world, "a[1]", TaskState::Failed);
   end(world, "a[2]", TaskState::Success);
   ASSERT_EQ(world.run("r1").state, RunState::Failed);
-  EXPECT_EQ(to_retry(world.snapshot.runs.at(RunId("r1"))), (std::vector<TaskKey>{key_of("a[1]"), key_of("b")}));
-  retry(world);
+  retry(world, {key_of("a[1]"), key_of("b")});
   EXPECT_EQ(state(world, "a[1]"), "queued");
   EXPECT_EQ(state(world, "a[0]"), "success");
   EXPECT_EQ(state(world, "a"), "removed");
@@ -200,7 +198,7 @@ TEST(ToRetry, OpensOnlyTheInstancesThatFailed) {
   EXPECT_EQ(state(world, "b"), "queued");
 }
 
-TEST(ToRetry, ExpandsAnewWhatIsBelow) {
+TEST(Retry, ExpandsAnewWhatIsBelow) {
   dag::Dag dag = with(make_dag({{"a"}, {"b", {"a"}, TriggerRule::AllDone}}), "b", [](dag::Task& task) {
     task.for_each = over({1, 2});
   });
@@ -208,8 +206,7 @@ TEST(ToRetry, ExpandsAnewWhatIsBelow) {
   end(world, "a", TaskState::Failed);
   end(world, "b[0]", TaskState::Success);
   end(world, "b[1]", TaskState::Success);
-  EXPECT_EQ(to_retry(world.snapshot.runs.at(RunId("r1"))), (std::vector<TaskKey>{key_of("a"), key_of("b")}));
-  retry(world);
+  retry(world, {key_of("a"), key_of("b")});
   EXPECT_EQ(state(world, "b"), "none");
   EXPECT_EQ(state(world, "b[0]"), "removed");
   end(world, "a", TaskState::Success);
@@ -227,26 +224,6 @@ dag::Dag cleaned_dag() {
   dag.tasks[3].setups = {TaskId("setup")};
   test::link(dag);
   return dag;
-}
-
-TEST(ToRetry, ATeardownThatRunsAgainNeedsItsSetupsAgain) {
-  World world = with_run(cleaned_dag());
-  end(world, "setup", TaskState::Success);
-  end(world, "inner", TaskState::Success);
-  end(world, "work", TaskState::Failed);
-  end(world, "drop", TaskState::Success);
-  ASSERT_EQ(world.run("r1").state, RunState::Failed);
-  retry(world);
-  EXPECT_EQ(state(world, "setup"), "queued");
-  EXPECT_EQ(state(world, "work"), "none");
-  EXPECT_EQ(state(world, "drop"), "none");
-}
-
-TEST(ToRetry, ATeardownThatFailedAloneRunsAlone) {
-  World world = with_run(cleaned_dag());
-  for (const char* task : {"setup", "inner", "work"}) end(world, task, TaskState::Success);
-  end(world, "drop", TaskState::Failed);
-  EXPECT_EQ(to_retry(world.snapshot.runs.at(RunId("r1"))), std::vector<TaskKey>{key_of("drop")});
 }
 
 // --- setup and teardown
@@ -386,7 +363,7 @@ TEST(Last, ARetryAsksThemAgain) {
   World world = with_run(told_dag());
   end(world, "a", TaskState::Failed);
   end(world, "on_failure", TaskState::Success);
-  retry(world);
+  retry(world, {key_of("a"), key_of("on_failure"), key_of("on_success")});
   EXPECT_EQ(state(world, "on_failure"), "none");
   end(world, "a", TaskState::Success);
   EXPECT_EQ(state(world, "on_success"), "queued");
@@ -438,7 +415,7 @@ TEST(DependsOnPast, AFailureThereHoldsItUntilItIsMended) {
   EXPECT_EQ(
       why(world.snapshot, RunId("r2"), key_of("a"), world.now),
       "depends_on_past: waits for `a` of run r1, where it did not succeed: retry it there, or mark it as success");
-  retry(world);
+  retry(world, {key_of("a")});
   end(world, "a", TaskState::Success);
   EXPECT_EQ(state(world, "a", "r2"), "queued");
 }
@@ -454,7 +431,7 @@ TEST(DependsOnPast, ARunThatIsAwaitedStartsBeyondTheLimit) {
   world.settle();
   EXPECT_EQ(world.run("r2").state, RunState::Running);
   EXPECT_EQ(world.run("r3").state, RunState::Queued);
-  retry(world);
+  retry(world, {key_of("a")});
   EXPECT_EQ(world.run("r1").state, RunState::Running);
 }
 

@@ -31,9 +31,10 @@ bool is_last(const SimTask& task) {
   return task.role == dag::TaskRole::OnFailure || task.role == dag::TaskRole::OnSuccess;
 }
 
-bool has_begun(const run::Run& run, const std::string& task) {
+// Since `cleaned`, the start of the last clean-up.
+bool has_begun(const run::Run& run, const std::string& task, std::optional<Instant> cleaned) {
   for (const auto& [id, attempt] : run.attempts)
-    if (id.key.task.str() == task && attempt.generation == run.tasks.at(id.key).generation) return true;
+    if (id.key.task.str() == task && (!cleaned || attempt.intent_at > *cleaned)) return true;
   const auto states = states_of(run, task);
   return std::find(states.begin(), states.end(), TaskState::Success) != states.end();
 }
@@ -161,7 +162,7 @@ void Ledger::on_committed(const store::Batch& batch) {
     }
   for (const auto& [uri, dataset] : batch.datasets)
     if (dataset.updates != updates_[uri]) accuse("an update of " + uri + " was not counted once");
-  check_limits();
+  check_active_runs();
 }
 
 void Ledger::check(const run::Event& event) {
@@ -181,6 +182,7 @@ void Ledger::check(const run::Event& event) {
   if (const auto* version = std::get_if<run::RunReversioned>(&event.body); version != nullptr)
     if (versions_.count(version->version) == 0) accuse("a version that nobody wrote: " + version->version.str());
   run::apply(run, event);
+  if (const auto* opened = std::get_if<run::AttemptOpened>(&event.body)) check_limits(run, opened->id.key);
   if (std::holds_alternative<run::RunCreated>(event.body)) check_previous(run);
   const bool reset =
       std::holds_alternative<run::TaskReset>(event.body) || std::holds_alternative<run::TaskExpanded>(event.body);
@@ -265,7 +267,8 @@ void Ledger::check_clean_up(const run::Run& run, const TaskKey& key, const SimTa
   if (run.cancel_now) return accuse(what + " starts in a run that is cancelled now");
   if (task.role == dag::TaskRole::OnFailure && run.cancel_cause == run::FailureClass::Timeout) return;
   if (task.role != dag::TaskRole::Teardown) return accuse(what + " starts in a run that is being cancelled");
-  if (std::none_of(task.setups.begin(), task.setups.end(), [&](const auto& setup) { return has_begun(run, setup); }))
+  if (std::none_of(task.setups.begin(), task.setups.end(),
+                   [&](const auto& setup) { return has_begun(run, setup, std::nullopt); }))
     accuse(what + " cleans up after nothing");
   for (const TaskState state : states_of(run, task.needs))
     if (!run::is_terminal(state)) accuse(what + " cleans up before all ended");
@@ -323,10 +326,12 @@ void Ledger::check_teardowns(const run::Run& run) {
     if (task.role != dag::TaskRole::Teardown) continue;
     const auto setups = states_of(run, task.setups);
     const bool succeeded = std::find(setups.begin(), setups.end(), TaskState::Success) != setups.end();
-    const bool began =
-        std::any_of(task.setups.begin(), task.setups.end(), [&](const auto& setup) { return has_begun(run, setup); });
     // Decided on before the cancel, it keeps what its rule said.
     const run::TaskInstance& teardown = run.tasks.at({TaskId(id), TaskKey::kUnmapped});
+    const run::Attempt* last = run.last_attempt(teardown.key);
+    const auto cleaned = last == nullptr ? std::nullopt : std::optional(last->intent_at);
+    const bool began = std::any_of(task.setups.begin(), task.setups.end(),
+                                   [&](const auto& setup) { return has_begun(run, setup, cleaned); });
     const bool missed =
         run.state == RunState::Cancelling && began && teardown.state == TaskState::Cancelled && teardown.attempts == 0;
     if (missed || (succeeded && teardown.state == TaskState::UpstreamFailed))
@@ -387,8 +392,9 @@ void Ledger::check_body(const run::Run& run, const run::RunMoved& moved) {
     if (!run::is_terminal(attempt.state)) accuse("run " + run.header.id.str() + " ended before " + id.str());
   if (moved.to == RunState::Failed && moved.failures.empty()) accuse("a run failed without a reason");
   check_teardowns(run);
-  // A retry of a run that goes on may change its result after one of them has begun.
+  // A retry of a run that goes on, or its cancellation, may change its result after one of them has begun.
   const bool first_try =
+      moved.to != RunState::Cancelled &&
       std::all_of(run.tasks.begin(), run.tasks.end(), [](const auto& entry) { return entry.second.generation == 1; });
   for (const auto& [key, instance] : run.tasks) {
     if (!first_try) break;
@@ -399,18 +405,20 @@ void Ledger::check_body(const run::Run& run, const run::RunMoved& moved) {
   }
 }
 
-void Ledger::check_parallel(const run::Run& run, const SimDag& dag) {
+// Limits bind what starts: a smaller one, of a newer version, lets go on what runs.
+void Ledger::check_parallel(const run::Run& run, const TaskKey& opened, const SimDag& dag) {
   std::map<std::string, int> open;
   for (const auto& [id, attempt] : run.attempts)
     if (!run::is_terminal(attempt.state) && attempt.generation == run.tasks.at(id.key).generation)
       ++open[id.key.task.str()];  // one that outlives its generation holds its slot, and counts no more
-  for (const auto& [task, count] : open)
-    if (const int limit = dag.tasks.at(task).max_parallel; limit > 0 && count > limit)
-      accuse("more instances of " + task + " than max_parallel");
+  const std::string task = opened.task.str();
+  if (const int limit = dag.tasks.at(task).max_parallel; limit > 0 && open[task] > limit)
+    accuse("more instances of " + run.header.id.str() + "/" + task + " than max_parallel");
   for (const SimGroup& group : dag.groups) {
+    if (std::find(group.tasks.begin(), group.tasks.end(), task) == group.tasks.end()) continue;
     int count = 0;
-    for (const std::string& task : group.tasks) count += open.count(task) == 0 ? 0 : open.at(task);
-    if (count > group.max_parallel) accuse("more tasks of a group than its max_parallel");
+    for (const std::string& member : group.tasks) count += open.count(member) == 0 ? 0 : open.at(member);
+    if (count > group.max_parallel) accuse("more tasks of a group than its max_parallel: " + run.header.id.str());
   }
 }
 
@@ -419,35 +427,39 @@ int Ledger::held_in(const std::string& pool) const {
   for (const auto& [id, run] : runs_)
     for (const auto& [attempt_id, attempt] : run.attempts) {
       const SimTask* task = task_of(run, attempt_id.key);
-      if (!run::is_terminal(attempt.state) && task != nullptr && !task->service && task->pool == pool)
+      if (!run::is_terminal(attempt.state) && task != nullptr && task->holds_slots() && task->pool == pool)
         held += task->slots;
     }
   return held;
 }
 
-void Ledger::check_limits() {
-  int used = 0;
-  std::map<DagId, int> runs, tasks;
+void Ledger::check_limits(const run::Run& run, const TaskKey& opened) {
+  const SimDag* dag = dag_of(run.header.id);
+  if (dag == nullptr) return;
+  check_parallel(run, opened, *dag);
+  int used = 0, open = 0;
+  for (const auto& [id, other] : runs_)
+    for (const auto& [attempt_id, attempt] : other.attempts) {
+      if (run::is_terminal(attempt.state)) continue;
+      const SimTask* task = task_of(other, attempt_id.key);
+      if (task != nullptr && task->holds_slots()) used += task->pool == "default" ? task->slots : 1;
+      open += other.header.dag == run.header.dag ? 1 : 0;
+    }
+  if (dag->max_active_tasks > 0 && open > dag->max_active_tasks) accuse("more tasks than max_active_tasks");
+  if (dag->tasks.at(opened.task.str()).holds_slots() && used > slots_) accuse("more slots in use than there are");
+}
+
+void Ledger::check_active_runs() {
+  std::map<DagId, int> active;
   std::set<RunId> awaited;
   for (const auto& [id, run] : runs_)
     if (run.state == RunState::Running) awaited.insert(run.header.previous);
   for (const auto& [id, run] : runs_) {
-    if (run::is_terminal(run.state)) continue;
-    if (run.state == RunState::Running && awaited.count(id) == 0) ++runs[run.header.dag];
-    for (const auto& [attempt_id, attempt] : run.attempts) {
-      if (run::is_terminal(attempt.state)) continue;
-      const SimTask* task = task_of(run, attempt_id.key);
-      if (task != nullptr && !task->service) used += task->pool == "default" ? task->slots : 1;
-      ++tasks[run.header.dag];
-    }
-    const auto version = versions_.find(run.header.version);
-    if (version == versions_.end()) continue;
-    check_parallel(run, version->second);
-    if (runs[run.header.dag] > version->second.max_active_runs) accuse("more runs than max_active_runs");
-    const int limit = version->second.max_active_tasks;
-    if (limit > 0 && tasks[run.header.dag] > limit) accuse("more tasks than max_active_tasks");
+    if (run.state != RunState::Running || awaited.count(id) != 0) continue;
+    const SimDag* dag = dag_of(id);
+    if (++active[run.header.dag] > (dag == nullptr ? 0 : dag->max_active_runs) && dag != nullptr)
+      accuse("more runs than max_active_runs");
   }
-  if (used > slots_) accuse("more slots in use than there are");
 }
 
 void Ledger::compare(const run::Snapshot& snapshot, Instant now) {

@@ -53,12 +53,13 @@ class Ledger {
   void check_start(const run::Run& run, const TaskKey& key, const SimTask& task);
   void check_clean_up(const run::Run& run, const TaskKey& key, const SimTask& task);
   void check_teardowns(const run::Run& run);
-  void check_parallel(const run::Run& run, const SimDag& dag);
+  void check_parallel(const run::Run& run, const TaskKey& opened, const SimDag& dag);
   void check_previous(const run::Run& run);
   [[nodiscard]] const run::Run* run_before(const run::Run& run) const;
   [[nodiscard]] bool past_allows(const run::Run& run, const std::string& task) const;
   void check_created(const run::RunHeader& header);
-  void check_limits();
+  void check_limits(const run::Run& run, const TaskKey& opened);
+  void check_active_runs();
   void compare_sets(const run::ActiveRun& run);
   [[nodiscard]] int held_in(const std::string& pool) const;
   [[nodiscard]] const SimTask* task_of(const run::Run& run, const TaskKey& key) const;

@@ -146,7 +146,7 @@ std::string groups_of(Rng& rng, SimDag& dag) {
     group.max_parallel = 1 + static_cast<int>(rng.below(3));
     std::string names;
     for (const auto& [id, task] : dag.tasks)
-      if (task.id.front() == 't' && !task.mapped && rng.chance(0.4)) group.tasks.push_back(id);
+      if (task.id.front() == 't' && rng.chance(0.4)) group.tasks.push_back(id);
     if (group.tasks.empty()) continue;
     for (const std::string& id : group.tasks) names += (names.empty() ? "" : ", ") + id;
     text += "  g" + std::to_string(n) + ": {tasks: [" + names +

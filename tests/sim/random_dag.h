@@ -31,6 +31,9 @@ struct SimTask {
   bool stops = false;                  // on_failure: stop
   int max_parallel = 0;
   bool depends_on_past = false;
+
+  // Of an attempt of this version of the task; one that was opened by another version counts as this one, too.
+  [[nodiscard]] bool holds_slots() const { return !service && !noop && !waits; }
 };
 
 struct SimGroup {

@@ -36,19 +36,11 @@ Outcome simulate_on_sqlite(std::uint64_t seed, bool trace) {
   return simulate(seed, open, trace);
 }
 
-// Seeds that break a sentence of the contract today, left out loudly until they are mended: 197 opens one attempt more
-// than there are slots, 280 runs on_failure in a run that an action turned into a success. Replay them one by one.
-constexpr std::uint64_t kBroken[] = {197, 280};
-
 // Every `stride`-th seed below `count`, from `first` on; or the one to replay.
 void run_seeds(std::uint64_t first, std::uint64_t stride, std::uint64_t count, Outcome (*run)(std::uint64_t, bool)) {
   const auto replayed = number_from("SLIPWAY_SIM_SEED");
   Outcome total;
   for (std::uint64_t seed = replayed.value_or(first); seed < (replayed ? *replayed + 1 : count); seed += stride) {
-    if (!replayed && std::find(std::begin(kBroken), std::end(kBroken), seed) != std::end(kBroken)) {
-      std::cout << "LEFT OUT: seed " << seed << " is known to break the contract\n";
-      continue;
-    }
     const Outcome outcome = run(seed, replayed.has_value());
     ASSERT_EQ(outcome.violation, "") << "replay with SLIPWAY_SIM_SEED=" << seed;
     total.events += outcome.events;

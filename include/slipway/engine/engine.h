@@ -44,8 +44,9 @@ struct CancelRun {
   RunId run;
   bool now = false;
 };
-// Opens the next generation of the failed, upstream_failed and cancelled instances, and of what ended downstream of
-// them; which exactly: sched::to_retry. A run that is over queues again; one that is being cancelled is refused.
+// Opens the next generation of the failed, upstream_failed and cancelled instances, of what ended downstream of them,
+// and of setups that were torn down; of a mapped task only the instances that ended badly, unless something above it is
+// opened, too. A run that is over queues again; one that is being cancelled is refused.
 struct RetryRun {
   RunId run;
   std::vector<TaskKey> tasks;  // only these, with what is downstream of them; empty = all. Unmapped: every instance

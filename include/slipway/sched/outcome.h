@@ -13,8 +13,9 @@ namespace slipway::sched {
 // failed (one failed or was cancelled), upstream_failed, success (one succeeded), skipped, removed.
 [[nodiscard]] run::TaskState outcome_of(const run::ActiveRun& run, int task);
 
-// Whether an instance of the task began in its generation.
-[[nodiscard]] bool has_begun(const run::Run& run, const TaskId& task);
+// Whether a setup of the teardown may have left something: it began in its generation, or in an earlier one that was
+// cleared before the teardown came to run.
+[[nodiscard]] bool is_to_clean_up(const run::Run& run, const dag::Task& teardown);
 
 // How the task ended in the run before of the schedule; nullopt if there is none, or it had no such task, or this one
 // does not ask.
@@ -25,10 +26,5 @@ namespace slipway::sched {
 
 // Why the run fails, should it end as it stands; empty: it succeeds. Teardowns, on_failure and on_success do not count.
 [[nodiscard]] std::vector<std::string> failures_of(const run::ActiveRun& run);
-
-// What a retry opens again: instances that ended badly, and whatever ended below them; of a mapped task only the
-// instances that ended badly, unless something above it is opened, too; setups whose teardown runs again for the sake
-// of something between them; on_failure and on_success. In the order of the run's instances.
-[[nodiscard]] std::vector<TaskKey> to_retry(const run::ActiveRun& run);
 
 }  // namespace slipway::sched
