@@ -119,13 +119,13 @@ void Core::emit(const RunId& id, run::EventBody body) {
   const std::uint64_t last_seq = run == snapshot_.runs.end() ? 0 : run->second.state.last_seq;
   const std::optional<TaskKey> key = run::key_of(body);
   const auto before = key ? waiting_of(run->second, *key) : std::nullopt;
-  const auto* moved = std::get_if<run::RunMoved>(&body);
-  const std::optional<RunState> to = moved == nullptr ? std::nullopt : std::optional(moved->to);
+  const std::optional<RunState> was =
+      run == snapshot_.runs.end() ? std::nullopt : std::optional(run->second.state.state);
   batch_.events.push_back({id, last_seq + 1, now_, std::move(body)});
   run::fold(snapshot_, batch_.events.back());
   changed_.insert(id);
   if (key) note_wait(id, *key, before);
-  if (to) note_run(id, *to);
+  if (const RunState state = snapshot_.runs.at(id).state.state; state != was) note_run(id, state);
 }
 
 RunId Core::create_run(run::DagEntry& entry, run::RunHeader header) {

@@ -99,6 +99,20 @@ TEST_F(SubRunTest, ACancelTakesItAlongAndWaitsForIt) {
   EXPECT_EQ(task(id, "sub").state, TaskState::Cancelled);
 }
 
+TEST_F(SubRunTest, AMarkEndsItForItsTaskAlsoBeforeItBegan) {
+  put("dag: child\nmax_active_runs: 1\ntasks:\n  work: {run: 'true'}\n", "child.yaml");
+  put("dag: d\ntasks:\n  sub: {dag: child}\n");
+  scripts["work"].run_time = 1h;
+  trigger("child");
+  const RunId id = trigger();
+  drive(at_second(5));
+  ASSERT_EQ(run(child_of(id)).state, RunState::Queued);
+  ASSERT_TRUE(ask(MarkRun{child_of(id), {}, TaskState::Success, ""}));
+  drive(at_second(10));
+  EXPECT_EQ(task(id, "sub").state, TaskState::Success);
+  EXPECT_EQ(run(id).state, RunState::Success);
+}
+
 TEST_F(SubRunTest, ATimeoutCancelsIt) {
   put("dag: d\ntasks:\n  sub: {dag: child, timeout: 1m}\n");
   scripts["work"].run_time = std::nullopt;
