@@ -28,6 +28,9 @@
 namespace slipway::cli {
 namespace {
 
+// Enough that no slot waits for a commit, and no more than is soon done.
+constexpr int kAheadMax = 64;
+
 // What local tasks see of the daemon's environment; everything else stays here.
 constexpr std::string_view kPassedOn[] = {
     "PATH", "HOME",   "USER",       "LOGNAME",     "SHELL",    "LANG",          "LC_ALL",
@@ -145,6 +148,10 @@ struct Daemon::Parts {
     executor.reset();  // and no report
   }
 
+  [[nodiscard]] int slots() const {
+    return options.slots > 0 ? options.slots : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  }
+
   Result<void> open() {
     SLIPWAY_TRY_ASSIGN(lock, store::HomeLock::acquire(options.home));
     SLIPWAY_TRY_ASSIGN(store, store::open_sqlite(options.home + "/slipway.db"));
@@ -153,6 +160,7 @@ struct Daemon::Parts {
     secrets = std::make_unique<HomeSecrets>(*store, *vault);
     exec::LocalOptions local;
     local.home = options.home;
+    local.slots = slots();
     SLIPWAY_TRY_ASSIGN(executor, exec::make_local_executor(local, relay, clock, log));
     return {};
   }
@@ -164,8 +172,8 @@ struct Daemon::Parts {
     made.server_url = url;
     made.tool = options.tool;
     made.base_env = passed_on(options.env);
-    made.slots =
-        options.slots > 0 ? options.slots : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+    made.slots = slots();
+    made.ahead_max = kAheadMax;
     engine = std::make_unique<engine::Engine>(std::move(made), *store, *executor, *secrets, clock, rng, log);
     relay.connect(*engine);
     post = std::make_unique<Post>(

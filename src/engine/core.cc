@@ -38,6 +38,7 @@ Core::Core(Options options, store::Store& store, exec::Executor& executor, Secre
       rng_(rng) {
   boot_ = clock_.boot();
   snapshot_.slots_total = options_.slots;
+  snapshot_.ahead_max = options_.ahead_max;
   snapshot_.vars = Value::Object{};
 }
 
@@ -84,7 +85,7 @@ Result<void> Core::commit() {
 }
 
 void Core::act() {
-  const Effects effects = std::exchange(effects_, {});
+  Effects effects = std::exchange(effects_, {});
   store::Batch batch = std::exchange(batch_, {});
   if (observer_ != nullptr && !batch.events.empty()) observer_->on_committed(batch.events);
   drop_finished();
@@ -92,7 +93,7 @@ void Core::act() {
   changed_rows_.clear();
   keys_.clear();
   for (const auto& [done, reply] : effects.replies) done(reply);
-  for (const exec::LaunchSpec& spec : effects.launches) executor_.launch(spec);
+  if (!effects.launches.empty()) executor_.launch_all(std::move(effects.launches));
   for (const Stop& stop : effects.stops) executor_.stop(stop.id, stop.now);
   for (const AttemptId& id : effects.forgets) executor_.forget(id);
   if (carrier_ != nullptr)

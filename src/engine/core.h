@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "engine/pace.h"
 #include "slipway/engine/engine.h"
 #include "slipway/sched/planner.h"
 
@@ -167,6 +168,7 @@ class Core {
   void on(const exec::Lost& report);
   [[nodiscard]] const run::Attempt* open_attempt_of(const AttemptId& id);
   void end_attempt(const run::Attempt& attempt, const sched::Observation& seen);
+  void note_pace(const run::Attempt& attempt, Instant ended_at);
   void follow_clock();
   void follow_stored_clock(const std::optional<store::ClockAnchor>& stored);
   void move_clock(const RunId& run, Duration by);
@@ -196,6 +198,7 @@ class Core {
   std::set<RunId> quarantined_;                          // could not be restored: left as they are
   std::map<std::string, std::set<InstanceId>> waiters_;  // by "run:ID" or "dataset:URI"
   std::map<InstanceId, std::string> last_seen_;          // what a prober saw last, for people
+  std::map<DagId, Pace> paces_;
 
   Instant now_;
   std::optional<Duration> wall_offset_;  // wall minus monotonic time at the last step

@@ -100,11 +100,11 @@ void Core::settle_open_attempts() {
         }
       }
       adopted.push_back({id, attempt.identity, attempt.stop_cause != run::FailureClass::None, task.grace,
-                         task.kind == dag::TaskKind::Service});
+                         task.kind == dag::TaskKind::Service, run::local_slots_of(task)});
     }
   }
   if (!adopted.empty()) executor_.adopt(adopted);
-  for (exec::LaunchSpec& spec : launches) executor_.launch(std::move(spec));
+  if (!launches.empty()) executor_.launch_all(std::move(launches));
 }
 
 }  // namespace slipway::engine

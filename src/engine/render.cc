@@ -39,6 +39,35 @@ std::string traceparent(const AttemptId& id) {
          hex(stable_hash("span/" + id.str())) + "-01";
 }
 
+std::string workspace_of(const RenderInput& in) { return in.options.home + "/workspace/" + in.id.run.str(); }
+
+// docs/dag-format.md, "What a task gets and gives". These names win over a task's own `env`.
+void add_contract(const RenderInput& in, std::map<std::string, std::string>& env) {
+  const run::RunHeader& header = in.run.state.header;
+  const std::string id = in.id.str();
+  env["SLIPWAY_DAG"] = header.dag.str();
+  env["SLIPWAY_RUN"] = header.id.str();
+  env["SLIPWAY_TASK"] = in.id.key.task.str();
+  env["SLIPWAY_MAP_INDEX"] = std::to_string(in.id.key.map_index);
+  env["SLIPWAY_ATTEMPT"] = std::to_string(in.id.number);
+  env["SLIPWAY_ATTEMPT_ID"] = id;
+  env["SLIPWAY_LOGICAL_DATE"] = to_rfc3339(header.logical_date);
+  env["SLIPWAY_INTERVAL_START"] = to_rfc3339(header.interval_start);
+  env["SLIPWAY_INTERVAL_END"] = to_rfc3339(header.interval_end);
+  env["SLIPWAY_OUTPUT"] = in.options.home + "/attempts/" + in.id.run.str() + "/" + in.id.key.str() + "." +
+                          std::to_string(in.id.number) + "/output.json";
+  env["SLIPWAY_WORKSPACE"] = workspace_of(in);
+  env["SLIPWAY_ARTIFACTS"] = "file://" + in.options.home + "/artifacts/" + id;
+  env["SLIPWAY_URL"] = in.options.server_url;
+  env["TRACEPARENT"] = traceparent(in.id);
+  for (const auto& [name, value] : header.params.as_object())
+    env["SLIPWAY_PARAM_" + upper_name(name)] = value.is_string() ? value.as_string() : value.dump();
+  if (in.options.tool.empty()) return;
+  std::string& path = env["PATH"];
+  const std::string folder = std::filesystem::path(in.options.tool).parent_path().string();
+  path = path.empty() ? folder : folder + ":" + path;
+}
+
 class Renderer {
  public:
   Renderer(const RenderInput& input, SecretSource& source) : in_(input), source_(source) {
@@ -62,7 +91,6 @@ class Renderer {
     Value::Object inputs;
     SLIPWAY_TRY(render_inputs(inputs));
     SLIPWAY_TRY(render_data(inputs, out.shown));
-    add_contract();
     add_inputs(inputs);
     if (!inputs.empty()) out.shown["inputs"] = std::move(inputs);
     Value::Array secret_names;
@@ -163,7 +191,6 @@ class Renderer {
 
   Result<void> render_env() {
     SLIPWAY_TRY(open_secrets());
-    for (const auto& [name, value] : in_.options.base_env) env_[name] = value;
     dag::Scope with_secrets{scope_.names, &opened_};
     Value::Object own;
     for (const auto& [name, text] : in_.task.env) {
@@ -194,7 +221,7 @@ class Renderer {
 
   // A relative folder lies in the run's workspace.
   Result<void> render_workdir(std::string& workdir) {
-    workdir = workspace();
+    workdir = workspace_of(in_);
     if (!in_.task.workdir) return {};
     const auto rendered = dag::render(*in_.task.workdir, scope_);
     if (!rendered) return failed("workdir", rendered.error());
@@ -214,7 +241,7 @@ class Renderer {
   // Beside the run's workspace and the same for every attempt, so that a further one replaces what it finds.
   void add_inputs(const Value::Object& inputs) {
     for (const auto& [name, uri] : inputs)
-      env_["SLIPWAY_INPUT_" + upper_name(name)] = workspace() + "/.inputs/" + in_.id.key.str() + "/" + name;
+      env_["SLIPWAY_INPUT_" + upper_name(name)] = workspace_of(in_) + "/.inputs/" + in_.id.key.str() + "/" + name;
     if (!inputs.empty()) env_["SLIPWAY_INPUTS"] = Value(inputs).dump();
   }
 
@@ -235,33 +262,6 @@ class Renderer {
     for (const auto& [name, file] : in_.task.secret_files) secrets.files.insert_or_assign(name, opened_.at(name));
     secrets.env = std::move(secret_env_);
     return secrets;
-  }
-
-  [[nodiscard]] std::string workspace() const { return in_.options.home + "/workspace/" + in_.id.run.str(); }
-
-  // docs/dag-format.md, "What a task gets and gives". These names win over a task's own `env`.
-  void add_contract() {
-    const run::RunHeader& header = in_.run.state.header;
-    env_["SLIPWAY_DAG"] = header.dag.str();
-    env_["SLIPWAY_RUN"] = header.id.str();
-    env_["SLIPWAY_TASK"] = in_.id.key.task.str();
-    env_["SLIPWAY_MAP_INDEX"] = std::to_string(in_.id.key.map_index);
-    env_["SLIPWAY_ATTEMPT"] = std::to_string(in_.id.number);
-    env_["SLIPWAY_ATTEMPT_ID"] = in_.id.str();
-    env_["SLIPWAY_LOGICAL_DATE"] = to_rfc3339(header.logical_date);
-    env_["SLIPWAY_INTERVAL_START"] = to_rfc3339(header.interval_start);
-    env_["SLIPWAY_INTERVAL_END"] = to_rfc3339(header.interval_end);
-    env_["SLIPWAY_OUTPUT"] = in_.options.home + "/attempts/" + in_.id.str() + "/output.json";
-    env_["SLIPWAY_WORKSPACE"] = workspace();
-    env_["SLIPWAY_ARTIFACTS"] = "file://" + in_.options.home + "/artifacts/" + in_.id.str();
-    env_["SLIPWAY_URL"] = in_.options.server_url;
-    env_["TRACEPARENT"] = traceparent(in_.id);
-    for (const auto& [name, value] : header.params.as_object())
-      env_["SLIPWAY_PARAM_" + upper_name(name)] = value.is_string() ? value.as_string() : value.dump();
-    if (in_.options.tool.empty()) return;
-    const std::string folder = std::filesystem::path(in_.options.tool).parent_path().string();
-    const auto path = env_.find("PATH");
-    env_["PATH"] = path == env_.end() ? folder : folder + ":" + path->second.as_string();
   }
 
   const RenderInput& in_;
@@ -317,8 +317,10 @@ exec::LaunchSpec to_spec(const RenderInput& input, const Value& shown, Secrets s
   if (shown.find("inputs") != nullptr)
     spec.argv = {input.options.tool.empty() ? "slipway" : input.options.tool, "fetch-inputs", "--"};
   for (const Value& word : shown.find("argv")->as_array()) spec.argv.push_back(word.as_string());
-  for (const auto& [name, value] : shown.find("env")->as_object())
-    if (secrets.env.count(name) == 0) spec.env.emplace(name, value.as_string());
+  spec.env = input.options.base_env;
+  for (const auto& [name, value] : shown.find("env")->as_object()) spec.env[name] = value.as_string();
+  add_contract(input, spec.env);
+  for (const auto& [name, secret] : secrets.env) spec.env.erase(name);
   spec.secret_env = std::move(secrets.env);
   for (auto& [name, secret] : secrets.files)
     spec.secret_files.insert_or_assign(name, exec::SecretFile{input.task.secret_files.at(name), std::move(secret)});
@@ -327,6 +329,7 @@ exec::LaunchSpec to_spec(const RenderInput& input, const Value& shown, Secrets s
   spec.run_as = shown.get_string("run_as");
   spec.workdir = shown.get_string("workdir");
   spec.grace = input.task.grace;
+  spec.slots = run::local_slots_of(input.task);
   spec.service = service_spec(input, shown);
   return spec;
 }

@@ -17,7 +17,9 @@ struct RenderInput {
 //   {"argv": […], "env": {…}, "secret_env": [names], "workdir", "smoke_body" (services that post),
 //    "resources": {"cpu" (cores), "memory" (bytes)}, "run_as", "secret_files": {NAME: file}, "inputs": {NAME: uri},
 //    "produces", "consumes": [URIs], "cache": {"key", "parts"} or {"off": why} (tasks with `cache`)}
-// where a secret variable has the value "***", and what does not apply is absent.
+// where a secret variable has the value "***", and what does not apply is absent. `env` is what the task itself says:
+// what every task gets besides follows from the run, the attempt's id and the options, and would be most of what is
+// stored.
 struct Secrets {
   std::map<std::string, Secret> env;
   std::map<std::string, Secret> files;  // by name of the secret

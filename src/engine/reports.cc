@@ -72,6 +72,7 @@ void Core::on(const exec::Exited& report) {
   seen.failure = report.failure;
   seen.message = report.message;
   seen.outputs = read_output(report, seen.output_error);
+  note_pace(*attempt, report.at);
   end_attempt(*attempt, seen);
 }
 
@@ -125,6 +126,15 @@ void Core::end_attempt(const run::Attempt& attempt, const sched::Observation& se
   if (!clearing || (state != run::RunState::Running && state != run::RunState::Queued) || run.state.marked) return;
   emit(id.run, run::TaskReset{id.key});
   reset(id.run, undecided_below(run, {id.key}));
+}
+
+void Core::note_pace(const run::Attempt& attempt, Instant ended_at) {
+  const DagId& dag = snapshot_.runs.at(attempt.id.run).dag->id;
+  const auto entry = snapshot_.dags.find(dag);
+  if (options_.ahead_max == 0 || !attempt.started_at || entry == snapshot_.dags.end()) return;
+  Pace& pace = paces_[dag];
+  pace.add(ended_at - *attempt.started_at);
+  entry->second.launch_ahead = pace.ahead(options_.slots, options_.ahead_max);
 }
 
 }  // namespace slipway::engine

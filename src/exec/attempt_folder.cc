@@ -7,6 +7,7 @@
 namespace slipway::exec {
 namespace {
 
+constexpr std::string_view kAttempts = "attempts/";
 constexpr std::size_t kLineBytesMax = 17U << 10U;  // 16 KiB of text and what stands before it
 
 LogLine take_apart(std::string_view line) {
@@ -24,7 +25,18 @@ LogLine take_apart(std::string_view line) {
 }  // namespace
 
 std::filesystem::path attempt_folder(const std::filesystem::path& home, const AttemptId& id) {
-  return home / "attempts" / id.run.str() / id.key.str() / std::to_string(id.number);
+  return home / attempt_folder_name(id);
+}
+std::string attempt_folder_name(const AttemptId& id) {
+  return std::string(kAttempts) + id.run.str() + "/" + id.key.str() + "." + std::to_string(id.number);
+}
+std::optional<AttemptId> attempt_of_folder(std::string_view name) {
+  if (name.substr(0, kAttempts.size()) != kAttempts) return std::nullopt;
+  std::string id(name.substr(kAttempts.size()));
+  const auto dot = id.rfind('.');
+  if (dot == std::string::npos) return std::nullopt;
+  id[dot] = '/';
+  return AttemptId::parse(id);
 }
 std::filesystem::path log_file(const std::filesystem::path& home, const AttemptId& id) {
   return attempt_folder(home, id) / "log";

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <set>
@@ -23,7 +24,14 @@ namespace slipway::exec {
 namespace {
 
 constexpr auto kSweepPause = std::chrono::milliseconds(500);
-constexpr std::string_view kFolderPrefix = "attempts/";
+
+// The parents are there nearly always, and asking for each of them costs as much as making the folder.
+Result<void> make_folder(const std::filesystem::path& path) {
+  if (::mkdir(path.c_str(), 0777) == 0 || errno == EEXIST) return {};
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  return error ? errno_error("folder " + path.string(), error.value()) : Result<void>();
+}
 
 // One attempt this executor answers for.
 struct Tracked {
@@ -31,7 +39,10 @@ struct Tracked {
   std::optional<ProcessIdentity> identity;
   Fd process;  // pidfd of the shim; empty while it is not known, or while no descriptor is free
   bool service = false;
-  bool announced = false;  // Launched and Running were reported
+  bool announced = false;  // Running was reported
+  bool waits = false;      // for a slot: nobody was asked yet
+  bool in_slot = false;
+  int slots = 1;
   bool stop = false;
   bool stop_now = false;
 };
@@ -46,7 +57,8 @@ struct AdoptCommand {
 struct ForgetCommand {
   AttemptId id;
 };
-using Command = std::variant<LaunchSpec, StopCommand, AdoptCommand, ForgetCommand>;
+using Launches = std::vector<LaunchSpec>;
+using Command = std::variant<Launches, StopCommand, AdoptCommand, ForgetCommand>;
 
 class LocalExecutor final : public Executor {
  public:
@@ -74,7 +86,12 @@ class LocalExecutor final : public Executor {
   }
 
   [[nodiscard]] std::string_view name() const override { return "local"; }
-  void launch(LaunchSpec spec) override { post(std::move(spec)); }
+  void launch(LaunchSpec spec) override {
+    Launches one;
+    one.push_back(std::move(spec));
+    post(std::move(one));
+  }
+  void launch_all(Launches specs) override { post(std::move(specs)); }
   void stop(const AttemptId& id, bool now) override { post(StopCommand{id, now}); }
   void adopt(const std::vector<OpenAttempt>& attempts) override { post(AdoptCommand{attempts}); }
   void forget(const AttemptId& id) override { post(ForgetCommand{id}); }
@@ -89,12 +106,16 @@ class LocalExecutor final : public Executor {
   bool run_inbox();
   [[nodiscard]] int wait_ms();
   bool watch_fd(int fd) const;
-  void run(LaunchSpec spec);
+  void run(Launches specs);
+  void take(LaunchSpec spec);
   void run(const StopCommand& command);
   void run(const AdoptCommand& command);
   void run(const ForgetCommand& command);
 
   [[nodiscard]] Result<void> prepare(LaunchSpec& spec) const;
+  [[nodiscard]] bool has_room(int slots) const;
+  void take_slot(Tracked& tracked);
+  void start_waiting();
   void ask(const AttemptId& id);
   void connect_shimd();
   void on_replies();
@@ -129,6 +150,9 @@ class LocalExecutor final : public Executor {
   std::map<AttemptId, Tracked> attempts_;
   std::map<int, AttemptId> by_process_;    // pidfd -> attempt
   std::map<AttemptId, std::string> lost_;  // found lost in this step, with why: settled together
+  std::deque<AttemptId> waiting_;          // in the order they were launched; may name some that wait no more
+  std::map<AttemptId, int> unproved_;      // lost without proof: they may still run, so they keep their slots
+  int slots_used_ = 0;                     // by attempts_ and unproved_
   std::mutex mutex_;
   std::vector<Command> inbox_;  // guarded by mutex_
   bool stopping_ = false;       // guarded by mutex_
@@ -157,7 +181,7 @@ bool LocalExecutor::watch_fd(int fd) const {
 
 // For ever, if every attempt has a descriptor to wait for; else until the next sweep.
 int LocalExecutor::wait_ms() {
-  const auto is_watched = [](const auto& attempt) { return static_cast<bool>(attempt.second.process); };
+  const auto is_watched = [](const auto& attempt) { return attempt.second.process || attempt.second.waits; };
   if (std::all_of(attempts_.begin(), attempts_.end(), is_watched)) {
     next_sweep_.reset();
     return -1;
@@ -172,6 +196,7 @@ void LocalExecutor::loop() {
   std::array<epoll_event, 64> events;
   while (run_inbox()) {
     report_lost();
+    start_waiting();
     const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), wait_ms());
     if (next_sweep_ && clock_.monotonic() >= *next_sweep_) sweep();
     for (int i = 0; i < count; ++i) {
@@ -201,23 +226,42 @@ bool LocalExecutor::run_inbox() {
   return true;
 }
 
-void LocalExecutor::run(LaunchSpec spec) {
+void LocalExecutor::run(Launches specs) {
+  for (LaunchSpec& spec : specs) take(std::move(spec));
+  start_waiting();
+}
+
+void LocalExecutor::take(LaunchSpec spec) {
   const AttemptId id = spec.id;
   if (attempts_.count(id) > 0) return;
   Tracked& tracked = attempts_[id];
   tracked.service = spec.service.has_value();
-  if (has_folder(id)) return look(id);
+  tracked.slots = spec.slots;
+  if (has_folder(id)) {
+    take_slot(tracked);
+    return look(id);
+  }
   if (const auto prepared = prepare(spec); !prepared) {
     const bool mine = prepared.error().code == ErrorCode::InvalidArgument;
     return fail_launch(id, mine ? run::FailureClass::Config : run::FailureClass::Launch, prepared.error().message);
   }
   tracked.spec = std::move(spec);
-  ask(id);
+  if (tracked.slots == 0) return ask(id);
+  tracked.waits = true;
+  waiting_.push_back(id);
 }
 
 void LocalExecutor::run(const StopCommand& command) {
   const auto it = attempts_.find(command.id);
   if (it == attempts_.end()) return;
+  if (it->second.waits && has_folder(command.id)) {
+    // Asked for by an earlier daemon, and begun after this one had looked.
+    take_slot(it->second);
+    it->second.stop = true;
+    it->second.stop_now = command.now;
+    return look(command.id);
+  }
+  if (it->second.waits) return fail_launch(command.id, run::FailureClass::External, "it was stopped before it started");
   it->second.stop = true;
   it->second.stop_now = it->second.stop_now || command.now;
   send_stop(it->second);
@@ -229,12 +273,46 @@ void LocalExecutor::run(const AdoptCommand& command) {
     tracked.announced = false;
     tracked.identity = ProcessIdentity::parse(open.identity);
     tracked.service = open.service;
+    tracked.slots = open.slots;
     tracked.stop = open.stop_requested;
+    take_slot(tracked);
     look(open.id);
   }
 }
 
-void LocalExecutor::run(const ForgetCommand& command) { drop(command.id); }
+void LocalExecutor::run(const ForgetCommand& command) {
+  const auto lost = unproved_.find(command.id);
+  if (lost != unproved_.end()) {
+    slots_used_ -= lost->second;
+    unproved_.erase(lost);
+  }
+  drop(command.id);
+}
+
+// --- slots
+
+// What is wider than all slots (there were more when it was committed) runs alone.
+bool LocalExecutor::has_room(int slots) const {
+  return options_.slots == 0 || slots_used_ == 0 || slots_used_ + slots <= options_.slots;
+}
+
+void LocalExecutor::take_slot(Tracked& tracked) {
+  tracked.waits = false;
+  if (tracked.in_slot) return;
+  tracked.in_slot = true;
+  slots_used_ += tracked.slots;
+}
+
+// In the order of their launches. What an earlier daemon had asked for and nobody saw yet is found by the guard.
+void LocalExecutor::start_waiting() {
+  for (; !waiting_.empty(); waiting_.pop_front()) {
+    const auto it = attempts_.find(waiting_.front());
+    if (it == attempts_.end() || !it->second.waits) continue;
+    if (!has_room(it->second.slots)) return;
+    take_slot(it->second);
+    ask(AttemptId(it->first));
+  }
+}
 
 // Folders, and the part of the environment that only the executor knows.
 Result<void> LocalExecutor::prepare(LaunchSpec& spec) const {
@@ -251,17 +329,12 @@ Result<void> LocalExecutor::prepare(LaunchSpec& spec) const {
       return Error{ErrorCode::InvalidArgument, "secret `" + name + "` contains a NUL byte", {}};
   const auto folder = attempt_folder(options_.home, spec.id);
   const auto workspace = workspace_folder(options_.home, spec.id.run);
-  const auto artifacts = artifact_folder(options_.home, spec.id);
-  for (const auto& path : {folder.parent_path(), workspace, artifacts}) {
-    std::error_code error;
-    std::filesystem::create_directories(path, error);
-    if (error) return errno_error("folder " + path.string(), error.value());
-  }
+  for (const auto& path : {folder.parent_path(), workspace}) SLIPWAY_TRY(make_folder(path));
   if (spec.workdir.empty()) spec.workdir = workspace.string();
   SLIPWAY_TRY(provide(options_, spec));
   spec.env.try_emplace("SLIPWAY_OUTPUT", (folder / "output.json").string());
   spec.env.try_emplace("SLIPWAY_WORKSPACE", workspace.string());
-  spec.env.try_emplace("SLIPWAY_ARTIFACTS", "file://" + artifacts.string());
+  spec.env.try_emplace("SLIPWAY_ARTIFACTS", "file://" + artifact_folder(options_.home, spec.id).string());
   spec.env.try_emplace("SLIPWAY_ATTEMPT_ID", spec.id.str());
   for (const auto& [name, value] : spec.secret_env) spec.env.erase(name);
   if (spec.service)
@@ -273,9 +346,8 @@ Result<void> LocalExecutor::prepare(LaunchSpec& spec) const {
 void LocalExecutor::ask(const AttemptId& id) {
   const LaunchSpec& spec = *attempts_.at(id).spec;
   const ShimdClient::Settings settings{
-      std::string(kFolderPrefix) + id.str(), options_.log_bytes_max,
-      groups_.plan(id, spec.resources, options_.processes_max), account_of(spec),
-      spec.secret_files.empty() ? std::string() : secret_folder(options_, id).string()};
+      attempt_folder_name(id), options_.log_bytes_max, groups_.plan(id, spec.resources, options_.processes_max),
+      account_of(spec), spec.secret_files.empty() ? std::string() : secret_folder(options_, id).string()};
   Result<void> sent;
   for (int tries = 0; tries < 2; ++tries) {
     connect_shimd();
@@ -305,8 +377,7 @@ void LocalExecutor::on_replies() {
 }
 
 void LocalExecutor::on_reply(const ShimReply& reply) {
-  if (reply.folder.rfind(kFolderPrefix, 0) != 0) return;
-  const auto id = AttemptId::parse(std::string_view(reply.folder).substr(kFolderPrefix.size()));
+  const auto id = attempt_of_folder(reply.folder);
   const auto it = id ? attempts_.find(*id) : attempts_.end();
   if (it == attempts_.end() || it->second.process) return;
   switch (reply.kind) {
@@ -340,7 +411,7 @@ void LocalExecutor::sweep() {
   next_sweep_.reset();
   std::vector<AttemptId> unknown;
   for (const auto& [id, tracked] : attempts_)
-    if (!tracked.process) unknown.push_back(id);
+    if (!tracked.process && !tracked.waits) unknown.push_back(id);
   for (const AttemptId& id : unknown)
     if (attempts_.at(id).spec && !has_folder(id))
       ask(id);
@@ -415,7 +486,6 @@ void LocalExecutor::watch(const AttemptId& id, ProcessIdentity identity, Instant
 void LocalExecutor::announce(const AttemptId& id, Tracked& tracked, const std::string& identity, Instant since) const {
   if (tracked.announced) return;
   tracked.announced = true;
-  sink_.on_report(Launched{id, identity});
   sink_.on_report(Running{id, identity, since});
 }
 
@@ -436,8 +506,10 @@ void LocalExecutor::report_lost() {
   for (const auto& [id, why] : lost) {
     std::error_code ignored;
     std::filesystem::remove_all(secret_folder(options_, id), ignored);
+    const bool proved = left.count(id.str()) == 0;
+    if (const int slots = attempts_.at(id).slots; !proved && unproved_.emplace(id, slots).second) slots_used_ += slots;
     drop(id);
-    sink_.on_report(Lost{id, why, left.count(id.str()) == 0});
+    sink_.on_report(Lost{id, why, proved});
   }
 }
 
@@ -451,6 +523,7 @@ void LocalExecutor::drop(const AttemptId& id) {
   if (it == attempts_.end()) return;
   by_process_.erase(it->second.process.get());
   lost_.erase(id);
+  if (it->second.in_slot) slots_used_ -= it->second.slots;
   attempts_.erase(it);
 }
 

@@ -103,6 +103,10 @@ Result<void> open_folders(const std::filesystem::path& home, const AttemptId& id
   SLIPWAY_TRY(close_home(home));
   const auto workspace = workspace_folder(home, id.run);
   const auto artifacts = artifact_folder(home, id);
+  // Others make it when they have something to leave; he could not.
+  std::error_code error;
+  std::filesystem::create_directories(artifacts, error);
+  if (error) return errno_error(artifacts.string(), error.value());
   for (const auto& path : {workspace, artifacts, attempt_folder(home, id)}) SLIPWAY_TRY(make_passable(home, path));
   SLIPWAY_TRY(give(workspace, account));
   return give(artifacts, account);

@@ -20,7 +20,7 @@ struct ShimReply {
   pid_t pid = 0;
   std::uint64_t start_ticks = 0;
   Instant at;
-  std::string folder;  // "attempts/RUN/TASK/N"
+  std::string folder;  // "attempts/RUN/TASK.N"
   std::string message;
 };
 

@@ -189,12 +189,12 @@ class Launcher {
         free_(round.snapshot.slots_total - round.snapshot.local_held),
         since_low_(round.snapshot.since_low),
         starts_(round.snapshot.starts) {
-    if (free_ <= 0) return;
+    if (free_ + round.snapshot.ahead_max <= 0) return;
     for (const auto& [id, queue] : round.snapshot.queues) lines_.emplace_back(round, id, queue);
   }
 
   void launch() {
-    while (free_ > 0) {
+    while (free_ + round_.snapshot.ahead_max > 0) {
       PoolLine* best = nullptr;
       PoolLine::Front front;
       for (PoolLine& line : lines_) {
@@ -205,12 +205,18 @@ class Launcher {
         best = &line;
         front = other;
       }
-      if (best == nullptr || best->local_slots(*front.waiting) > free_) return;
+      // Nobody is overtaken: where the first in line does not fit, what was opened ahead has to end first.
+      if (best == nullptr || best->local_slots(*front.waiting) > room_for(*front.waiting)) return;
       start(*best, front);
     }
   }
 
  private:
+  // Free slots, and what may be opened beyond them where attempts are short.
+  [[nodiscard]] int room_for(const Waiting& waiting) const {
+    const DagId& dag = round_.snapshot.runs.at(waiting.run).dag->id;
+    return free_ + round_.snapshot.dags.at(dag).launch_ahead;
+  }
   void start(PoolLine& line, const PoolLine::Front& front) {
     const Waiting& waiting = *front.waiting;
     plan_.launches.push_back({waiting.run, waiting.key});

@@ -186,7 +186,8 @@ class Explainer {
   }
 
   static std::string lack(const std::string& what, int needed, int used, int size) {
-    const std::string counts = std::to_string(used) + " of " + std::to_string(size) + " in use by ";
+    // What was opened ahead of free slots waits in the executor, and uses none yet.
+    const std::string counts = std::to_string(std::min(used, size)) + " of " + std::to_string(size) + " in use by ";
     if (used >= size) return "no free " + what + ": " + counts;
     return "needs " + std::to_string(needed) + " times a " + what + ": " + counts;
   }
@@ -200,6 +201,8 @@ class Explainer {
         const dag::Task& task = *run.task(attempt.key.task);
         const int held = all ? run::local_slots_of(task) : run::slots_of(task);
         if (held == 0 || (!all && task.pool != pool)) continue;
+        const bool waits = run.state.attempts.at(attempt).state == AttemptState::Intent;
+        if (waits && snapshot_.local_held > snapshot_.slots_total) continue;
         auto& [slots, names] = dags[run.dag->id];
         slots += held;
         names.add(attempt.str());

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Kills the daemon again and again, at random instants, while DAGs of 60 tasks in three shapes run.
+"""Kills the daemon again and again, at random instants, while DAGs run: of 60 tasks in three shapes, and swarms of tasks without work, which
+are launched ahead of free slots.
 
   kill_daemon.py --slipway build/bin/slipway --kills 20 [--seed N]
 
-Every task appends its attempt id to a file and works for 50-300 ms. In the end: one line per attempt, every run ended well, every
-acknowledged run exists, and `db check` finds nothing."""
+Every task appends its attempt id to a file and works for 50-300 ms, in a swarm not at all. In the end: one line per attempt, never more
+tasks at a time than slots, every run ended well, every acknowledged run exists, and `db check` finds nothing."""
 import argparse
 import collections
 import os
@@ -14,15 +15,18 @@ import sys
 import harness
 
 TASKS = 60
+SWARM = 400
+SLOTS = 8
 
 
 def task(name, needs, milliseconds, marks):
-    command = f"echo $SLIPWAY_ATTEMPT_ID >> {marks}; sleep {milliseconds / 1000}"
+    work = f"sleep {milliseconds / 1000}; " if milliseconds else ""
+    command = f"echo + >> {marks}.busy; echo $SLIPWAY_ATTEMPT_ID >> {marks}; {work}echo - >> {marks}.busy"
     return f"  {name}:\n" + (f"    needs: [{', '.join(needs)}]\n" if needs else "") + f"    run: [/bin/sh, -c, '{command}']\n"
 
 
 def shapes(rng, marks):
-    """A chain, a fan-out with a join, and six layers of ten."""
+    """A chain, a fan-out with a join, six layers of ten, and a swarm."""
     def work():
         return rng.randint(50, 300)
 
@@ -30,7 +34,8 @@ def shapes(rng, marks):
     fan = task("first", [], work(), marks) + "".join(task(f"t{i}", ["first"], work(), marks) for i in range(TASKS - 2))
     fan += task("last", [f"t{i}" for i in range(TASKS - 2)], work(), marks)
     layers = "".join(task(f"l{i // 10}-{i % 10}", [f"l{i // 10 - 1}-{(i + k) % 10}" for k in (0, 3)] if i >= 10 else [], work(), marks) for i in range(TASKS))
-    return {"chain": chain, "fan": fan, "layers": layers}
+    swarm = "".join(task(f"s{i}", [], 0, marks) for i in range(SWARM))
+    return {"chain": chain, "fan": fan, "layers": layers, "swarm": swarm}
 
 
 def main():
@@ -41,7 +46,7 @@ def main():
     options = parser.parse_args()
     rng = random.Random(options.seed)
     print(f"seed {options.seed}, {options.kills} kills", flush=True)
-    with harness.Slipway(options.slipway, slots=8) as slipway:
+    with harness.Slipway(options.slipway, slots=SLOTS) as slipway:
         marks = os.path.join(slipway.work, "marks")
         for name, tasks in shapes(rng, marks).items():
             slipway.write_dag(f"{name}.yaml", f"dag: {name}\nmax_active_runs: 100\ntasks:\n{tasks}")
@@ -51,7 +56,7 @@ def main():
         while kills < options.kills:
             open_runs = [r for r in acknowledged if r not in ended(slipway)] if acknowledged else []
             while len(open_runs) < 3:
-                done = slipway.cli("run", "start", rng.choice(["chain", "fan", "layers"]), "-o", "name", check=False)
+                done = slipway.cli("run", "start", rng.choice(["chain", "fan", "layers", "swarm", "swarm"]), "-o", "name", check=False)
                 if done.returncode == 0:
                     acknowledged.append(done.stdout.strip())
                     open_runs.append(acknowledged[-1])
@@ -85,10 +90,17 @@ def finish(slipway, acknowledged, marks):
             problems.append(f"run {run} exit {done.returncode}: {done.stdout[-500:]}{done.stderr[-500:]}")
     with open(marks, encoding="utf-8") as file:
         lines = collections.Counter(file.read().split())
+    busy = most = 0
+    with open(marks + ".busy", encoding="utf-8") as file:
+        for line in file:
+            busy += 1 if line.startswith("+") else -1
+            most = max(most, busy)
+    if most > SLOTS:
+        problems.append(f"{most} tasks at a time on {SLOTS} slots")
     problems += [f"attempt {attempt} was launched {count} times" for attempt, count in lines.items() if count > 1]
     for run in acknowledged:
         body = slipway.json("run", "get", run)
-        if len(body["tasks"]) != TASKS:
+        if len(body["tasks"]) != (SWARM if body["run"]["dag"] == "swarm" else TASKS):
             problems.append(f"run {run} has {len(body['tasks'])} tasks")
         for item in body["tasks"]:
             if item["state"] != "success":

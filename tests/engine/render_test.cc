@@ -45,7 +45,7 @@ TEST_F(RenderTest, TheContractOfTheEnvironment) {
       {"SLIPWAY_LOGICAL_DATE", at},
       {"SLIPWAY_INTERVAL_START", at},
       {"SLIPWAY_INTERVAL_END", at},
-      {"SLIPWAY_OUTPUT", "/srv/home/attempts/" + run + "/a/1/output.json"},
+      {"SLIPWAY_OUTPUT", "/srv/home/attempts/" + run + "/a.1/output.json"},
       {"SLIPWAY_WORKSPACE", "/srv/home/workspace/" + run},
       {"SLIPWAY_ARTIFACTS", "file:///srv/home/artifacts/" + run + "/a/1"},
       {"SLIPWAY_URL", "http://localhost:8080"},

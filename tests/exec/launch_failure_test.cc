@@ -16,7 +16,7 @@ class LaunchFailureTest : public test::LocalFixture {
     executor_->launch(std::move(spec));
     const auto failed = sink_.wait<LaunchFailed>(attempt);
     EXPECT_TRUE(failed);
-    EXPECT_EQ(sink_.count<Launched>(attempt), 0U);
+    EXPECT_EQ(sink_.count<Running>(attempt), 0U);
     return failed.value_or(LaunchFailed{});
   }
   static LaunchSpec command(std::vector<std::string> argv) {

@@ -229,7 +229,7 @@ TEST_F(ServicesTest, StoppingADeployEndsTheNewRevisionOnly) {
 TEST_F(ServicesTest, ADeployGoesOnWithoutTheDaemon) {
   start();
   executor_->launch(deploy("v1", "wait", 1));
-  const auto launched = sink_.wait<Launched>(id());
+  const auto launched = sink_.wait<Running>(id());
   ASSERT_TRUE(launched);
   ASSERT_TRUE(eventually([&] { return lock_holder(home_.path() / "services/sentiment/01jdrun.task.1/lock") > 0; }));
   executor_.reset();

@@ -79,7 +79,7 @@ void field(std::string& body, Tag tag, const std::string& text) {
 
 std::string example() {
   std::string body;
-  field(body, Tag::Folder, "attempts/r/t/1");
+  field(body, Tag::Folder, "attempts/r/t.1");
   field(body, Tag::Id, "r/t/1");
   field(body, Tag::Argument, "echo");
   field(body, Tag::Argument, "");
@@ -104,7 +104,7 @@ bool parse(const std::string& bytes, Request& request) {
 TEST(ParseRequest, TakesEveryField) {
   Request request;
   ASSERT_TRUE(parse(example(), request));
-  EXPECT_STREQ(request.folder, "attempts/r/t/1");
+  EXPECT_STREQ(request.folder, "attempts/r/t.1");
   EXPECT_STREQ(request.id, "r/t/1");
   ASSERT_EQ(request.arguments, 2U);
   EXPECT_STREQ(request.argv[0], "echo");
@@ -180,9 +180,7 @@ class LogTest : public ::testing::Test {
   ~LogTest() override { close_stream(*log_, stream_); }
   static std::unique_ptr<LogWriter> new_log() { return std::make_unique<LogWriter>(); }
 
-  void open(std::uint64_t bytes_max, Overflow overflow) {
-    ASSERT_TRUE(open_log(*log_, directory_.get(), bytes_max, overflow));
-  }
+  void open(std::uint64_t bytes_max, Overflow overflow) { open_log(*log_, directory_.get(), bytes_max, overflow); }
   void print(const std::string& bytes) {
     ASSERT_EQ(::write(in_.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
     while (pump(*log_, stream_)) flush(*log_);

@@ -84,7 +84,7 @@ TEST_F(ShimdTest, StaysWhileATaskRuns) {
 TEST_F(ShimdTest, AnotherBuildIsReplacedAndItsTasksGoOn) {
   start();
   executor_->launch(shell("echo $$ >pid; while [ ! -e go ]; do sleep 0.01; done; exit 9"));
-  const auto launched = sink_.wait<Launched>(id());
+  const auto launched = sink_.wait<Running>(id());
   ASSERT_TRUE(launched);
   const pid_t task = pid_in("pid");
   executor_.reset();

@@ -99,7 +99,7 @@ TEST_F(StopTest, AStopRightAfterTheLaunchIsNotLost) {
 TEST_F(StopTest, ACommittedStopIsRepeatedAtAdoption) {
   start();
   executor_->launch(shell("echo $$ >pid; while :; do sleep 0.01; done"));
-  const auto launched = sink_.wait<Launched>(id());
+  const auto launched = sink_.wait<Running>(id());
   ASSERT_TRUE(launched);
   pid_in("pid");
   restart();

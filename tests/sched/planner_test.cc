@@ -100,6 +100,43 @@ TEST(Decide, FillsSlotsByPriorityThenPathThenAge) {
   EXPECT_EQ(run::slots_used(world.snapshot), 3);
 }
 
+TEST(Decide, OpensAttemptsOfShortTasksAheadOfTheSlots) {
+  World world;
+  world.snapshot.slots_total = 1;
+  world.snapshot.ahead_max = 2;
+  world.add(make_dag({{"a"}, {"b"}, {"c"}, {"d"}})).launch_ahead = 2;
+  world.create("d", "r1");
+  world.settle();
+  EXPECT_EQ(run::slots_used(world.snapshot), 3);
+  world.finish("r1", "a", TaskState::Success);
+  world.settle();
+  EXPECT_EQ(run::slots_used(world.snapshot), 3);
+}
+
+TEST(Decide, NobodyIsOvertakenByWhatIsOpenedAhead) {
+  World world;
+  world.snapshot.slots_total = 1;
+  world.snapshot.ahead_max = 2;
+  const dag::Dag slow = make_dag({{"x"}}, "long");  // of equal shares the first by name goes first
+  world.add(make_dag({{"a"}, {"b"}, {"c"}, {"d"}}, "quick")).launch_ahead = 2;
+  world.create("quick", "r1");
+  world.settle();
+  world.add(slow);
+  world.create("long", "r2");
+  world.settle();
+  // `x` is first in line and not short: nothing more is opened until its slot is free.
+  for (const char* ended : {"a", "b"}) {
+    EXPECT_EQ(world.task("r2", "x").state, TaskState::Scheduled);
+    world.finish("r1", ended, TaskState::Success);
+    world.settle();
+    EXPECT_EQ(world.task("r1", "d").state, TaskState::Scheduled);
+  }
+  world.finish("r1", "c", TaskState::Success);
+  world.settle();
+  EXPECT_EQ(world.task("r2", "x").state, TaskState::Queued);
+  EXPECT_EQ(world.task("r1", "d").state, TaskState::Queued);
+}
+
 TEST(Decide, MergesTheReadyTasksOfAllRuns) {
   World world;
   world.snapshot.slots_total = 2;

@@ -15,6 +15,7 @@ namespace slipway::sim {
 
 class Ledger {
  public:
+  // `slots`: attempts that may be open at a time, services aside.
   explicit Ledger(int slots, bool trace) : slots_(slots), trace_(trace) {}
 
   // A version that the engine may use from now on.

@@ -20,6 +20,7 @@ using test::Script;
 struct Death {};
 
 constexpr int kStepsMax = 30'000;
+constexpr int kAheadMax = 16;
 constexpr Duration kScenario = 2h;   // in which commands come
 constexpr Duration kPatience = 24h;  // after which what still runs is cancelled
 
@@ -130,7 +131,8 @@ class Simulation {
         faults_(seed ^ 0x9e3779b97f4a7c15ULL),
         machine_rng_(seed + 1),
         slots_(1 + static_cast<int>(scenario_.below(5))),
-        ledger_(slots_, trace),
+        quick_(scenario_.chance(0.3)),
+        ledger_(slots_ + (quick_ ? kAheadMax : 0), trace),
         machine_([this](const exec::LaunchSpec& spec) { return behave(spec); }) {
     death_ = scenario_.chance(0.75) ? 0.002 + 0.03 * scenario_.unit() : 0;
     if (scenario_.chance(0.75))
@@ -294,6 +296,10 @@ class Simulation {
     script.start_delay = Duration(static_cast<std::int64_t>(rng.below(3'000'000)));
     script.run_time = Duration(static_cast<std::int64_t>(rng.below(60'000'000)));
     script.stop_delay = Duration(static_cast<std::int64_t>(rng.below(30'000'000)));
+    if (quick_) {
+      script.start_delay /= 1'000;
+      script.run_time = *script.run_time / 10'000;
+    }
     static constexpr int kCodes[] = {0, 0, 0, 0, 0, 0, 1, 1, 2, 99};
     script.exit_code = kCodes[rng.below(std::size(kCodes))];
     if (task.has_output && rng.chance(0.9)) script.output = "{\"n\":" + std::to_string(rng.below(8)) + "}";
@@ -325,10 +331,12 @@ class Simulation {
         store_ = std::make_unique<MortalStore>(
             open_(), ledger_, [this] { may_die(); }, [this] { return faults_.chance(full_disk_); });
         executor_ = std::make_unique<FakeExecutor>(machine_, clock_, machine_rng_, report_faults_);
+        executor_->set_slots(slots_);
         executor_->set_hook([this](std::string_view) { may_die(); });
         engine::Options options;
         options.home = "/home";
         options.slots = slots_;
+        options.ahead_max = kAheadMax;
         engine_ = std::make_unique<engine::Engine>(options, *store_, *executor_, secrets_, clock_, ids_, Logger());
         executor_->set_sink(engine_.get());
         prober_ = std::make_unique<SimProber>(clock_);
@@ -363,6 +371,7 @@ class Simulation {
       const auto wake = engine_->step();
       if (!wake) return ledger_.accuse("step: " + wake.error().message);
       if (!engine_->trouble()) ledger_.compare(engine_->snapshot(), clock_.now());  // else memory is ahead of the disk
+      if (machine_.busy(clock_.now()) > slots_) ledger_.accuse("more commands at a time than slots");
       may_die();
       go_on(*wake);
     } catch (const Death&) {
@@ -466,6 +475,7 @@ class Simulation {
   const bool trace_;
   Rng scenario_, faults_, machine_rng_;
   const int slots_;
+  const bool quick_;  // commands of milliseconds, of which some are launched ahead of free slots
   Ledger ledger_;
   FakeMachine machine_;
   test::SimClock clock_{test::at_second(0)};

@@ -24,7 +24,25 @@ std::vector<AttemptId> FakeMachine::running(Instant now) const {
   return ids;
 }
 
+int FakeMachine::busy(Instant now) const {
+  int slots = 0;
+  for (const auto& [id, process] : processes_)
+    if (process.script.kind == Script::Kind::Runs && !process.gone && !(process.ends_at && *process.ends_at <= now))
+      slots += process.slots;
+  return slots;
+}
+
+bool FakeExecutor::has_room(const exec::LaunchSpec& spec) const {
+  const int busy = machine_.busy(clock_.now());
+  return slots_ == 0 || spec.slots == 0 || busy == 0 || busy + spec.slots <= slots_;
+}
+
 void FakeExecutor::launch(exec::LaunchSpec spec) {
+  const bool waits = machine_.find(spec.id) == nullptr && !(held_.empty() && has_room(spec)) && spec.slots > 0;
+  waits ? held_.push_back(std::move(spec)) : start(spec);
+}
+
+void FakeExecutor::start(const exec::LaunchSpec& spec) {
   hook("before launch");
   const AttemptId id = spec.id;
   auto [it, is_new] = machine_.processes_.try_emplace(id);
@@ -32,6 +50,7 @@ void FakeExecutor::launch(exec::LaunchSpec spec) {
   if (is_new) {
     process.script = machine_.behaviour_(spec);
     process.launched_at = clock_.now();
+    process.slots = spec.slots;
     process.starts = 1;
     if (process.script.kind != Script::Kind::CannotStart) {
       process.starts_at = process.launched_at + process.script.start_delay;
@@ -44,6 +63,11 @@ void FakeExecutor::launch(exec::LaunchSpec spec) {
 
 void FakeExecutor::stop(const AttemptId& id, bool now) {
   hook("before stop");
+  const auto waits = std::find_if(held_.begin(), held_.end(), [&](const auto& spec) { return spec.id == id; });
+  if (waits != held_.end()) {
+    held_.erase(waits);
+    return send(exec::LaunchFailed{id, run::FailureClass::External, "it was stopped before it started"});
+  }
   const auto found = machine_.processes_.find(id);
   if (found == machine_.processes_.end()) return;
   FakeMachine::Process& process = found->second;
@@ -70,7 +94,10 @@ void FakeExecutor::adopt(const std::vector<exec::OpenAttempt>& attempts) {
   }
 }
 
-void FakeExecutor::forget(const AttemptId& id) { watched_.erase(id); }
+void FakeExecutor::forget(const AttemptId& id) {
+  watched_.erase(id);
+  held_.erase(std::remove_if(held_.begin(), held_.end(), [&](const auto& spec) { return spec.id == id; }), held_.end());
+}
 
 void FakeExecutor::watch(const AttemptId& id) { watched_.try_emplace(id); }
 
@@ -119,6 +146,13 @@ void FakeExecutor::send(exec::Report report) {
 }
 
 void FakeExecutor::pump() {
+  for (auto& [id, process] : machine_.processes_)
+    process.gone = process.gone || (process.ends_at && *process.ends_at <= clock_.now());
+  while (!held_.empty() && has_room(held_.front())) {
+    const exec::LaunchSpec spec = std::move(held_.front());
+    held_.pop_front();
+    start(spec);
+  }
   std::vector<AttemptId> ids;
   for (const auto& [id, watched] : watched_) ids.push_back(id);
   for (const AttemptId& id : ids) observe(id, machine_.processes_.at(id));
@@ -133,6 +167,7 @@ std::optional<Instant> FakeExecutor::next_due() const {
   std::optional<Instant> due;
   const auto by = [&](Instant instant) { due = due ? std::min(*due, instant) : instant; };
   if (!outbox_.empty()) by(outbox_.begin()->first);
+  if (!held_.empty() && has_room(held_.front())) by(clock_.now());
   for (const auto& [id, watched] : watched_) {
     const FakeMachine::Process& process = *machine_.find(id);
     if (watched.end_sent) {

@@ -2,6 +2,7 @@
 // daemon. FakeExecutor is the daemon's side of it: reports that it had not delivered die with it.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <set>
@@ -33,6 +34,8 @@ class FakeMachine {
     std::optional<Instant> starts_at, ends_at;
     bool stopped = false;  // its end is that of a stop
     bool over = false;
+    bool gone = false;  // its end was passed once: a clock set back does not bring it back
+    int slots = 1;
     int starts = 0;  // how often a launch had an effect: more than once breaks the contract
   };
 
@@ -43,6 +46,8 @@ class FakeMachine {
   [[nodiscard]] const std::map<AttemptId, Process>& processes() const { return processes_; }
   // Processes that run at `now`.
   [[nodiscard]] std::vector<AttemptId> running(Instant now) const;
+  // How many slots are taken at `now` by commands that were launched and have not ended.
+  [[nodiscard]] int busy(Instant now) const;
 
  private:
   friend class FakeExecutor;
@@ -64,6 +69,8 @@ class FakeExecutor final : public exec::Executor {
       : machine_(machine), clock_(clock), rng_(rng), faults_(faults) {}
 
   void set_sink(exec::ReportSink* sink) { sink_ = sink; }
+  // Commands that do not fit wait in order. 0: all at once.
+  void set_slots(int slots) { slots_ = slots; }
   // Called before and after every effect on the machine; may throw, as a stand-in for the death of the daemon there.
   void set_hook(std::function<void(std::string_view what)> hook) { hook_ = std::move(hook); }
 
@@ -82,6 +89,8 @@ class FakeExecutor final : public exec::Executor {
   void hook(std::string_view what) const {
     if (hook_) hook_(what);
   }
+  void start(const exec::LaunchSpec& spec);
+  [[nodiscard]] bool has_room(const exec::LaunchSpec& spec) const;
   void watch(const AttemptId& id);
   void observe(const AttemptId& id, FakeMachine::Process& process);
   void send(exec::Report report);
@@ -99,6 +108,8 @@ class FakeExecutor final : public exec::Executor {
   ReportFaults faults_;
   exec::ReportSink* sink_ = nullptr;
   std::function<void(std::string_view)> hook_;
+  int slots_ = 0;
+  std::deque<exec::LaunchSpec> held_;  // for a slot
   std::map<AttemptId, Watched> watched_;
   std::multimap<Instant, exec::Report> outbox_;
 };

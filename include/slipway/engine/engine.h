@@ -238,6 +238,8 @@ struct Options {
   std::map<std::string, std::string>
       base_env;   // allow-listed environment that every local task gets (PATH, HOME, LANG, TZ)
   int slots = 2;  // local attempts at a time
+  // Attempts of short tasks that may be launched while all slots are taken. The executor must hold them back itself.
+  int ahead_max = 0;
   std::size_t queue_max = 100'000;
 };
 

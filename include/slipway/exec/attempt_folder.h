@@ -1,17 +1,19 @@
 // Where an attempt keeps its files, whichever executor runs it (docs/formats/attempt-folder.md):
 //
-//   <home>/attempts/<run>/<task>[I]/<n>/      mode 0700, appears complete and locked: the at-most-once guard
+//   <home>/attempts/<run>/<task>[I].<n>/      mode 0700, appears complete and locked: the at-most-once guard
 //     lock          empty; whoever watches the attempt holds a POSIX record lock on it until the attempt is over
-//     log           lines in the CRI log format: "<rfc3339 nano> stdout|stderr F|P <text>\n"
+//     log           absent if nothing was printed; CRI log format: "<rfc3339 nano> stdout|stderr F|P <text>\n"
 //     output.json   what the task wrote to $SLIPWAY_OUTPUT
-//     exit          written once by tmp + rename at the end: {"exit_code", "ended_at", …}
+//     exit          what `lock` is renamed to at the end, written before: {"exit_code", "ended_at", …}
 //   <home>/workspace/<run>/                   $SLIPWAY_WORKSPACE, shared by the run's tasks
-//   <home>/artifacts/<run>/<task>[I]/<n>/     $SLIPWAY_ARTIFACTS, as file:// URI
+//   <home>/artifacts/<run>/<task>[I]/<n>/     $SLIPWAY_ARTIFACTS, as file:// URI; made by the task
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "slipway/base/ids.h"
@@ -19,6 +21,9 @@
 namespace slipway::exec {
 
 [[nodiscard]] std::filesystem::path attempt_folder(const std::filesystem::path& home, const AttemptId& id);
+// The same relative to the home, and back; nullopt for what is no such name.
+[[nodiscard]] std::string attempt_folder_name(const AttemptId& id);
+[[nodiscard]] std::optional<AttemptId> attempt_of_folder(std::string_view name);
 [[nodiscard]] std::filesystem::path log_file(const std::filesystem::path& home, const AttemptId& id);
 [[nodiscard]] std::filesystem::path workspace_folder(const std::filesystem::path& home, const RunId& run);
 [[nodiscard]] std::filesystem::path artifact_folder(const std::filesystem::path& home, const AttemptId& id);

@@ -56,6 +56,7 @@ struct LaunchSpec {
   std::map<std::string, Secret> secret_env;
   std::string workdir;  // absolute; empty = the run's workspace
   Duration grace{0};    // between TERM and KILL when it is stopped
+  int slots = 1;        // of the executor's own, held from its start to its end
   Resources resources;
   std::map<std::string, SecretFile> secret_files;  // by name; the path of each is put into NAME_FILE
   std::string run_as;                              // user, uid or uid:gid; empty = the daemon's
@@ -73,7 +74,7 @@ struct Running {
   std::string identity;
   Instant at;
 };
-// It ended. Exactly one per attempt that was Launched, unless Lost.
+// It ended. Exactly one per attempt that was Launched or Running, unless Lost.
 struct Exited {
   AttemptId id;
   Instant at;
@@ -85,7 +86,7 @@ struct Exited {
   run::FailureClass failure =
       run::FailureClass::None;  // set where the executor, not the command, failed (service rollout: user)
 };
-// It never ran and never will under this id. failure: Launch, Config or InfraNotStarted.
+// It never ran and never will under this id. failure: Launch, Config, InfraNotStarted, or External for a stop.
 struct LaunchFailed {
   AttemptId id;
   run::FailureClass failure;
@@ -114,6 +115,7 @@ struct OpenAttempt {
   bool stop_requested = false;
   Duration grace{0};
   bool service = false;
+  int slots = 1;
 };
 
 // All calls come from the engine thread and return at once; outcomes arrive as reports. Reports may be repeated after a
@@ -122,10 +124,15 @@ class Executor {
  public:
   virtual ~Executor() = default;
   [[nodiscard]] virtual std::string_view name() const = 0;  // "local"
-  // Starts the attempt, or adopts it if it was started before. Reports Launched/Running/Exited or LaunchFailed.
+  // Starts the attempt, or adopts it if it was started before. Reports Running and Exited, or LaunchFailed; Launched
+  // comes first where an executor knows an attempt some time before it runs.
   virtual void launch(LaunchSpec spec) = 0;
+  // The same for several. An executor with a limit looks which of them run already before it starts any.
+  virtual void launch_all(std::vector<LaunchSpec> specs) {
+    for (LaunchSpec& spec : specs) launch(std::move(spec));
+  }
   // Asks an attempt to end: TERM, `grace`, KILL of the whole tree; `now` skips the grace. Idempotent; unknown attempts
-  // are ignored.
+  // are ignored. One that was not started yet never is, and is reported as LaunchFailed of class External.
   virtual void stop(const AttemptId& id, bool now) = 0;
   // At start, before anything is launched: look at every attempt the store holds open with state Launched or later and
   // report what became of each (Running, Exited, Lost). Attempts with only an intent are launched again by the engine

@@ -21,6 +21,8 @@ struct LocalOptions {
   int processes_max = 4096;                        // of an attempt with limits, where they can be counted
   GroupPlaces groups;                              // of control groups
   std::filesystem::path secrets = "/dev/shm";      // in memory; files with secrets, while their attempts run
+  // How many attempts run at a time, services aside; what is launched beyond waits here for its turn, in order. 0: all.
+  int slots = 0;
   std::filesystem::path boot_id_file = "/proc/sys/kernel/random/boot_id";
 };
 

@@ -26,7 +26,7 @@ struct Attempt {
   AttemptState state = AttemptState::Intent;
   std::string executor;  // "local"
   std::string identity;  // what the executor needs to find it again; opaque ("pid:start_time"), empty before Launched
-  Value rendered;        // {"argv": […], "env": {…}, "workdir"}: what was launched, secrets masked
+  Value rendered;        // {"argv": […], "env": {…}, "workdir"}: what the task says, rendered, secrets masked
   Instant intent_at;
   std::optional<Instant> started_at;
   std::optional<Instant> ended_at;  // while Lost: since when nothing is known of it

@@ -88,6 +88,7 @@ struct DagEntry {
   std::vector<RunId> active;                   // its runs that are not terminal, oldest first
   // Updates of each dataset that were seen when a schedule of kind Datasets last fired: schedule -> URI -> count.
   std::map<std::string, std::map<std::string, std::int64_t>> seen;
+  int launch_ahead = 0;  // attempts that may be open beyond the slots, because its attempts end soon: ADR 3
 
   // Kept by the doors below.
   std::set<RunId> queued;      // of `active`: state Queued
@@ -116,6 +117,7 @@ struct Snapshot {
   std::map<RunId, ActiveRun> runs;          // every run that is not terminal
   std::map<PoolId, Pool> pools;             // without `default`
   int slots_total = 1;                      // of the local executor: attempts at a time, and the size of pool `default`
+  int ahead_max = 0;                        // no DagEntry::launch_ahead is more
   Value vars;                               // object: what expressions see as vars
   std::map<std::string, Dataset> datasets;  // by URI; those that were ever updated
 

@@ -26,8 +26,7 @@ bool fill_folder(Attempt& attempt, const char* path) {
   attempt.folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (attempt.folder < 0) return false;
   attempt.lock = openat(attempt.folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  return attempt.lock >= 0 && try_lock_byte(attempt.lock, kLockAlive) &&
-         open_log(attempt.log, attempt.folder, attempt.request.log_bytes_max, Overflow::Discard);
+  return attempt.lock >= 0 && try_lock_byte(attempt.lock, kLockAlive);
 }
 
 // The at-most-once guard. The folder is made complete and locked beside its place and then renamed: rename refuses a
@@ -41,19 +40,20 @@ Claim claim_folder(Attempt& attempt) {
   const bool filled = fill_folder(attempt, temporary);
   if (filled && rename(temporary, attempt.path) == 0) return Claim::Taken;
   const int why = errno;
-  unlinkat(attempt.folder, "log", 0);
   unlinkat(attempt.folder, "lock", 0);
   rmdir(temporary);
   errno = why;
   return filled && (why == EEXIST || why == ENOTEMPTY) ? Claim::Exists : Claim::Failed;
 }
 
-// How often the kernel has killed for lack of memory since it started; -1 if it does not say.
-long long oom_kills() {
-  char stat[16384];
-  if (read_file(AT_FDCWD, "/proc/vmstat", stat, sizeof stat) <= 0) return -1;
-  const char* const line = strstr(stat, "\noom_kill ");
-  return line == nullptr ? -1 : strtoll(line + sizeof "\noom_kill " - 1, nullptr, 10);
+Reply reply_of(const Attempt& attempt, Kind kind) {
+  return {kind, kProtocolVersion, {}, getpid(), attempt.start_ticks, attempt.started_us, 0};
+}
+
+// The lock's file becomes `exit`: complete before it has that name, and one file less for every attempt.
+bool publish_exit(const Attempt& attempt, const Text& json) {
+  return lseek(attempt.lock, 0, SEEK_SET) == 0 && write_all(attempt.lock, json.out, json.used) &&
+         renameat(attempt.folder, "lock", attempt.folder, "exit") == 0;
 }
 
 struct StopState {
@@ -179,9 +179,9 @@ void prepare(Attempt& attempt, int out, int err) {
   mark_started(attempt);
   tell_started(attempt);
   const std::int64_t grace_ms = attempt.request.grace_ms;
+  const long long oom_before = attempt.request.oom_kills;
   wipe(attempt.request);
   attempt.request.grace_ms = grace_ms;
-  const long long oom_before = oom_kills();
   Tree tree{spawned.pid, false, 0};
   StopState stop;
   follow(attempt, tree, stop);
@@ -207,9 +207,8 @@ bool open_pipes(LogStream& out_stream, LogStream& err_stream, int& out, int& err
   return fcntl(out_stream.fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(err_stream.fd, F_SETFL, O_NONBLOCK) == 0;
 }
 
-bool send_reply(int client, Kind kind, const char* folder, const char* message, std::int64_t at_us, int flags) {
-  Reply reply{kind, kProtocolVersion, {}, getpid(), start_ticks(getpid()), at_us, 0};
-  iovec parts[] = {{&reply, sizeof reply},
+bool send_reply(int client, const Reply& reply, const char* folder, const char* message, int flags) {
+  iovec parts[] = {{const_cast<Reply*>(&reply), sizeof reply},
                    {const_cast<char*>(folder), strlen(folder) + 1},
                    {const_cast<char*>(message), strlen(message) + 1}};
   msghdr packet{};
@@ -224,7 +223,7 @@ void mark_started(Attempt& attempt) {
 }
 
 bool tell_started(Attempt& attempt) {
-  if (!send_reply(attempt.client, Kind::Started, attempt.path, "", attempt.started_us, MSG_DONTWAIT)) return false;
+  if (!send_reply(attempt.client, reply_of(attempt, Kind::Started), attempt.path, "", MSG_DONTWAIT)) return false;
   close(attempt.client);
   attempt.client = -1;
   return true;
@@ -280,7 +279,7 @@ void finish(Attempt& attempt, const Ending& ending) {
   text.add(",\"pid\":");
   text.add_number(getpid());
   text.add(",\"start_ticks\":");
-  text.add_number(static_cast<std::int64_t>(start_ticks(getpid())));
+  text.add_number(static_cast<std::int64_t>(attempt.start_ticks));
   text.add(ending.started ? ",\"started\":true" : ",\"started\":false");
   text.add(ending.oom ? ",\"oom\":true" : ",\"oom\":false");
   text.add(ending.stopped ? ",\"stopped\":true" : ",\"stopped\":false");
@@ -295,13 +294,13 @@ void finish(Attempt& attempt, const Ending& ending) {
   text.add("}");
   close_log(attempt.log);
   remove_secret_files(attempt.secrets);
-  while (!replace_file(attempt.folder, "exit", json, text.used)) {
+  while (!publish_exit(attempt, text)) {
     if (errno != ENOSPC && errno != EDQUOT && errno != EROFS && errno != EIO) break;
     poll(nullptr, 0, kRetryMs);
   }
   // The daemon waits for an answer only if the command never ran.
   if (attempt.client >= 0)
-    send_reply(attempt.client, ending.started ? Kind::Started : Kind::Exists, attempt.path, "", attempt.started_us,
+    send_reply(attempt.client, reply_of(attempt, ending.started ? Kind::Started : Kind::Exists), attempt.path, "",
                MSG_DONTWAIT);
   _exit(0);
 }
@@ -316,15 +315,17 @@ void run_attempt(const Request& request, int client) {
   Attempt attempt;
   attempt.request = request;
   attempt.client = client;
+  attempt.start_ticks = start_ticks(getpid());
   snprintf(attempt.path, sizeof attempt.path, "%s", request.folder);
   attempt.signals = open_signals();
   errno = 0;
   const Claim claim = claim_folder(attempt);
   if (claim != Claim::Taken) {
     const char* const why = claim == Claim::Failed ? strerror(errno) : "";
-    send_reply(client, claim == Claim::Exists ? Kind::Exists : Kind::Failed, attempt.path, why, 0, 0);
+    send_reply(client, reply_of(attempt, claim == Claim::Exists ? Kind::Exists : Kind::Failed), attempt.path, why, 0);
     _exit(0);
   }
+  open_log(attempt.log, attempt.folder, request.log_bytes_max, Overflow::Discard);
   if (request.service.name != nullptr) run_deploy(attempt);
   run_task(attempt);
 }

@@ -19,6 +19,7 @@ struct Attempt {
   int folder = -1;
   int lock = -1;
   int signals = -1;
+  std::uint64_t start_ticks = 0;  // of this process
   std::int64_t started_us = 0;
   Limits limits;
   SecretFolder secrets;
@@ -53,7 +54,7 @@ bool tell_started(Attempt& attempt);
 // "program `x` not found in PATH (…)" and the like, with its failure class.
 Ending launch_failure(const Command& command, const Spawned& spawned, char* message, std::size_t size);
 
-bool send_reply(int client, Kind kind, const char* folder, const char* message, std::int64_t at_us, int flags);
+bool send_reply(int client, const Reply& reply, const char* folder, const char* message, int flags);
 
 // The deploy of a service, in an attempt whose folder is taken. deploy.cc.
 [[noreturn]] void run_deploy(Attempt& attempt);

@@ -207,7 +207,7 @@ void start_revision(Deploy& deploy) {
     close(control[0]);
     close(deploy.attempt.lock);
     close(deploy.attempt.signals);
-    close(deploy.attempt.log.file);
+    if (deploy.attempt.log.file >= 0) close(deploy.attempt.log.file);
     if (deploy.listener >= 0) close(deploy.listener);
     if (deploy.attempt.client >= 0) close(deploy.attempt.client);
     const Command command{deploy.request.argv, deploy.request.environment, deploy.request.workdir};

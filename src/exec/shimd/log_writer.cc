@@ -13,6 +13,11 @@ constexpr std::size_t kNameBytes = 6;  // of "stdout" and "stderr"
 // More reads than a full pipe needs: somebody outside the tree may keep writing for ever.
 constexpr int kLastReadsMax = 128;
 
+bool open_file(LogWriter& log) {
+  if (log.file < 0) log.file = openat(log.folder, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  return log.file >= 0;
+}
+
 void put(LogWriter& log, const char* bytes, std::size_t size) {
   if (size > sizeof log.buffer - log.used) flush(log);
   memcpy(log.buffer + log.used, bytes, size);
@@ -101,19 +106,22 @@ void take_lines(LogWriter& log, LogStream& stream, std::size_t scanned) {
 
 }  // namespace
 
-bool open_log(LogWriter& log, int folder, std::uint64_t bytes_max, Overflow overflow) {
+void open_log(LogWriter& log, int folder, std::uint64_t bytes_max, Overflow overflow) {
   log.folder = folder;
   log.bytes_max = bytes_max;
   log.overflow = overflow;
-  log.file = openat(folder, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  return log.file >= 0;
 }
 
 void flush(LogWriter& log) {
   const char* at = log.buffer;
   std::size_t left = log.used;
   log.used = 0;
-  if (left > 0 && log.torn && write_all(log.file, "\n", 1)) log.torn = false;
+  if (left == 0) return;
+  if (!open_file(log)) {
+    log.discarded += left;
+    return;
+  }
+  if (log.torn && write_all(log.file, "\n", 1)) log.torn = false;
   while (left > 0) {
     const ssize_t done = write(log.file, at, left);
     if (done < 0 && errno == EINTR) continue;
@@ -144,7 +152,7 @@ void close_log(LogWriter& log) {
     text.add(" bytes of output were discarded");
     say(log, line);
   }
-  close(log.file);
+  if (log.file >= 0) close(log.file);
   log.file = -1;
 }
 

@@ -16,7 +16,7 @@ enum class Overflow : unsigned char { Discard, Rotate };
 // The file side. Never fails: what cannot be written (limit reached, disk full) is counted and the reader is told.
 struct LogWriter {
   int folder = -1;  // holds the file `log`
-  int file = -1;
+  int file = -1;    // until there is something to write
   std::uint64_t bytes_max = 0;
   Overflow overflow = Overflow::Discard;
   std::uint64_t written = 0;
@@ -29,8 +29,8 @@ struct LogWriter {
   char buffer[64U << 10U];
 };
 
-// Opens `log` in `folder` for appending. False with errno.
-bool open_log(LogWriter& log, int folder, std::uint64_t bytes_max, Overflow overflow);
+// For the file `log` in `folder`, which is made or appended to when the first line comes.
+void open_log(LogWriter& log, int folder, std::uint64_t bytes_max, Overflow overflow);
 void flush(LogWriter& log);
 // One line of the helper itself, tagged stderr.
 void say(LogWriter& log, const char* text);

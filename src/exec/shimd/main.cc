@@ -24,6 +24,7 @@ namespace slipway::exec::shim {
 namespace {
 
 constexpr int kClientsMax = 8;
+constexpr std::int64_t kOomKillsMs = 1000;
 
 struct Client {
   int fd = -1;
@@ -39,6 +40,8 @@ struct Server {
   int idle_ms = 0;
   std::uint64_t build = 0;
   int shims = 0;
+  long long oom_kills = -1;
+  std::int64_t oom_kills_ms = -kOomKillsMs;  // when that was read
   Client clients[kClientsMax];
   char packet[kPacketBytesMax];
 };
@@ -84,6 +87,14 @@ void accept_client(Server& server) {
   run_attempt(request, connection);
 }
 
+// Reading the kernel's counters costs as much as a fork, so one reading serves all launches of a second.
+long long oom_kills(Server& server) {
+  const std::int64_t now = boot_ms();
+  if (now - server.oom_kills_ms < kOomKillsMs) return server.oom_kills;
+  server.oom_kills_ms = now;
+  return server.oom_kills = shim::oom_kills();
+}
+
 void launch(Server& server, Client& client) {
   Request request;
   const bool parsed = parse_request(client.body, client.used, request);
@@ -95,10 +106,12 @@ void launch(Server& server, Client& client) {
     drop(client);
     return;
   }
+  request.oom_kills = oom_kills(server);
   const pid_t pid = fork();
   if (pid == 0) become_shim(server, request, client.fd);
   if (pid > 0) ++server.shims;
-  if (pid < 0) send_reply(client.fd, Kind::Failed, request.folder, strerror(errno), 0, MSG_DONTWAIT);
+  const Reply failed{Kind::Failed, kProtocolVersion, {}, getpid(), 0, 0, 0};
+  if (pid < 0) send_reply(client.fd, failed, request.folder, strerror(errno), MSG_DONTWAIT);
   wipe(request);
 }
 

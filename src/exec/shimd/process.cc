@@ -6,12 +6,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "exec/shim_protocol.h"
+#include "exec/shimd/system.h"
 
 namespace slipway::exec::shim {
 namespace {
@@ -132,6 +134,13 @@ bool kill_tree(Tree& tree, const Limits& limits) {
     tree.status = status;
   }
   return true;
+}
+
+long long oom_kills() {
+  char stat[16384];
+  if (read_file(AT_FDCWD, "/proc/vmstat", stat, sizeof stat) <= 0) return -1;
+  const char* const line = strstr(stat, "\noom_kill ");
+  return line == nullptr ? -1 : strtoll(line + sizeof "\noom_kill " - 1, nullptr, 10);
 }
 
 int exit_code_of(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }

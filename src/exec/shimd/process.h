@@ -42,6 +42,9 @@ int signal_tree(int signal);
 // KILL until nothing is left, the groups first. False if something could not be killed (it runs as another user).
 bool kill_tree(Tree& tree, const Limits& limits);
 
+// How often the kernel has killed for lack of memory since it started; -1 if it does not say.
+[[nodiscard]] long long oom_kills();
+
 // 0..255, or 128 + n for signal n.
 [[nodiscard]] int exit_code_of(int status);
 

@@ -37,6 +37,7 @@ struct Request {
   std::size_t variables = 0;
   std::int64_t grace_ms = 0;
   std::uint64_t log_bytes_max = 0;
+  long long oom_kills = -1;  // of the kernel shortly before the launch, see oom_kills(); not from the body
   ServiceRequest service;
   LimitsRequest limits;
   SecretFilesRequest secrets;

@@ -153,11 +153,12 @@ void run_supervisor(const RevisionSpec& spec, int control) {
   self.signals = open_signals();
   const int folder = openat(spec.service_folder, spec.name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const int lock = openat(folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock < 0 || !try_lock(lock) || !open_log(self.log, folder, spec.log_bytes_max, Overflow::Rotate)) {
+  if (lock < 0 || !try_lock(lock)) {
     const SupervisorNews news{SpawnStep::Fork, errno, 0};
     send(control, &news, sizeof news, MSG_NOSIGNAL);
     _exit(1);
   }
+  open_log(self.log, folder, spec.log_bytes_max, Overflow::Rotate);
   start_server(self);
   while (true) step(self);
 }
