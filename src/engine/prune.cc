@@ -60,10 +60,7 @@ Result<std::vector<RunId>> find_runs(const store::Store& store, const std::vecto
 }
 
 Result<void> remove_files(const std::string& home, const RunId& run) {
-  const AttemptId any{run, TaskKey{TaskId("x")}, 1};
-  for (const auto& folder :
-       {exec::attempt_folder(home, any).parent_path().parent_path(),
-        exec::artifact_folder(home, any).parent_path().parent_path(), exec::workspace_folder(home, run)}) {
+  for (const auto& folder : exec::folders_of(home, run)) {
     std::error_code error;
     std::filesystem::remove_all(folder, error);
     if (error) return errno_error("cannot remove " + folder.string(), error.value());

@@ -132,8 +132,10 @@ void Core::note_pace(const run::Attempt& attempt, Instant ended_at) {
   const DagId& dag = snapshot_.runs.at(attempt.id.run).dag->id;
   const auto entry = snapshot_.dags.find(dag);
   if (options_.ahead_max == 0 || !attempt.started_at || entry == snapshot_.dags.end()) return;
+  const Duration took = ended_at - *attempt.started_at;
+  if (took < Duration(0)) return;  // the clock was set meanwhile
   Pace& pace = paces_[dag];
-  pace.add(ended_at - *attempt.started_at);
+  pace.add(took);
   entry->second.launch_ahead = pace.ahead(options_.slots, options_.ahead_max);
 }
 

@@ -47,6 +47,9 @@ std::filesystem::path workspace_folder(const std::filesystem::path& home, const 
 std::filesystem::path artifact_folder(const std::filesystem::path& home, const AttemptId& id) {
   return home / "artifacts" / id.run.str() / id.key.str() / std::to_string(id.number);
 }
+std::vector<std::filesystem::path> folders_of(const std::filesystem::path& home, const RunId& run) {
+  return {home / "attempts" / run.str(), home / "artifacts" / run.str(), workspace_folder(home, run)};
+}
 
 LogChunk read_log(const std::filesystem::path& file, std::uint64_t offset, std::size_t bytes_max) {
   LogChunk chunk{{}, offset};

@@ -39,6 +39,14 @@ bool has_begun(const run::Run& run, const std::string& task, std::optional<Insta
   return std::find(states.begin(), states.end(), TaskState::Success) != states.end();
 }
 
+// One of its instances has begun.
+bool is_under_way(const run::Run& run, const TaskId& task) {
+  return std::any_of(run.attempts.begin(), run.attempts.end(), [&](const auto& entry) {
+    const auto& [id, attempt] = entry;
+    return id.key.task == task && attempt.generation == run.tasks.at(id.key).generation;
+  });
+}
+
 // The sentences of the trigger rules over the states of the direct upstream tasks, read without counts.
 bool rule_allows(dag::TriggerRule rule, const std::vector<TaskState>& upstream) {
   const auto failed = [](TaskState s) {
@@ -162,7 +170,6 @@ void Ledger::on_committed(const store::Batch& batch) {
     }
   for (const auto& [uri, dataset] : batch.datasets)
     if (dataset.updates != updates_[uri]) accuse("an update of " + uri + " was not counted once");
-  check_active_runs();
 }
 
 void Ledger::check(const run::Event& event) {
@@ -229,7 +236,8 @@ void Ledger::check_body(const run::Run& run, const run::TaskMoved& move) {
   const SimTask* task = task_of(run, move.key);
   if (task == nullptr) return accuse("a task that the version does not have: " + move.key.str());
   const TaskState from = run.tasks.at(move.key).state;
-  if (from != TaskState::None || move.to == TaskState::Cancelled) return;
+  if (move.to == TaskState::Cancelled) return check_not_needed(run, move.key, *task);
+  if (from != TaskState::None) return;
   if (move.reason.rfind("taken over", 0) == 0) return check_taken_over(run, move);
   if (move.to == TaskState::Scheduled || move.to == TaskState::Success) return check_start(run, move.key, *task);
   const bool allowed = allows(run, *task) && is_set_up(run, *task);
@@ -318,7 +326,17 @@ bool Ledger::waits_for_past() const {
   });
 }
 
-// A setup that succeeded, or began in a run that was cancelled, is cleaned up after.
+// What a setup began is cleaned up after, also in a run that is cancelled.
+void Ledger::check_not_needed(const run::Run& run, const TaskKey& cancelled, const SimTask& task) {
+  if (task.role != dag::TaskRole::Teardown || run.state != RunState::Cancelling || run.cancel_now) return;
+  const run::Attempt* last = run.last_attempt(cancelled);
+  const auto cleaned = last == nullptr ? std::nullopt : std::optional(last->intent_at);
+  if (std::any_of(task.setups.begin(), task.setups.end(),
+                  [&](const auto& setup) { return has_begun(run, setup, cleaned); }))
+    accuse(run.header.id.str() + "/" + cancelled.str() + " did not clean up");
+}
+
+// A setup that succeeded is cleaned up after.
 void Ledger::check_teardowns(const run::Run& run) {
   const SimDag* dag = dag_of(run.header.id);
   if (dag == nullptr || run.cancel_now) return;
@@ -326,15 +344,8 @@ void Ledger::check_teardowns(const run::Run& run) {
     if (task.role != dag::TaskRole::Teardown) continue;
     const auto setups = states_of(run, task.setups);
     const bool succeeded = std::find(setups.begin(), setups.end(), TaskState::Success) != setups.end();
-    // Decided on before the cancel, it keeps what its rule said.
     const run::TaskInstance& teardown = run.tasks.at({TaskId(id), TaskKey::kUnmapped});
-    const run::Attempt* last = run.last_attempt(teardown.key);
-    const auto cleaned = last == nullptr ? std::nullopt : std::optional(last->intent_at);
-    const bool began = std::any_of(task.setups.begin(), task.setups.end(),
-                                   [&](const auto& setup) { return has_begun(run, setup, cleaned); });
-    const bool missed =
-        run.state == RunState::Cancelling && began && teardown.state == TaskState::Cancelled && teardown.attempts == 0;
-    if (missed || (succeeded && teardown.state == TaskState::UpstreamFailed))
+    if (succeeded && teardown.state == TaskState::UpstreamFailed)
       accuse(run.header.id.str() + "/" + id + " did not clean up");
   }
 }
@@ -355,11 +366,12 @@ void Ledger::check_taken_over(const run::Run& run, const run::TaskMoved& move) {
 void Ledger::check_body(const run::Run& run, const run::AttemptOpened& opened) {
   const run::TaskInstance& instance = run.tasks.at(opened.id.key);
   if (instance.state != TaskState::Scheduled) accuse("attempt opened for a task that is not scheduled");
-  // A retry does not ask the rule again: what is above may have been cleared since.
+  // A retry does not ask the rule again, nor does a fan-out that has begun: what is above may have been cleared since.
   const run::Attempt* before = run.last_attempt(opened.id.key);
   const SimTask* task = task_of(run, opened.id.key);
   if (task != nullptr && task->role == dag::TaskRole::Body &&
-      (before == nullptr || before->generation != instance.generation) && !allows(run, *task))
+      (before == nullptr || before->generation != instance.generation) && !allows(run, *task) &&
+      !is_under_way(run, opened.id.key.task))
     accuse(opened.id.str() + " is opened although its rule does not allow it any more");
   for (const auto& [id, attempt] : run.attempts)
     if (id.key == opened.id.key && !run::is_terminal(attempt.state))
@@ -385,6 +397,7 @@ void Ledger::check_body(const run::Run& run, const run::AttemptEnded& ended) {
 }
 
 void Ledger::check_body(const run::Run& run, const run::RunMoved& moved) {
+  if (moved.to == RunState::Running) check_active_runs(run);
   if (!run::is_terminal(moved.to)) return;
   for (const auto& [key, instance] : run.tasks)
     if (!run::is_terminal(instance.state)) accuse("run " + run.header.id.str() + " ended before " + key.str());
@@ -449,17 +462,16 @@ void Ledger::check_limits(const run::Run& run, const TaskKey& opened) {
   if (dag->tasks.at(opened.task.str()).holds_slots() && used > slots_) accuse("more slots in use than there are");
 }
 
-void Ledger::check_active_runs() {
-  std::map<DagId, int> active;
-  std::set<RunId> awaited;
-  for (const auto& [id, run] : runs_)
-    if (run.state == RunState::Running) awaited.insert(run.header.previous);
+// Unless a run under way waits for what this one brings to an end.
+void Ledger::check_active_runs(const run::Run& started) {
+  const SimDag* dag = dag_of(started.header.id);
+  int active = 1;
   for (const auto& [id, run] : runs_) {
-    if (run.state != RunState::Running || awaited.count(id) != 0) continue;
-    const SimDag* dag = dag_of(id);
-    if (++active[run.header.dag] > (dag == nullptr ? 0 : dag->max_active_runs) && dag != nullptr)
-      accuse("more runs than max_active_runs");
+    if (run.state == RunState::Running && run.header.previous == started.header.id) return;
+    const bool is_active = run.state == RunState::Running || run.state == RunState::Cancelling;
+    if (is_active && run.header.dag == started.header.dag) ++active;
   }
+  if (dag != nullptr && active > dag->max_active_runs) accuse("more runs than max_active_runs");
 }
 
 void Ledger::compare(const run::Snapshot& snapshot, Instant now) {

@@ -53,6 +53,7 @@ class Ledger {
   void check_taken_over(const run::Run& run, const run::TaskMoved& move);
   void check_start(const run::Run& run, const TaskKey& key, const SimTask& task);
   void check_clean_up(const run::Run& run, const TaskKey& key, const SimTask& task);
+  void check_not_needed(const run::Run& run, const TaskKey& cancelled, const SimTask& task);
   void check_teardowns(const run::Run& run);
   void check_parallel(const run::Run& run, const TaskKey& opened, const SimDag& dag);
   void check_previous(const run::Run& run);
@@ -60,7 +61,7 @@ class Ledger {
   [[nodiscard]] bool past_allows(const run::Run& run, const std::string& task) const;
   void check_created(const run::RunHeader& header);
   void check_limits(const run::Run& run, const TaskKey& opened);
-  void check_active_runs();
+  void check_active_runs(const run::Run& started);
   void compare_sets(const run::ActiveRun& run);
   [[nodiscard]] int held_in(const std::string& pool) const;
   [[nodiscard]] const SimTask* task_of(const run::Run& run, const TaskKey& key) const;

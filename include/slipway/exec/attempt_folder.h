@@ -27,6 +27,8 @@ namespace slipway::exec {
 [[nodiscard]] std::filesystem::path log_file(const std::filesystem::path& home, const AttemptId& id);
 [[nodiscard]] std::filesystem::path workspace_folder(const std::filesystem::path& home, const RunId& run);
 [[nodiscard]] std::filesystem::path artifact_folder(const std::filesystem::path& home, const AttemptId& id);
+// Everything of a run that lies in the home: the folders above which those of its attempts are, and its workspace.
+[[nodiscard]] std::vector<std::filesystem::path> folders_of(const std::filesystem::path& home, const RunId& run);
 
 // One line of a log file, taken apart. Lines longer than 16 KiB are split by the writer: all parts but the last are
 // partial. A line that is not of the format (a disk that was full) is all text.
