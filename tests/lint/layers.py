@@ -14,6 +14,7 @@ EDGES = {
     "run": ["dag"],
     "sched": ["run", "dag"],
     "http": [],
+    "kube": ["text", "http"],
     "vault": [],
     "notify": ["run", "http"],
     "exec": ["run", "dag"],

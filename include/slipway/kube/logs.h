@@ -1,0 +1,80 @@
+// What a container prints, every line once, through cuts.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "slipway/base/enum_table.h"
+#include "slipway/kube/client.h"
+
+namespace slipway::kube {
+
+struct LogLine {
+  std::string_view stamp;  // the kubelet's, RFC 3339 with nanoseconds
+  std::string_view text;   // without the line break
+};
+
+// Where we are in a log. Asking again for the last whole second gives lines we have: as many equal ones as were stored
+// of that second are dropped. Who keeps lines with their stamps can make it anew from the file's end.
+class LogCursor {
+ public:
+  static constexpr std::size_t kLineBytesMax = 1U << 20U;  // longer ones are cut into several of the same stamp
+
+  // A line that is stored already, in order; for a restart.
+  void stored(LogLine line);
+  // sinceTime of the next request; empty: from the beginning.
+  [[nodiscard]] std::string since() const;
+  // A new request for since() is read from here on; an unfinished line of the last one is dropped, it comes again.
+  void begin();
+  // Bytes of the reply. `emit` gets each complete line that is new.
+  void take(std::string_view bytes, const std::function<void(const LogLine&)>& emit);
+  // The container has ended and the reply was whole: an unfinished line is a line.
+  void finish(const std::function<void(const LogLine&)>& emit);
+
+ private:
+  void line(std::string_view whole, const std::function<void(const LogLine&)>& emit);
+
+  std::string second_;                  // "2024-11-01T06:30:00", of the newest line
+  std::map<std::string, int> held_;     // lines of that second, by hash, with their number
+  std::map<std::string, int> to_drop_;  // of those, what the running reply has not repeated yet
+  std::string partial_;
+};
+
+enum class LogEnd : unsigned char { Complete, PodGone, Refused };
+inline constexpr EnumTable<LogEnd, 3> kLogEnds{{{
+    {LogEnd::Complete, "complete", "the container ended and everything it printed was read"},
+    {LogEnd::PodGone, "pod-gone", "the pod went first: the end may be missing"},
+    {LogEnd::Refused, "refused", "the server does not give it, and will not: the failure says why"},
+}}};
+
+struct LogFollowOptions {
+  ObjectPath pod;
+  std::string uid;  // of the pod meant; another by its name is PodGone
+  std::string container = "main";
+  Duration backoff_first = std::chrono::milliseconds(500);
+  Duration backoff_longest = std::chrono::seconds(30);
+  Duration stall_limit{};  // a container may be silent; 0: for ever
+};
+
+struct LogFollowCallbacks {
+  std::function<void(const LogLine&)> on_line;
+  std::function<void(LogEnd, const std::optional<Failure>&)> on_end;  // once
+};
+
+// Follows from `cursor` on, asks again after every cut, ends after the container. Called on the client's I/O thread.
+class LogFollower {
+ public:
+  LogFollower(Client& client, LogFollowOptions options, LogCursor cursor, LogFollowCallbacks callbacks);
+  // Nothing is called any more once it has returned. Not to be called on the I/O thread.
+  ~LogFollower();
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace slipway::kube
