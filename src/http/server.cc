@@ -11,6 +11,8 @@
 #include <mutex>
 #include <thread>
 
+#include "http/request_reader.h"
+
 namespace slipway::http {
 namespace {
 
@@ -34,29 +36,6 @@ struct Shared {
   asio::thread_pool workers;
 };
 
-Response problem(int status, std::string_view title, std::string_view detail) {
-  return {status,
-          "application/problem+json",
-          R"({"detail":")" + std::string(detail) + R"(","status":)" + std::to_string(status) + R"(,"title":")" +
-              std::string(title) + R"("})",
-          {}};
-}
-
-void parse_target(std::string_view target, Request& request) {
-  const auto mark = target.find('?');
-  request.path = percent_decode(target.substr(0, mark));
-  if (mark == std::string_view::npos) return;
-  std::string_view query = target.substr(mark + 1);
-  while (!query.empty()) {
-    const auto pair = query.substr(0, query.find('&'));
-    query.remove_prefix(std::min(query.size(), pair.size() + 1));
-    const auto equals = pair.find('=');
-    std::string value(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1));
-    std::replace(value.begin(), value.end(), '+', ' ');
-    request.query[percent_decode(pair.substr(0, equals))] = percent_decode(value);
-  }
-}
-
 // One connection: read, hand to a worker, write, again. All members are touched on the I/O thread only, except that a
 // worker runs the handler on a request nobody else touches meanwhile.
 class Connection final : public std::enable_shared_from_this<Connection> {
@@ -73,8 +52,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
 
   void read() {
     parser_.emplace();
-    parser_->body_limit(shared_->options.body_bytes_max);
-    parser_->header_limit(shared_->options.header_bytes_max);
+    set_limits(*parser_, shared_->options);
     stream_.expires_after(std::chrono::duration_cast<std::chrono::milliseconds>(shared_->options.idle_timeout));
     beast::http::async_read(stream_, buffer_, *parser_,
                             [self = shared_from_this()](SystemError error, std::size_t) { self->on_read(error); });
@@ -82,16 +60,9 @@ class Connection final : public std::enable_shared_from_this<Connection> {
 
  private:
   void on_read(SystemError error) {
-    using HttpError = beast::http::error;
-    if (error == HttpError::body_limit)
-      return refuse(
-          problem(413, "body too large", "the limit is " + std::to_string(shared_->options.body_bytes_max) + " bytes"));
-    if (error == HttpError::header_limit) return refuse(problem(431, "header too large", "shorten the headers"));
-    if (error == HttpError::end_of_stream || error == beast::error::timeout) return close();
-    if (error.category() == beast::http::make_error_code(HttpError::bad_method).category())
-      return refuse(problem(400, "bad request", "not a valid HTTP request"));
-    if (error) return close();
-    handle();
+    if (!error) return handle();
+    if (auto response = refusal(error, shared_->options)) return refuse(*std::move(response));
+    close();
   }
 
   void handle() {
@@ -103,11 +74,9 @@ class Connection final : public std::enable_shared_from_this<Connection> {
       busy.headers.emplace_back("Retry-After", "1");
       return write(std::move(busy));
     }
-    auto request = std::make_shared<Request>();
-    request->method = head_only_ ? "GET" : std::string(message.method_string());
-    parse_target(message.target(), *request);
-    for (const auto& field : message) request->headers.emplace(field.name_string(), field.value());
-    request->body = std::move(message.body());
+    auto read = to_request(std::move(message));
+    if (!read) return refuse(problem(400, "bad request", read.error().message));
+    auto request = std::make_shared<Request>(*std::move(read));
     request->peer = peer_;
     stream_.expires_never();  // a handler's time is its own
     ++shared_->waiting;
@@ -159,7 +128,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   beast::tcp_stream stream_;
   std::shared_ptr<Shared> shared_;
   beast::flat_buffer buffer_;
-  std::optional<beast::http::request_parser<beast::http::string_body>> parser_;
+  std::optional<RequestParser> parser_;
   beast::http::response<beast::http::string_body> reply_;
   std::string peer_;
   bool keep_alive_ = true;

@@ -1,0 +1,61 @@
+#include "http/request_reader.h"
+
+#include <algorithm>
+#include <boost/beast/http/error.hpp>
+
+namespace slipway::http {
+namespace {
+
+using HttpError = boost::beast::http::error;
+
+void read_query(std::string_view query, Request& request) {
+  while (!query.empty()) {
+    const auto pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), pair.size() + 1));
+    const auto equals = pair.find('=');
+    std::string value(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1));
+    std::replace(value.begin(), value.end(), '+', ' ');
+    request.query[percent_decode(pair.substr(0, equals))] = percent_decode(value);
+  }
+}
+
+}  // namespace
+
+void set_limits(RequestParser& parser, const ServerOptions& options) {
+  parser.body_limit(options.body_bytes_max);
+  parser.header_limit(options.header_bytes_max);
+}
+
+std::optional<Response> refusal(const boost::system::error_code& error, const ServerOptions& options) {
+  if (error == HttpError::body_limit)
+    return problem(413, "body too large", "the limit is " + std::to_string(options.body_bytes_max) + " bytes");
+  if (error == HttpError::header_limit) return problem(431, "header too large", "shorten the headers");
+  if (error == HttpError::end_of_stream) return std::nullopt;
+  if (error.category() == boost::beast::http::make_error_code(HttpError::bad_method).category())
+    return problem(400, "bad request", "not a valid HTTP request");
+  return std::nullopt;
+}
+
+Result<Request> to_request(RequestParser::value_type message) {
+  Request request;
+  const bool head = message.method() == boost::beast::http::verb::head;
+  request.method = head ? "GET" : std::string(message.method_string());
+  const std::string_view target = message.target();
+  if (!target.starts_with('/')) return Error{ErrorCode::InvalidArgument, "the target is no path", "begin it with /"};
+  const auto mark = target.find('?');
+  request.path = percent_decode(target.substr(0, mark));
+  if (mark != std::string_view::npos) read_query(target.substr(mark + 1), request);
+  for (const auto& field : message) request.headers.emplace(field.name_string(), field.value());
+  request.body = std::move(message.body());
+  return request;
+}
+
+Response problem(int status, std::string_view title, std::string_view detail) {
+  return {status,
+          "application/problem+json",
+          R"({"detail":")" + std::string(detail) + R"(","status":)" + std::to_string(status) + R"(,"title":")" +
+              std::string(title) + R"("})",
+          {}};
+}
+
+}  // namespace slipway::http

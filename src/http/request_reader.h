@@ -1,0 +1,25 @@
+// From bytes to a Request: what the server does with what it receives, without a socket, so that it is fuzzed too.
+#pragma once
+
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <optional>
+
+#include "slipway/http/server.h"
+
+namespace slipway::http {
+
+using RequestParser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+
+void set_limits(RequestParser& parser, const ServerOptions& options);
+
+// What a request that cannot be read is answered with; nullopt: nothing, the connection is closed.
+[[nodiscard]] std::optional<Response> refusal(const boost::system::error_code& error, const ServerOptions& options);
+
+// HEAD becomes GET. Without `peer`. InvalidArgument: the target is no path.
+[[nodiscard]] Result<Request> to_request(RequestParser::value_type message);
+
+// A problem document (RFC 9457) of the server itself.
+[[nodiscard]] Response problem(int status, std::string_view title, std::string_view detail);
+
+}  // namespace slipway::http
