@@ -16,6 +16,7 @@ constexpr KindSet kNoop = kind_bit(TaskKind::Noop);
 constexpr KindSet kJob = kRun | kImage;        // a process that ends
 constexpr KindSet kProcess = kJob | kService;  // anything with a command
 constexpr KindSet kPod = kProcess | kApply;    // anything with a namespace
+constexpr KindSet kFanned = kJob | kDag;       // what may be done once per element
 constexpr KindSet kPooled = kJob | kApply;     // anything that holds slots while it takes time
 constexpr KindSet kActive = 0xff & ~kNoop;     // anything that takes time
 constexpr KindSet kEvery = 0xff;
@@ -147,10 +148,10 @@ constexpr std::array kTask{
     FieldRow{"depends_on_past", "boolean", "false", kEvery, Now,
              "waits for its own success in the schedule's run before"},
 
-    FieldRow{"for_each", "template or list of json", "", kJob, Now, "one instance per element, at most 10,000"},
-    FieldRow{"max_parallel", "integer 1..10000", "no limit", kJob, Now,
+    FieldRow{"for_each", "template or list of json", "", kFanned, Now, "one instance per element, at most 10,000"},
+    FieldRow{"max_parallel", "integer 1..10000", "no limit", kFanned, Now,
              "how many instances may be active at once"},
-    FieldRow{"on_failure", "one of <instance_failure>", "continue", kJob, Now,
+    FieldRow{"on_failure", "one of <instance_failure>", "continue", kFanned, Now,
              "what a failed instance does to the others"},
 
     FieldRow{"executor", "one of local, kubernetes", "from the config", kProcess, Now,

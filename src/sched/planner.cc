@@ -163,7 +163,7 @@ class RunPlanner {
     const bool mapped = key.map_index != TaskKey::kUnmapped;
     if (!mapped && task.when && !passes(key, *task.when)) return;
     if (!mapped && task.for_each) return expand(key, *task.for_each);
-    if (waits(task.kind)) return plan_.waits.push_back({run_.state.header.id, key});
+    if (waits(task.kind) && !mapped) return plan_.waits.push_back({run_.state.header.id, key});
     move(key, task.kind == dag::TaskKind::Noop ? TaskState::Success : TaskState::Scheduled, {});
   }
 

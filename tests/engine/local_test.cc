@@ -1,5 +1,6 @@
 // The engine with the real store and real processes: what the simulator leaves to fakes.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <condition_variable>
 #include <fstream>
@@ -131,9 +132,10 @@ TEST(LocalEngine, ATaskOutlivesTheDaemonAndItsResultIsFound) {
   const test::TempFolder home;
   RunId id;
   const std::string gate = (home.path() / "gate").string();
+  ASSERT_EQ(::mkfifo(gate.c_str(), 0600), 0);
   {
     Daemon daemon(home.path());
-    daemon.ask(dag_file("dag: d\ntasks:\n  a:\n    run: 'mkfifo " + gate + "; read line < " + gate +
+    daemon.ask(dag_file("dag: d\ntasks:\n  a:\n    run: 'read line < " + gate +
                         "; echo \"{\\\"n\\\": $line}\" > \"$SLIPWAY_OUTPUT\"'\n    outputs: {n: integer}\n"));
     id = daemon.ask(start()).run;
     ASSERT_TRUE(daemon.active(id));

@@ -60,6 +60,39 @@ TEST_F(SubRunTest, ItsFailureIsTheTasks) {
   EXPECT_EQ(run(id).state, RunState::Failed);
 }
 
+TEST_F(SubRunTest, AFanOutStartsOnePerElementAndAtMostSoManyAtATime) {
+  put("dag: d\ntasks:\n  sub: {dag: {id: child, params: {n: \"${{ item }}\"}}, for_each: [7, 8, 9], max_parallel: 2}\n"
+      "  after: {needs: sub, noop: true}\n");
+  scripts["work"].run_time = 10s;
+  const RunId id = trigger();
+  drive(at_second(5));
+  EXPECT_EQ(children(), 2);
+  EXPECT_EQ(sched::why(daemon->snapshot(), id, key_of("sub[2]"), clock.now()),
+            "max_parallel of the fan-out is 2, all in use");
+  drive(at_second(15));
+  EXPECT_EQ(children(), 3);
+  drive();
+  EXPECT_EQ(run(id).state, RunState::Success);
+  const RunId last(task(id, "sub[2]").outputs.get_string("run"));
+  EXPECT_EQ(run(last).header.params.dump(), R"({"n":9})");
+  EXPECT_EQ(run(last).header.parent, (run::ParentTask{id, key_of("sub[2]"), 1, 1}));
+}
+
+TEST_F(SubRunTest, AClearedElementKeepsToMaxParallel) {
+  put("dag: d\ntasks:\n  sub: {dag: child, for_each: [1, 2], max_parallel: 1}\n");
+  scripts["work"].exit_code = 1;
+  const RunId id = trigger();
+  drive();
+  ASSERT_EQ(run(id).state, RunState::Failed);
+  scripts["work"] = {.run_time = 10s};
+  ASSERT_TRUE(ask(RetryRun{id}));
+  drive(clock.now() + 5s);
+  EXPECT_EQ(children(), 3);
+  drive();
+  EXPECT_EQ(children(), 4);
+  EXPECT_EQ(run(id).state, RunState::Success);
+}
+
 TEST_F(SubRunTest, OneSubRunPerGenerationWhateverDies) {
   scripts["work"].run_time = 10s;
   const RunId id = trigger();

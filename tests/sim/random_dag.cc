@@ -157,7 +157,7 @@ std::string groups_of(Rng& rng, SimDag& dag) {
 }
 
 // What waits holds no slot, is never launched, and ends by itself sooner or later.
-std::string waiting_of(Rng& rng, const SimFrame& frame) {
+std::string waiting_of(Rng& rng, const SimFrame& frame, SimTask& task) {
   const std::string limit = ", timeout: " + seconds(5 + rng.below(120));
   switch (rng.below(6)) {
     case 0: return "wait: {for: " + seconds(1 + rng.below(90)) + "}";
@@ -165,8 +165,9 @@ std::string waiting_of(Rng& rng, const SimFrame& frame) {
     case 2: return "wait: {file: \"/there/" + std::to_string(rng.below(20)) + "\"}" + (rng.chance(0.5) ? limit : "");
     case 3: return "wait: {dataset: \"s3://lake/x\"}" + limit;
     case 4: return "approve: {message: go on}" + std::string(rng.chance(0.5) ? limit : "");
-    default: return "dag: " + frame.starts + (rng.chance(0.3) ? limit : "");
+    default: break;
   }
+  return "dag: " + frame.starts + (rng.chance(0.3) ? limit : "") + (rng.chance(0.3) ? fan_out_of(rng, task) : "");
 }
 
 SimDag any_dag(Rng& rng, const SimFrame& frame) {
@@ -202,7 +203,7 @@ SimDag any_dag(Rng& rng, const SimFrame& frame) {
     task.noop = !teardown && rng.chance(0.1);
     task.waits = !teardown && !task.noop && rng.chance(0.12);
     text += "  " + task.id + ": {";
-    text += task.noop ? "noop: true" : task.waits ? waiting_of(rng, frame) : command_of(rng, dag, task);
+    text += task.noop ? "noop: true" : task.waits ? waiting_of(rng, frame, task) : command_of(rng, dag, task);
     if (!task.noop && !task.service && !task.waits) text += pool_of(rng, frame, task);
     std::string needs;
     for (const std::string& need : task.needs) needs += (needs.empty() ? "" : ", ") + need;
