@@ -219,10 +219,10 @@ class Linker {
       const TaskRole role = draft_.tasks[task].task.role;
       if (role == TaskRole::Teardown) read_setups(static_cast<int>(task));
     }
-    // What a teardown waits for follows from what the others need, which must not depend on who was read first.
-    const auto below = downstream_of_links();
     for (const Teardown& teardown : teardowns_)
       for (const int setup : teardown.setups) links(teardown.task).push_back({setup, teardown.place->span});
+    // What a teardown waits for follows from what is written alone, so that it does not matter who is read first.
+    const auto below = downstream_of_links();
     for (const Teardown& teardown : teardowns_)
       if (!is_written(draft_.tasks[static_cast<std::size_t>(teardown.task)].merged.find("needs")))
         wait_for_all_below(teardown, below);

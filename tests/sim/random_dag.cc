@@ -103,14 +103,17 @@ bool contains(const std::vector<std::string>& list, const std::string& id) {
 // What the sentences of docs/engine.md say of teardowns, read slowly: first what they wait for, then what they enclose.
 void imply(SimDag& dag) {
   const auto any = [](const SimTask&) { return true; };
-  const SimDag written = dag;
+  std::set<std::string> alone;
   for (auto& [id, task] : dag.tasks) {
-    if (task.role != dag::TaskRole::Teardown) continue;
-    const bool alone = written.tasks.at(id).needs.empty();
+    if (task.needs.empty() && task.role == dag::TaskRole::Teardown) alone.insert(id);
+    for (const std::string& setup : task.setups)
+      if (!contains(task.needs, setup)) task.needs.push_back(setup);
+  }
+  const SimDag written = dag;
+  for (const std::string& id : alone) {
+    SimTask& task = dag.tasks.at(id);
     const auto after = below(written, id, any);
     for (const std::string& setup : task.setups) {
-      if (!contains(task.needs, setup)) task.needs.push_back(setup);
-      if (!alone) continue;
       for (const std::string& other : below(written, setup, [&](const SimTask& t) {
              return t.role != dag::TaskRole::Teardown && after.count(t.id) == 0;
            }))
