@@ -39,11 +39,13 @@ bool has_begun(const run::Run& run, const std::string& task, std::optional<Insta
   return std::find(states.begin(), states.end(), TaskState::Success) != states.end();
 }
 
-// One of its instances has begun.
+// One instance of the fan-out has begun, or was decided on by itself.
 bool is_under_way(const run::Run& run, const TaskId& task) {
-  return std::any_of(run.attempts.begin(), run.attempts.end(), [&](const auto& entry) {
-    const auto& [id, attempt] = entry;
-    return id.key.task == task && attempt.generation == run.tasks.at(id.key).generation;
+  const auto mapped = run.mapped(task);
+  return std::any_of(mapped.begin(), mapped.end(), [&](const auto& entry) {
+    const run::Attempt* last = run.last_attempt(entry.first);
+    const bool begun = last != nullptr && last->generation == entry.second.generation;
+    return begun || (entry.second.state != TaskState::Scheduled && entry.second.state != TaskState::Removed);
   });
 }
 
@@ -468,7 +470,9 @@ void Ledger::check_active_runs(const run::Run& started) {
   int active = 1;
   for (const auto& [id, run] : runs_) {
     if (run.state == RunState::Running && run.header.previous == started.header.id) return;
-    const bool is_active = run.state == RunState::Running || run.state == RunState::Cancelling;
+    const bool has_open = std::any_of(run.attempts.begin(), run.attempts.end(),
+                                      [](const auto& entry) { return !run::is_terminal(entry.second.state); });
+    const bool is_active = run.state == RunState::Running || (run.state == RunState::Cancelling && has_open);
     if (is_active && run.header.dag == started.header.dag) ++active;
   }
   if (dag != nullptr && active > dag->max_active_runs) accuse("more runs than max_active_runs");
