@@ -6,7 +6,6 @@
 #include <limits>
 #include <map>
 #include <optional>
-#include <ranges>
 #include <string>
 #include <variant>
 #include <vector>
@@ -113,6 +112,16 @@ struct RunHeader {
   bool operator==(const RunHeader&) const = default;
 };
 
+// Instances of one task, of a run that outlives this.
+struct Instances {
+  using Iterator = std::map<TaskKey, TaskInstance>::const_iterator;
+  Iterator first, last;
+
+  [[nodiscard]] Iterator begin() const { return first; }
+  [[nodiscard]] Iterator end() const { return last; }
+  [[nodiscard]] bool empty() const { return first == last; }
+};
+
 struct Run {
   RunHeader header;
   RunState state = RunState::Queued;
@@ -132,9 +141,8 @@ struct Run {
   bool operator==(const Run&) const = default;
 
   // The mapped instances of a task, by element; not its placeholder.
-  [[nodiscard]] auto mapped(const TaskId& task) const {
-    return std::ranges::subrange(tasks.lower_bound({task, 0}),
-                                 tasks.upper_bound({task, std::numeric_limits<int>::max()}));
+  [[nodiscard]] Instances mapped(const TaskId& task) const {
+    return {tasks.lower_bound({task, 0}), tasks.upper_bound({task, std::numeric_limits<int>::max()})};
   }
   // The newest attempt of a task instance, or nullptr.
   [[nodiscard]] const Attempt* last_attempt(const TaskKey& key) const;
