@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <utility>
 
 #include "slipway/base/sha256.h"
 #include "support/rebuilt.h"
@@ -95,6 +96,14 @@ bool is_set_up(const run::Run& run, const SimTask& task) {
   return std::all_of(states.begin(), states.end(), [](TaskState s) { return s == TaskState::Success; });
 }
 
+std::optional<AttemptId> attempt_of(const run::EventBody& body) {
+  if (const auto* opened = std::get_if<run::AttemptOpened>(&body)) return opened->id;
+  if (const auto* started = std::get_if<run::AttemptStarted>(&body)) return started->id;
+  if (const auto* stopping = std::get_if<run::AttemptStopping>(&body)) return stopping->id;
+  if (const auto* ended = std::get_if<run::AttemptEnded>(&body)) return ended->id;
+  return std::nullopt;
+}
+
 // Every task where the event names none: an event of the run must not move a task.
 std::vector<TaskKey> affected(const run::Run& run, const run::EventBody& body) {
   if (const auto* moved = std::get_if<run::TaskMoved>(&body)) return {moved->key};
@@ -176,6 +185,7 @@ void Ledger::on_committed(const store::Batch& batch) {
 
 void Ledger::check(const run::Event& event) {
   ++events_;
+  changed_.insert(event.run);
   run::Run& run = runs_[event.run];
   if (trace_)
     std::cout << to_rfc3339(event.at) << " " << event.run << " #" << event.seq << " "
@@ -191,6 +201,8 @@ void Ledger::check(const run::Event& event) {
   if (const auto* version = std::get_if<run::RunReversioned>(&event.body); version != nullptr)
     if (versions_.count(version->version) == 0) accuse("a version that nobody wrote: " + version->version.str());
   run::apply(run, event);
+  if (const auto attempt = attempt_of(event.body))
+    run::is_terminal(run.attempts.at(*attempt).state) ? void(open_.erase(*attempt)) : void(open_.insert(*attempt));
   if (const auto* opened = std::get_if<run::AttemptOpened>(&event.body)) check_limits(run, opened->id.key);
   if (std::holds_alternative<run::RunCreated>(event.body)) check_previous(run);
   const bool reset =
@@ -439,12 +451,10 @@ void Ledger::check_parallel(const run::Run& run, const TaskKey& opened, const Si
 
 int Ledger::held_in(const std::string& pool) const {
   int held = 0;
-  for (const auto& [id, run] : runs_)
-    for (const auto& [attempt_id, attempt] : run.attempts) {
-      const SimTask* task = task_of(run, attempt_id.key);
-      if (!run::is_terminal(attempt.state) && task != nullptr && task->holds_slots() && task->pool == pool)
-        held += task->slots;
-    }
+  for (const AttemptId& id : open_) {
+    const SimTask* task = task_of(runs_.at(id.run), id.key);
+    if (task != nullptr && task->holds_slots() && task->pool == pool) held += task->slots;
+  }
   return held;
 }
 
@@ -453,13 +463,12 @@ void Ledger::check_limits(const run::Run& run, const TaskKey& opened) {
   if (dag == nullptr) return;
   check_parallel(run, opened, *dag);
   int used = 0, open = 0;
-  for (const auto& [id, other] : runs_)
-    for (const auto& [attempt_id, attempt] : other.attempts) {
-      if (run::is_terminal(attempt.state)) continue;
-      const SimTask* task = task_of(other, attempt_id.key);
-      if (task != nullptr && task->holds_slots()) used += task->pool == "default" ? task->slots : 1;
-      open += other.header.dag == run.header.dag ? 1 : 0;
-    }
+  for (const AttemptId& id : open_) {
+    const run::Run& other = runs_.at(id.run);
+    const SimTask* task = task_of(other, id.key);
+    if (task != nullptr && task->holds_slots()) used += task->pool == "default" ? task->slots : 1;
+    open += other.header.dag == run.header.dag ? 1 : 0;
+  }
   if (dag->max_active_tasks > 0 && open > dag->max_active_tasks) accuse("more tasks than max_active_tasks");
   if (dag->tasks.at(opened.task.str()).holds_slots() && used > slots_) accuse("more slots in use than there are");
 }
@@ -483,7 +492,9 @@ void Ledger::compare(const run::Snapshot& snapshot, Instant now) {
   if (with_sets)
     if (const std::string what = test::difference_from_rebuilt(snapshot, now); !what.empty())
       accuse("the snapshot's sets are not those of its state: " + what);
+  const std::set<RunId> changed = std::exchange(changed_, {});
   for (const auto& [id, run] : snapshot.runs) {
+    if (!with_sets && changed.count(id) == 0) continue;
     if (runs_.count(id) == 0 || runs_.at(id) != run.state)
       return accuse("memory is not what was committed: " + id.str());
     if (with_sets) compare_sets(run);

@@ -77,6 +77,8 @@ class Ledger {
   std::map<PoolId, int> pools_;                         // sizes
   std::set<std::tuple<RunId, TaskKey, int>> sub_runs_;  // by parent, task and generation
   std::map<std::string, std::int64_t> updates_;         // of datasets, as the events tell
+  std::set<AttemptId> open_;                            // not terminal
+  std::set<RunId> changed_;                             // since the last compare()
   std::uint64_t events_ = 0;
   std::uint64_t compared_ = 0;
   std::string violation_;

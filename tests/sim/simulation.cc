@@ -19,7 +19,7 @@ using test::Script;
 
 struct Death {};
 
-constexpr int kStepsMax = 30'000;
+constexpr int kStepsMax = 200'000;
 constexpr int kAheadMax = 16;
 constexpr Duration kScenario = 2h;   // in which commands come
 constexpr Duration kPatience = 24h;  // after which what still runs is cancelled

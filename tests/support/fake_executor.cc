@@ -26,9 +26,10 @@ std::vector<AttemptId> FakeMachine::running(Instant now) const {
 
 int FakeMachine::busy(Instant now) const {
   int slots = 0;
-  for (const auto& [id, process] : processes_)
-    if (process.script.kind == Script::Kind::Runs && !process.gone && !(process.ends_at && *process.ends_at <= now))
-      slots += process.slots;
+  for (const AttemptId& id : live_) {
+    const Process& process = processes_.at(id);
+    if (!(process.ends_at && *process.ends_at <= now)) slots += process.slots;
+  }
   return slots;
 }
 
@@ -56,6 +57,7 @@ void FakeExecutor::start(const exec::LaunchSpec& spec) {
       process.starts_at = process.launched_at + process.script.start_delay;
       if (process.script.run_time) process.ends_at = *process.starts_at + *process.script.run_time;
     }
+    if (process.script.kind == Script::Kind::Runs) machine_.live_.insert(id);
   }
   hook("after launch");
   watch(id);
@@ -146,8 +148,10 @@ void FakeExecutor::send(exec::Report report) {
 }
 
 void FakeExecutor::pump() {
-  for (auto& [id, process] : machine_.processes_)
-    process.gone = process.gone || (process.ends_at && *process.ends_at <= clock_.now());
+  std::erase_if(machine_.live_, [&](const AttemptId& id) {
+    const FakeMachine::Process& process = machine_.processes_.at(id);
+    return process.ends_at && *process.ends_at <= clock_.now();
+  });
   while (!held_.empty() && has_room(held_.front())) {
     const exec::LaunchSpec spec = std::move(held_.front());
     held_.pop_front();

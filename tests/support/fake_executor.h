@@ -34,7 +34,6 @@ class FakeMachine {
     std::optional<Instant> starts_at, ends_at;
     bool stopped = false;  // its end is that of a stop
     bool over = false;
-    bool gone = false;  // its end was passed once: a clock set back does not bring it back
     int slots = 1;
     int starts = 0;  // how often a launch had an effect: more than once breaks the contract
   };
@@ -53,6 +52,7 @@ class FakeMachine {
   friend class FakeExecutor;
   std::function<Script(const exec::LaunchSpec&)> behaviour_;
   std::map<AttemptId, Process> processes_;
+  std::set<AttemptId> live_;  // whose end has not come yet: a clock set back does not bring one back
 };
 
 // How reports are mistreated on their way.

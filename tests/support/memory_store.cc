@@ -241,7 +241,10 @@ Result<Value> MemoryStore::previous_outputs(const DagId& dag, const TaskKey& tas
   return Value();
 }
 
-Result<run::Run> MemoryStore::load_run(const RunId& id) { return MemoryReader(*disk_).get_run(id); }
+Result<run::Run> MemoryStore::load_run(const RunId& id) {
+  const auto found = disk_->runs.find(id);
+  return found == disk_->runs.end() ? Result<run::Run>(not_found("run " + id.str())) : found->second;
+}
 
 Result<std::unique_ptr<store::Reader>> MemoryStore::read() const {
   return std::unique_ptr<store::Reader>(std::make_unique<MemoryReader>(*disk_));
