@@ -3,18 +3,12 @@
 #include <algorithm>
 #include <ctime>
 
+#include "http/curl_shared.h"
 #include "slipway/base/base64.h"
 #include "slipway/http/mail.h"
 
 namespace slipway::http {
 namespace {
-
-struct EasyDeleter {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
-};
-struct ListDeleter {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
 
 // RFC 5322 wants lines of at most 998 bytes; base64 takes any text, and no dot stands alone in it.
 constexpr std::size_t kLineBytes = 76;
@@ -86,11 +80,10 @@ Error mail_error(CURLcode code, long reply, const Mail& mail, const char* detail
 class CurlMailer final : public Mailer {
  public:
   Result<void> send(const Mail& mail) override {
-    const std::unique_ptr<CURL, EasyDeleter> easy(curl_easy_init());
+    const Easy easy(curl_easy_init());
     if (!easy) return Error{ErrorCode::Internal, "libcurl has no handle to give", {}};
-    std::unique_ptr<curl_slist, ListDeleter> to;
-    for (const std::string& address : mail.to)
-      to.reset(curl_slist_append(to.release(), ("<" + one_line(address) + ">").c_str()));
+    List to;
+    for (const std::string& address : mail.to) append(to, "<" + one_line(address) + ">");
     Upload upload{format_mail(mail)};
     char detail[CURL_ERROR_SIZE] = "";
     const std::string from = "<" + one_line(mail.from) + ">";

@@ -4,23 +4,14 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-
 #include <memory>
 #include <mutex>
 
+#include "http/curl_shared.h"
 #include "slipway/http/transport.h"
 
 namespace slipway::http {
 namespace {
-
-struct EasyDeleter {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
-};
-struct ListDeleter {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-using Easy = std::unique_ptr<CURL, EasyDeleter>;
-using List = std::unique_ptr<curl_slist, ListDeleter>;
 
 struct Collected {
   Reply reply;
@@ -36,32 +27,8 @@ std::size_t on_body(const char* data, std::size_t size, std::size_t count, void*
 }
 
 std::size_t on_header(const char* data, std::size_t size, std::size_t count, void* user) {
-  std::string_view line(data, size * count);
-  const auto colon = line.find(':');
-  if (colon != std::string_view::npos) {
-    auto value = line.substr(colon + 1);
-    while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
-    while (!value.empty() && (value.back() == '\r' || value.back() == '\n' || value.back() == ' '))
-      value.remove_suffix(1);
-    static_cast<Collected*>(user)->reply.headers.insert_or_assign(std::string(line.substr(0, colon)),
-                                                                  std::string(value));
-  }
+  add_header_line({data, size * count}, static_cast<Collected*>(user)->reply.headers);
   return size * count;
-}
-
-Error transport_error(CURLcode code, const Call& call, const char* detail) {
-  const std::string what = call.method + " " + call.url + ": " + (*detail != '\0' ? detail : curl_easy_strerror(code));
-  switch (static_cast<int>(code)) {
-    case CURLE_OPERATION_TIMEDOUT: return {ErrorCode::TimedOut, what, {}};
-    case CURLE_WRITE_ERROR:
-      return {ErrorCode::TooLarge, what + " (reply over " + std::to_string(call.reply_bytes_max) + " bytes)", {}};
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-      return {ErrorCode::InvalidArgument, what, "write http://HOST:PORT or https://HOST"};
-    case CURLE_PEER_FAILED_VERIFICATION:
-      return {ErrorCode::Unauthorized, what, "the server's certificate is not trusted"};
-  }
-  return {ErrorCode::Unavailable, what, {}};
 }
 
 // Where clouds keep the credentials of a machine, among others.
@@ -108,9 +75,8 @@ class CurlTransport final : public Transport {
     Collected collected{{}, call.reply_bytes_max};
     char detail[CURL_ERROR_SIZE] = "";
     List headers;
-    for (const auto& [name, value] : call.headers)
-      headers.reset(curl_slist_append(headers.release(), (name + ": " + value).c_str()));
-    if (!call.body.empty()) headers.reset(curl_slist_append(headers.release(), "Expect:"));
+    for (const auto& [name, value] : call.headers) append(headers, name + ": " + value);
+    if (!call.body.empty()) append(headers, "Expect:");
     curl_easy_setopt(easy, CURLOPT_URL, call.url.c_str());
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, call.url.rfind("https:", 0) == 0 ? "https" : "http,https");
@@ -124,10 +90,11 @@ class CurlTransport final : public Transport {
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, &collected);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, &collected);
+    if (call.direct) curl_easy_setopt(easy, CURLOPT_PROXY, "");
     if (call.refuse_link_local) curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_allowed);
     set_method(easy, call);
     const CURLcode code = curl_easy_perform(easy);
-    if (code != CURLE_OK) return transport_error(code, call, detail);
+    if (code != CURLE_OK) return curl_error(code, call.method + " " + call.url, detail, call.reply_bytes_max);
     long status = 0;
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     collected.reply.status = static_cast<int>(status);

@@ -20,6 +20,7 @@ struct Call {
   std::size_t reply_bytes_max = 64U << 20U;
   int redirects_max = 0;           // followed at most, and never from https to http
   bool refuse_link_local = false;  // no connection to 169.254.0.0/16, fe80::/10 or fd00:ec2::254
+  bool direct = false;             // by no proxy, whatever the environment says
 };
 
 struct Reply {

@@ -60,6 +60,7 @@ struct ApiCall {
   // A second time does what once does, so it is sent again when nobody knows whether the first arrived: reads, creates
   // by a fixed name (AlreadyExists then), merge patches, deletes of a uid.
   bool repeatable = true;
+  bool raw = false;  // the answer is handed over as text, to be parsed where it keeps nobody waiting
   Duration timeout = std::chrono::seconds(60);
 
   // "create /api/v1/namespaces/a/pods", for errors and logs.
@@ -197,6 +198,7 @@ struct Failure {
 // What a call came to: an object (null for logs and watches), or a failure.
 struct Answer {
   Value object;
+  std::string text;  // of a raw call, instead of the object
   std::optional<Failure> failure;
 
   explicit operator bool() const { return !failure.has_value(); }

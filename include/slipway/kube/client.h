@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,8 @@ struct ClientOptions {
   RetryPolicy retry;
   RateLimit creates;
   RateLimit others;
+  int in_flight_max = 200;   // calls without an answer, streams aside; more wait
+  int waiting_max = 20'000;  // calls that wait for that, for the bucket or for credentials; more fail at once
   Duration stall_limit = std::chrono::seconds(150);  // of a watch: two bookmarks and more
   std::size_t reply_bytes_max = 64U << 20U;
   std::uint64_t seed = 1;  // of the jitter
@@ -59,7 +62,7 @@ class Client {
   // The source of `config` is asked for credentials when the first request needs them, on a thread of its own.
   [[nodiscard]] static Result<std::unique_ptr<Client>> create(const ClientConfig& config, ClientOptions options,
                                                               IdentityTools tools, Logger log);
-  // Calls in work end without an answer.
+  // Calls in work end without an answer; those that are waited for end as Interrupted. Waits for a plugin that runs.
   ~Client();
 
   // `done` once, with the answer of the last try.
@@ -79,8 +82,8 @@ class Client {
 
  private:
   struct Impl;
-  explicit Client(std::shared_ptr<Impl> impl);
-  std::shared_ptr<Impl> impl_;
+  explicit Client(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace slipway::kube
