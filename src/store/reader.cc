@@ -1,5 +1,6 @@
 #include "store/reader.h"
 
+#include "store/backfill_rows.h"
 #include "store/dag_rows.h"
 #include "store/data_rows.h"
 #include "store/prune_rows.h"
@@ -54,5 +55,8 @@ Result<std::vector<RunId>> SqliteReader::prunable(const PruneRule& rule, int lim
 }
 Result<std::vector<RunId>> SqliteReader::condemned() { return condemned_runs(*connection_); }
 Result<std::map<std::string, run::Dataset>> SqliteReader::datasets() { return load_datasets(*connection_); }
+Result<std::vector<run::Backfill>> SqliteReader::list_backfills(const BackfillFilter& filter) {
+  return store::list_backfills(*connection_, filter);
+}
 
 }  // namespace slipway::store

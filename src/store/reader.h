@@ -42,6 +42,7 @@ class SqliteReader final : public Reader {
   Result<std::vector<RunId>> prunable(const PruneRule& rule, int limit) override;
   Result<std::vector<RunId>> condemned() override;
   Result<std::map<std::string, run::Dataset>> datasets() override;
+  Result<std::vector<run::Backfill>> list_backfills(const BackfillFilter& filter) override;
 
   [[nodiscard]] Connection& connection() { return *connection_; }
 

@@ -78,7 +78,7 @@ constexpr std::string_view kRunByKey = R"(
   SELECT id FROM run WHERE dag = ? AND idempotency_key = ? AND idempotency_key <> '')";
 
 constexpr std::string_view kRunBefore = R"(
-  SELECT id FROM run WHERE dag = ? AND schedule = ? AND logical_date < ? AND trigger_kind = 'schedule'
+  SELECT id FROM run WHERE dag = ? AND schedule = ? AND logical_date < ? AND trigger_kind IN ('schedule', 'backfill')
   ORDER BY logical_date DESC LIMIT 1)";
 
 constexpr std::string_view kOpenRuns = R"(

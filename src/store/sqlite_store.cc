@@ -3,6 +3,7 @@
 #include <set>
 #include <utility>
 
+#include "store/backfill_rows.h"
 #include "store/check.h"
 #include "store/dag_rows.h"
 #include "store/data_rows.h"
@@ -113,6 +114,7 @@ Result<void> save(Connection& connection, const Batch& batch) {
   for (const auto& share : batch.shares) SLIPWAY_TRY(save_share(connection, share));
   for (const auto& [uri, dataset] : batch.datasets) SLIPWAY_TRY(save_dataset(connection, uri, dataset));
   for (const auto& entry : batch.cached) SLIPWAY_TRY(save_cached(connection, entry));
+  for (const auto& backfill : batch.backfills) SLIPWAY_TRY(save_backfill(connection, backfill));
   for (const auto& notice : batch.notices) SLIPWAY_TRY(save_notice(connection, notice));
   for (const auto& id : batch.notices_gone) SLIPWAY_TRY(delete_notice(connection, id));
   return batch.clock ? save_clock(connection, *batch.clock) : Result<void>();
@@ -150,11 +152,16 @@ class SqliteStore final : public Store {
     SLIPWAY_TRY_ASSIGN(recovered.pools, load_pools(*writer_));
     SLIPWAY_TRY_ASSIGN(recovered.shares, load_shares(*writer_));
     SLIPWAY_TRY_ASSIGN(recovered.datasets, load_datasets(*writer_));
+    SLIPWAY_TRY_ASSIGN(recovered.backfills, load_open_backfills(*writer_));
     return recovered;
   }
 
   Result<std::optional<RunId>> find_idempotent(const DagId& dag, const std::string& key) override {
     return find_by_key(*writer_, dag, key);
+  }
+
+  Result<std::map<Instant, TickRun>> find_ticks(const TickRange& range) override {
+    return store::find_ticks(*writer_, range);
   }
 
   Result<std::optional<RunId>> run_before(const DagId& dag, const std::string& schedule, Instant date) override {

@@ -290,6 +290,72 @@ TEST_P(StoreContract, ABackfillClaimsTicksLikeTheirSchedule) {
   EXPECT_EQ(store_->commit(batch).error().code, ErrorCode::Conflict);
 }
 
+TEST_P(StoreContract, FindsTheRunsOfTicks) {
+  Story first("r1", {}, at_second(5)), second("r2", {}, at_second(8)), by_hand("r3");
+  auto claimed = second.batch();
+  std::get<run::RunCreated>(claimed.events.front().body).header.trigger = run::TriggerKind::Backfill;
+  second.run.header.trigger = run::TriggerKind::Backfill;
+  first.end();
+  commit(first);
+  ASSERT_TRUE(store_->commit(claimed));
+  commit(by_hand);
+  const auto within = [&](const std::string& schedule, int from, int to) {
+    return *store_->find_ticks({DagId("d"), schedule, at_second(from), at_second(to)});
+  };
+  const store::TickRun one{RunId("r1"), run::RunState::Cancelled}, two{RunId("r2"), run::RunState::Queued};
+  EXPECT_EQ(within("daily", 0, 9), (std::map<Instant, store::TickRun>{{at_second(5), one}, {at_second(8), two}}));
+  EXPECT_EQ(within("daily", 5, 5), (std::map<Instant, store::TickRun>{{at_second(5), one}}));
+  EXPECT_EQ(within("daily", 6, 8), (std::map<Instant, store::TickRun>{{at_second(8), two}}));
+  EXPECT_TRUE(within("daily", 6, 7).empty());
+  EXPECT_TRUE(within("hourly", 0, 9).empty());
+  EXPECT_EQ(*store_->run_before(DagId("d"), "daily", at_second(9)), RunId("r2"));
+}
+
+TEST_P(StoreContract, KeepsBackfillsUntilTheyEndAndAfter) {
+  run::Backfill open{.id = "b1",
+                     .dag = DagId("d"),
+                     .schedule = "daily",
+                     .first = at_second(1),
+                     .last = at_second(9),
+                     .reverse = true,
+                     .max_active = 3,
+                     .reprocess = run::Reprocess::All,
+                     .params = Value::Object{{"n", 2}},
+                     .created_at = at_second(10),
+                     .next = at_second(7),
+                     .ticks = 9};
+  run::Backfill over = open;
+  over.id = "b2";
+  over.dag = DagId("e");
+  store::Batch batch;
+  batch.backfills = {open, over};
+  ASSERT_FALSE(batch.empty());
+  ASSERT_TRUE(store_->commit(batch));
+  over.state = run::BackfillState::Failed;
+  over.reason = "the schedule is gone";
+  over.next.reset();
+  over.created = 3;
+  over.cleared = 2;
+  over.left = 4;
+  over.succeeded = 1;
+  over.failed = 3;
+  over.cancelled = 1;
+  over.ended_at = at_second(20);
+  batch.backfills = {over};
+  ASSERT_TRUE(store_->commit(batch));
+  reopen();
+  EXPECT_EQ(recovered_.backfills, std::vector<run::Backfill>{open});
+  const auto list = [&](const store::BackfillFilter& filter) { return *(*store_->read())->list_backfills(filter); };
+  EXPECT_EQ(list({}), (std::vector<run::Backfill>{over, open}));
+  EXPECT_EQ(list({.limit = 1}), std::vector<run::Backfill>{over});
+  EXPECT_EQ(list({.before = "b2"}), std::vector<run::Backfill>{open});
+  EXPECT_EQ(list({.dag = DagId("e")}), std::vector<run::Backfill>{over});
+  EXPECT_EQ(list({.state = run::BackfillState::Running}), std::vector<run::Backfill>{open});
+  EXPECT_TRUE(list({.dag = DagId("e"), .state = run::BackfillState::Running}).empty());
+  EXPECT_EQ(list({.id_prefix = "b1"}), std::vector<run::Backfill>{open});
+  expect_sound();
+}
+
 TEST_P(StoreContract, ARefusedBatchLeavesNothingBehind) {
   Story first("r1", "key"), second("r2", "key"), innocent("r0");
   commit(first);

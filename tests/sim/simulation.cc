@@ -44,6 +44,9 @@ class MortalStore final : public store::Store {
     ledger_.compare(recovered);
     return recovered;
   }
+  Result<std::map<Instant, store::TickRun>> find_ticks(const store::TickRange& range) override {
+    return inner_->find_ticks(range);
+  }
   Result<std::optional<RunId>> run_before(const DagId& dag, const std::string& schedule, Instant date) override {
     return inner_->run_before(dag, schedule, date);
   }

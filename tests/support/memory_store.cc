@@ -9,6 +9,10 @@ using store::Batch;
 
 Error not_found(const std::string& what) { return {ErrorCode::NotFound, "there is no " + what, {}}; }
 
+bool has_tick(const run::RunHeader& header) {
+  return header.trigger == run::TriggerKind::Schedule || header.trigger == run::TriggerKind::Backfill;
+}
+
 // Stages a batch beside the disk, so that one that is refused half-way leaves nothing behind.
 class Writer {
  public:
@@ -43,8 +47,7 @@ class Writer {
 
   Result<void> claim(const run::RunHeader& header) {
     const std::tuple tick{header.dag, header.schedule, header.logical_date};
-    const bool scheduled = header.trigger == run::TriggerKind::Schedule || header.trigger == run::TriggerKind::Backfill;
-    if (scheduled && (disk_.ticks.count(tick) != 0 || !ticks_.insert(tick).second))
+    if (has_tick(header) && (disk_.ticks.count(tick) != 0 || !ticks_.try_emplace(tick, header.id).second))
       return Error{ErrorCode::Conflict, "a run of that tick exists", {}};
     const std::pair key{header.dag, header.idempotency_key};
     if (!key.second.empty() && (disk_.keys.count(key) != 0 || !keys_.try_emplace(key, header.id).second))
@@ -77,6 +80,7 @@ class Writer {
     for (const auto& share : batch.shares) disk_.shares[{share.pool, share.dag}] = share;
     for (const auto& [uri, dataset] : batch.datasets) disk_.datasets[uri] = dataset;
     for (const auto& entry : batch.cached) disk_.cached[entry.key] = entry;
+    for (const auto& backfill : batch.backfills) disk_.backfills[backfill.id] = backfill;
     ++disk_.commits;
   }
 
@@ -161,6 +165,18 @@ class MemoryReader final : public store::Reader {
     return std::vector<RunId>(disk_.condemned.begin(), disk_.condemned.end());
   }
   Result<std::map<std::string, run::Dataset>> datasets() override { return disk_.datasets; }
+  Result<std::vector<run::Backfill>> list_backfills(const store::BackfillFilter& filter) override {
+    std::vector<run::Backfill> found;
+    for (auto it = disk_.backfills.rbegin(); it != disk_.backfills.rend(); ++it) {
+      const run::Backfill& backfill = it->second;
+      if (static_cast<int>(found.size()) == filter.limit) break;
+      if (filter.dag && backfill.dag != *filter.dag) continue;
+      if (filter.state && backfill.state != *filter.state) continue;
+      if (!filter.before.empty() && it->first >= filter.before) continue;
+      if (it->first.rfind(filter.id_prefix, 0) == 0) found.push_back(backfill);
+    }
+    return found;
+  }
 
  private:
   const MemoryDisk disk_;
@@ -202,6 +218,8 @@ Result<store::Recovered> MemoryStore::recover() {
   for (const auto& [key, share] : disk_->shares) recovered.shares.push_back(share);
   recovered.vars = disk_->vars;
   recovered.datasets = disk_->datasets;
+  for (const auto& [id, backfill] : disk_->backfills)
+    if (!backfill.ended_at) recovered.backfills.push_back(backfill);
   recovered.boot_epoch = ++disk_->boot_epoch;
   recovered.clock = disk_->clock;
   return recovered;
@@ -212,12 +230,20 @@ Result<std::optional<RunId>> MemoryStore::find_idempotent(const DagId& dag, cons
   return found == disk_->keys.end() ? std::nullopt : std::optional(found->second);
 }
 
+Result<std::map<Instant, store::TickRun>> MemoryStore::find_ticks(const store::TickRange& range) {
+  std::map<Instant, store::TickRun> found;
+  for (auto it = disk_->ticks.lower_bound({range.dag, range.schedule, range.first});
+       it != disk_->ticks.end() && it->first <= std::tuple(range.dag, range.schedule, range.last); ++it)
+    found.emplace(std::get<2>(it->first), store::TickRun{it->second, disk_->runs.at(it->second).state});
+  return found;
+}
+
 Result<std::optional<RunId>> MemoryStore::run_before(const DagId& dag, const std::string& schedule,
                                                      Instant logical_date) {
   std::optional<std::pair<Instant, RunId>> latest;
   for (const auto& [id, run] : disk_->runs)
     if (run.header.dag == dag && run.header.schedule == schedule && run.header.logical_date < logical_date &&
-        run.header.trigger == run::TriggerKind::Schedule)
+        has_tick(run.header))
       latest = std::max(latest, std::optional(std::pair(run.header.logical_date, id)));
   return latest ? std::optional(latest->second) : std::nullopt;
 }
@@ -273,8 +299,7 @@ Result<void> MemoryStore::condemn(const std::vector<RunId>& runs) {
     if (found == disk_->runs.end() || !run::is_terminal(found->second.state) || serves(*disk_, id)) continue;
     std::erase_if(disk_->keys, [&](const auto& key) { return key.second == id; });
     const run::RunHeader& header = found->second.header;
-    if (header.trigger == run::TriggerKind::Schedule)
-      disk_->ticks.erase({header.dag, header.schedule, header.logical_date});
+    if (has_tick(header)) disk_->ticks.erase({header.dag, header.schedule, header.logical_date});
     disk_->events.erase(id);
     disk_->condemned.insert(id);
     disk_->runs.erase(found);

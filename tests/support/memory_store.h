@@ -25,7 +25,8 @@ struct MemoryDisk {
   std::map<std::pair<std::string, std::string>, std::string> blobs;
   Value vars = Value::Object{};
   std::set<RunId> condemned;
-  std::set<std::tuple<DagId, std::string, Instant>> ticks;
+  std::map<std::string, run::Backfill> backfills;
+  std::map<std::tuple<DagId, std::string, Instant>, RunId> ticks;
   std::map<std::pair<DagId, std::string>, RunId> keys;
   std::optional<store::ClockAnchor> clock;
   std::uint64_t boot_epoch = 0;
@@ -47,6 +48,7 @@ class MemoryStore final : public store::Store {
   [[nodiscard]] Result<void> commit(const store::Batch& batch) override;
   [[nodiscard]] Result<store::Recovered> recover() override;
   [[nodiscard]] Result<std::optional<RunId>> find_idempotent(const DagId& dag, const std::string& key) override;
+  [[nodiscard]] Result<std::map<Instant, store::TickRun>> find_ticks(const store::TickRange& range) override;
   [[nodiscard]] Result<std::optional<RunId>> run_before(const DagId& dag, const std::string& schedule,
                                                         Instant logical_date) override;
   [[nodiscard]] Result<std::optional<store::CacheEntry>> find_cached(const std::string& key, const DagId& dag,

@@ -13,6 +13,7 @@
 #include "slipway/base/result.h"
 #include "slipway/base/time.h"
 #include "slipway/base/value.h"
+#include "slipway/run/backfill.h"
 #include "slipway/run/notice.h"
 #include "slipway/run/queues.h"
 #include "slipway/run/run.h"
@@ -71,6 +72,20 @@ struct ClockAnchor {
   bool operator==(const ClockAnchor&) const = default;
 };
 
+// Ticks of a schedule from `first` to `last`, both included.
+struct TickRange {
+  DagId dag;
+  std::string schedule;
+  Instant first, last;
+};
+// The run of a tick, made by its schedule or by a backfill.
+struct TickRun {
+  RunId run;
+  run::RunState state;
+
+  bool operator==(const TickRun&) const = default;
+};
+
 // Everything of one transaction. Rows of `runs`, their instances and attempts are those named by the events, after
 // them.
 struct Batch {
@@ -88,11 +103,12 @@ struct Batch {
   std::vector<run::Share> shares;  // upserted by pool and DAG; go with whatever else is committed, never alone
   std::map<std::string, run::Dataset> datasets;  // upserted by URI
   std::vector<CacheEntry> cached;                // replace entries of the same key
+  std::vector<run::Backfill> backfills;          // upserted by id; what does not change is kept as first stored
 
   [[nodiscard]] bool empty() const {
     return events.empty() && versions.empty() && dags.empty() && vars.empty() && services.empty() &&
            services_gone.empty() && notices.empty() && notices_gone.empty() && !clock && pools.empty() &&
-           datasets.empty() && cached.empty();
+           datasets.empty() && cached.empty() && backfills.empty();
   }
 };
 
@@ -113,9 +129,10 @@ struct Recovered {
   std::map<PoolId, run::Pool> pools;
   std::vector<run::Share> shares;
   std::map<std::string, run::Dataset> datasets;
-  std::vector<run::Notice> notices;  // not sent yet, oldest first
-  std::optional<ClockAnchor> clock;  // the last one committed
-  std::uint64_t boot_epoch = 0;      // counts daemon starts on this home; this start included
+  std::vector<run::Notice> notices;      // not sent yet, oldest first
+  std::vector<run::Backfill> backfills;  // not ended, oldest first
+  std::optional<ClockAnchor> clock;      // the last one committed
+  std::uint64_t boot_epoch = 0;          // counts daemon starts on this home; this start included
 };
 
 // A page of runs, newest first.
@@ -141,6 +158,15 @@ struct PruneRule {
   std::optional<int> keep;
 };
 
+// A page of backfills, newest first.
+struct BackfillFilter {
+  std::optional<DagId> dag;
+  std::optional<run::BackfillState> state;
+  std::string before;  // keyset cursor: those made before this one; empty = from the newest
+  std::string id_prefix;
+  int limit = 50;
+};
+
 // A consistent view of the moment it was made; keep it shorter than a second. One thread at a time.
 class Reader {
  public:
@@ -160,6 +186,7 @@ class Reader {
   // Runs that are being removed, oldest first: condemned and not erased yet.
   [[nodiscard]] virtual Result<std::vector<RunId>> condemned() = 0;
   [[nodiscard]] virtual Result<std::map<std::string, run::Dataset>> datasets() = 0;
+  [[nodiscard]] virtual Result<std::vector<run::Backfill>> list_backfills(const BackfillFilter& filter) = 0;
 };
 
 // One finding of `db check`.
@@ -180,7 +207,10 @@ class Store {
   [[nodiscard]] virtual Result<Recovered> recover() = 0;
   // The run created earlier with this key or tick, if any. Engine thread.
   [[nodiscard]] virtual Result<std::optional<RunId>> find_idempotent(const DagId& dag, const std::string& key) = 0;
-  // The run of the schedule with the latest logical date before that instant. Engine thread.
+  // The runs of ticks in the range, by tick. Engine thread.
+  [[nodiscard]] virtual Result<std::map<Instant, TickRun>> find_ticks(const TickRange& range) = 0;
+  // The run of the schedule, made by it or by a backfill, with the latest logical date before that instant. Engine
+  // thread.
   [[nodiscard]] virtual Result<std::optional<RunId>> run_before(const DagId& dag, const std::string& schedule,
                                                                 Instant logical_date) = 0;
   // The entry with this key, or else the newest of the same task, or nullopt. Engine thread.

@@ -21,6 +21,30 @@ CREATE TABLE attempt (
   FOREIGN KEY (run, task, map_index) REFERENCES task_instance (run, task, map_index)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE backfill (
+  id         TEXT NOT NULL PRIMARY KEY,
+  dag        TEXT NOT NULL,
+  schedule   TEXT NOT NULL,
+  first      INTEGER NOT NULL,
+  last       INTEGER NOT NULL CHECK (last >= first),
+  reverse    INTEGER NOT NULL CHECK (reverse IN (0, 1)),
+  max_active INTEGER NOT NULL CHECK (max_active > 0),
+  reprocess  TEXT NOT NULL,
+  params     TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  state      TEXT NOT NULL,
+  reason     TEXT NOT NULL,
+  next       INTEGER,
+  ticks      INTEGER NOT NULL,
+  created    INTEGER NOT NULL,
+  cleared    INTEGER NOT NULL,
+  left_alone INTEGER NOT NULL,
+  succeeded  INTEGER NOT NULL,
+  failed     INTEGER NOT NULL,
+  cancelled  INTEGER NOT NULL,
+  ended_at   INTEGER
+) STRICT;
+
 CREATE TABLE blob (
   space TEXT NOT NULL,
   name  TEXT NOT NULL,
@@ -161,6 +185,8 @@ CREATE TABLE var (
   name  TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
 ) STRICT;
+
+CREATE INDEX backfill_open ON backfill (id) WHERE ended_at IS NULL;
 
 CREATE INDEX cache_by_attempt ON cache (run, task, map_index, number);
 
