@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "slipway/base/enum_table.h"
+#include "slipway/base/time.h"
 #include "slipway/kube/client.h"
 
 namespace slipway::kube {
@@ -23,23 +24,28 @@ struct LogLine {
 class LogCursor {
  public:
   static constexpr std::size_t kLineBytesMax = 1U << 20U;  // longer ones are cut into several of the same stamp
+  using Emit = std::function<void(const LogLine&)>;
 
   // A line that is stored already, in order; for a restart.
-  void stored(LogLine line);
+  void stored(const LogLine& line);
   // sinceTime of the next request; empty: from the beginning.
   [[nodiscard]] std::string since() const;
   // A new request for since() is read from here on; an unfinished line of the last one is dropped, it comes again.
   void begin();
-  // Bytes of the reply. `emit` gets each complete line that is new.
-  void take(std::string_view bytes, const std::function<void(const LogLine&)>& emit);
+  // Bytes of the reply. `emit` gets each complete line that is new. A line without a stamp is the kubelet's own word,
+  // not the container's, and is passed over.
+  void take(std::string_view bytes, const Emit& emit);
   // The container has ended and the reply was whole: an unfinished line is a line.
-  void finish(const std::function<void(const LogLine&)>& emit);
+  void finish(const Emit& emit);
 
  private:
-  void line(std::string_view whole, const std::function<void(const LogLine&)>& emit);
+  [[nodiscard]] bool is_new(const LogLine& line);
+  void put(std::string_view whole, const Emit& emit);
+  void cut(const Emit& emit);
 
-  std::string second_;                  // "2024-11-01T06:30:00", of the newest line
-  std::map<std::string, int> held_;     // lines of that second, by hash, with their number
+  std::optional<Instant> second_;       // of the newest line, cut to the second
+  std::optional<Instant> asked_;        // what the running request asked for
+  std::map<std::string, int> held_;     // lines of that second by digest, with their number
   std::map<std::string, int> to_drop_;  // of those, what the running reply has not repeated yet
   std::string partial_;
 };
@@ -57,7 +63,6 @@ struct LogFollowOptions {
   std::string container = "main";
   Duration backoff_first = std::chrono::milliseconds(500);
   Duration backoff_longest = std::chrono::seconds(30);
-  Duration stall_limit{};  // a container may be silent; 0: for ever
 };
 
 struct LogFollowCallbacks {
@@ -68,6 +73,7 @@ struct LogFollowCallbacks {
 // Follows from `cursor` on, asks again after every cut, ends after the container. Called on the client's I/O thread.
 class LogFollower {
  public:
+  // `client` outlives it.
   LogFollower(Client& client, LogFollowOptions options, LogCursor cursor, LogFollowCallbacks callbacks);
   // Nothing is called any more once it has returned. Not to be called on the I/O thread.
   ~LogFollower();
