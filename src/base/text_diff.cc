@@ -60,17 +60,18 @@ class Script {
   }
 
  private:
-  [[nodiscard]] std::string_view old_line(int i) const { return a_[static_cast<std::size_t>(head_ + i)]; }
-  [[nodiscard]] std::string_view new_line(int i) const { return b_[static_cast<std::size_t>(head_ + i)]; }
+  static std::size_t index(int i) { return static_cast<std::size_t>(i); }
+  [[nodiscard]] std::string_view old_line(int i) const { return a_[index(head_ + i)]; }
+  [[nodiscard]] std::string_view new_line(int i) const { return b_[index(head_ + i)]; }
   // `reached` holds how far diagonals -d-1 … d+1 came before round d.
-  static int at(const std::vector<int>& reached, int k, int d) { return reached[static_cast<std::size_t>(k + d + 1)]; }
+  static int at(const std::vector<int>& reached, int k, int d) { return reached[index(k + d + 1)]; }
 
   // Fills trace_ with what was reached before each round; false if there are too many changes.
   bool search() {
     std::vector<int> reached{0, 0, 0};
     for (int d = 0; d <= std::min(n_ + m_, kChangesMax); ++d) {
       trace_.push_back(reached);
-      std::vector<int> next(static_cast<std::size_t>(2 * d + 5), 0);
+      std::vector<int> next(index(2 * d + 5), 0);
       for (int k = -d; k <= d; k += 2) {
         int x = 0;
         if (d > 0)
@@ -78,7 +79,7 @@ class Script {
                                                                                    : at(reached, k - 1, d) + 1;
         int y = x - k;
         while (x < n_ && y < m_ && old_line(x) == new_line(y)) ++x, ++y;
-        next[static_cast<std::size_t>(k + d + 2)] = x;
+        next[index(k + d + 2)] = x;
         if (x >= n_ && y >= m_) return true;
       }
       reached = std::move(next);
