@@ -33,6 +33,10 @@ int FakeMachine::busy(Instant now) const {
   return slots;
 }
 
+bool FakeMachine::runs_for_ever() const {
+  return std::any_of(live_.begin(), live_.end(), [&](const AttemptId& id) { return !processes_.at(id).ends_at; });
+}
+
 bool FakeExecutor::has_room(const exec::LaunchSpec& spec) const {
   const int busy = machine_.busy(clock_.now());
   return slots_ == 0 || spec.slots == 0 || busy == 0 || busy + spec.slots <= slots_;

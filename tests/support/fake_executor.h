@@ -47,6 +47,8 @@ class FakeMachine {
   [[nodiscard]] std::vector<AttemptId> running(Instant now) const;
   // How many slots are taken at `now` by commands that were launched and have not ended.
   [[nodiscard]] int busy(Instant now) const;
+  // Some command ends only when it is told to, and was not.
+  [[nodiscard]] bool runs_for_ever() const;
 
  private:
   friend class FakeExecutor;
