@@ -1,10 +1,16 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "http/curl_shared.h"
@@ -159,29 +165,111 @@ bool was_sent(CURLcode code, CURL* easy) {
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return false;
+    case CURLE_URL_MALFORMAT: return false;
   }
+  const bool early = code == CURLE_OPERATION_TIMEDOUT || code == CURLE_UNSUPPORTED_PROTOCOL;
   curl_off_t ready = 0;
   curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
-  return code != CURLE_OPERATION_TIMEDOUT || ready > 0;
+  return !early || ready > 0;
 }
 
 StreamEnd end_of(Transfer& transfer, CURLcode code) {
   if (code == CURLE_OK) return {std::move(transfer.reply), true};
   const std::string request = transfer.call.method + " " + transfer.call.url;
   if (transfer.stopped) return {Error{ErrorCode::Cancelled, request + ": its reader has enough", {}}, true};
-  return {curl_error(code, request, transfer.detail, transfer.call.reply_bytes_max),
-          was_sent(code, transfer.easy.get())};
+  StreamEnd end{curl_error(code, request, transfer.detail, transfer.call.reply_bytes_max),
+                was_sent(code, transfer.easy.get())};
+  // libcurl 7.88 takes a reply for HTTP/0.9 when its shared connection breaks under it. The URL is not to blame.
+  if (code == CURLE_UNSUPPORTED_PROTOCOL && end.sent)
+    end.reply = Error{ErrorCode::Unavailable, end.reply.error().message, {}};
+  return end;
 }
 
+// A libcurl multi handle whose sockets are watched by an epoll that it shares with others.
+class Multi {
+ public:
+  Multi(int epoll, std::uint32_t index, const Clock& clock) : epoll_(epoll), index_(index), clock_(clock) {
+    multi_ = curl_multi_init();
+    SLIPWAY_ASSERT(multi_ != nullptr);
+    curl_multi_setopt(multi_, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_MULTIPLEX));
+    curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, on_socket_change);
+    curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
+    curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, on_timer_change);
+    curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+  }
+  Multi(const Multi&) = delete;
+  Multi& operator=(const Multi&) = delete;
+  ~Multi() { curl_multi_cleanup(multi_); }
+
+  void add(CURL* easy) { SLIPWAY_ASSERT(curl_multi_add_handle(multi_, easy) == CURLM_OK); }
+  void remove(CURL* easy) { curl_multi_remove_handle(multi_, easy); }
+  [[nodiscard]] const CURLMsg* ended() {
+    int left = 0;
+    return curl_multi_info_read(multi_, &left);
+  }
+
+  [[nodiscard]] std::optional<MonoInstant> due() const { return due_; }
+  void run_due() {
+    if (!due_ || *due_ > clock_.monotonic()) return;
+    due_.reset();
+    act(CURL_SOCKET_TIMEOUT, 0);
+  }
+  void on_ready(int socket, std::uint32_t events) {
+    int mask = 0;
+    if ((events & EPOLLIN) != 0) mask |= CURL_CSELECT_IN;
+    if ((events & EPOLLOUT) != 0) mask |= CURL_CSELECT_OUT;
+    if ((events & (EPOLLERR | EPOLLHUP)) != 0) mask |= CURL_CSELECT_ERR;
+    act(socket, mask);
+  }
+
+ private:
+  void act(curl_socket_t socket, int mask) {
+    int running = 0;
+    curl_multi_socket_action(multi_, socket, mask, &running);
+  }
+
+  static int on_socket_change(CURL*, curl_socket_t socket, int what, void* user, void*) {
+    const auto& self = *static_cast<Multi*>(user);
+    epoll_event event{};
+    event.data.u64 = (std::uint64_t{self.index_} << 32U) | static_cast<std::uint32_t>(socket);
+    if (what == CURL_POLL_REMOVE) {
+      ::epoll_ctl(self.epoll_, EPOLL_CTL_DEL, socket, &event);
+      return 0;
+    }
+    if (what != CURL_POLL_OUT) event.events |= EPOLLIN;
+    if (what != CURL_POLL_IN) event.events |= EPOLLOUT;
+    if (::epoll_ctl(self.epoll_, EPOLL_CTL_MOD, socket, &event) != 0)
+      ::epoll_ctl(self.epoll_, EPOLL_CTL_ADD, socket, &event);
+    return 0;
+  }
+
+  static int on_timer_change(CURLM*, long milliseconds, void* user) {
+    auto& self = *static_cast<Multi*>(user);
+    self.due_.reset();
+    if (milliseconds >= 0) self.due_ = self.clock_.monotonic() + std::chrono::milliseconds(milliseconds);
+    return 0;
+  }
+
+  const int epoll_;
+  const std::uint32_t index_;
+  const Clock& clock_;
+  CURLM* multi_ = nullptr;
+  std::optional<MonoInstant> due_;
+};
+
+// Two pools of connections: libcurl 7.88 would send a request that may share a connection also over one that speaks
+// HTTP/1.1 and is in use, if both are of one host and one pool (curl issue 3951).
 class CurlLoop final : public Loop {
  public:
   explicit CurlLoop(const Clock& clock) : clock_(clock) {
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    multi_ = curl_multi_init();
-    SLIPWAY_ASSERT(multi_ != nullptr);
-    curl_multi_setopt(multi_, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_MULTIPLEX));
+    epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
+    wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = kWake;
+    SLIPWAY_ASSERT(epoll_ >= 0 && wake_ >= 0 && ::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) == 0);
+    for (std::uint32_t i = 0; i < pools_.size(); ++i) pools_[i] = std::make_unique<Multi>(epoll_, i, clock_);
     thread_ = std::thread([this] { run(); });
   }
   ~CurlLoop() override {
@@ -189,11 +277,13 @@ class CurlLoop final : public Loop {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
     }
-    curl_multi_wakeup(multi_);
+    wake();
     thread_.join();
-    for (auto& [id, transfer] : transfers_) curl_multi_remove_handle(multi_, transfer->easy.get());
+    for (auto& [id, transfer] : transfers_) pool_of(*transfer).remove(transfer->easy.get());
     transfers_.clear();
-    curl_multi_cleanup(multi_);
+    for (auto& pool : pools_) pool.reset();
+    ::close(wake_);
+    ::close(epoll_);
     curl_global_cleanup();
   }
 
@@ -224,7 +314,7 @@ class CurlLoop final : public Loop {
       const std::lock_guard lock(mutex_);
       queue_.push_back(std::move(work));
     }
-    curl_multi_wakeup(multi_);
+    wake();
   }
 
   TimerId after(Duration delay, std::function<void()> work) override {
@@ -243,16 +333,23 @@ class CurlLoop final : public Loop {
   }
 
  private:
+  static constexpr std::uint64_t kWake = ~std::uint64_t{0};
+
   [[nodiscard]] bool on_thread() const { return std::this_thread::get_id() == thread_id_; }
+  [[nodiscard]] Multi& pool_of(const Transfer& transfer) { return *pools_[transfer.call.own_connection ? 1 : 0]; }
+
+  void wake() const {
+    const std::uint64_t one = 1;
+    (void)!::write(wake_, &one, sizeof one);  // full means woken already
+  }
 
   void run() {
     thread_id_ = std::this_thread::get_id();
     while (run_queue()) {
       run_timers();
-      int running = 0;
-      curl_multi_perform(multi_, &running);
+      for (auto& pool : pools_) pool->run_due();
       reap();
-      curl_multi_poll(multi_, nullptr, 0, static_cast<int>(pause().count()), nullptr);
+      wait();
     }
   }
 
@@ -277,10 +374,26 @@ class CurlLoop final : public Loop {
     }
   }
 
+  void wait() {
+    std::array<epoll_event, 64> ready{};
+    const int count = ::epoll_wait(epoll_, ready.data(), ready.size(), static_cast<int>(pause().count()));
+    for (int i = 0; i < count; ++i) {
+      const epoll_event& event = ready[static_cast<std::size_t>(i)];
+      if (event.data.u64 == kWake) {
+        std::uint64_t wakes = 0;
+        (void)!::read(wake_, &wakes, sizeof wakes);
+      } else {
+        pools_[event.data.u64 >> 32U]->on_ready(static_cast<int>(event.data.u64 & 0xffffffffU), event.events);
+      }
+    }
+  }
+
   [[nodiscard]] std::chrono::milliseconds pause() const {
-    Duration left = kIdleLongest;
-    if (!timers_.empty()) left = std::clamp(timers_.begin()->first.first - clock_.monotonic(), Duration(0), left);
-    return std::chrono::ceil<std::chrono::milliseconds>(left);
+    MonoInstant next = clock_.monotonic() + kIdleLongest;
+    if (!timers_.empty()) next = std::min(next, timers_.begin()->first.first);
+    for (const auto& pool : pools_)
+      if (const auto due = pool->due()) next = std::min(next, *due);
+    return std::chrono::ceil<std::chrono::milliseconds>(std::max(next - clock_.monotonic(), Duration(0)));
   }
 
   void start(const std::shared_ptr<Transfer>& transfer) {
@@ -290,32 +403,35 @@ class CurlLoop final : public Loop {
     set_connection(*transfer);
     set_limits(transfer->easy.get(), transfer->call);
     transfers_[transfer->id] = transfer;
-    SLIPWAY_ASSERT(curl_multi_add_handle(multi_, transfer->easy.get()) == CURLM_OK);
+    pool_of(*transfer).add(transfer->easy.get());
   }
 
   void drop(StreamId id) {
     const auto it = transfers_.find(id);
     if (it == transfers_.end()) return;
-    curl_multi_remove_handle(multi_, it->second->easy.get());
+    pool_of(*it->second).remove(it->second->easy.get());
     transfers_.erase(it);
   }
 
   void reap() {
-    int left = 0;
-    while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
-      if (message->msg != CURLMSG_DONE) continue;
-      const CURLcode code = message->data.result;
-      Transfer* found = nullptr;
-      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &found);
-      const std::shared_ptr<Transfer> transfer = transfers_.at(found->id);
-      StreamEnd end = end_of(*transfer, code);
-      drop(transfer->id);
-      if (!transfer->cancelled && transfer->handlers.on_end) transfer->handlers.on_end(std::move(end));
-    }
+    for (auto& pool : pools_)
+      while (const CURLMsg* message = pool->ended())
+        if (message->msg == CURLMSG_DONE) finish(message->easy_handle, message->data.result);
+  }
+
+  void finish(CURL* easy, CURLcode code) {
+    Transfer* found = nullptr;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &found);
+    const std::shared_ptr<Transfer> transfer = transfers_.at(found->id);
+    StreamEnd end = end_of(*transfer, code);
+    drop(transfer->id);
+    if (!transfer->cancelled && transfer->handlers.on_end) transfer->handlers.on_end(std::move(end));
   }
 
   const Clock& clock_;
-  CURLM* multi_ = nullptr;
+  int epoll_ = -1;
+  int wake_ = -1;
+  std::array<std::unique_ptr<Multi>, 2> pools_;
   std::atomic<std::uint64_t> next_{1};
   std::mutex mutex_;
   std::vector<std::function<void()>> queue_;

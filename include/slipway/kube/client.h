@@ -36,7 +36,7 @@ struct ClientOptions {
   RetryPolicy retry;
   RateLimit creates;
   RateLimit others;
-  int in_flight_max = 200;   // calls without an answer, streams aside; more wait
+  int in_flight_max = 90;    // calls without an answer, streams aside: what one HTTP/2 connection carries; more wait
   int waiting_max = 20'000;  // calls that wait for that, for the bucket or for credentials; more fail at once
   Duration stall_limit = std::chrono::seconds(150);  // of a watch: two bookmarks and more
   std::size_t reply_bytes_max = 64U << 20U;
