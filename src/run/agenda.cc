@@ -51,9 +51,17 @@ std::optional<Instant> next_tick_due(const Snapshot& snapshot, const DagEntry& e
 
 void note_dag(Snapshot& snapshot, const DagId& id, DagEntry& entry) {
   move_due(snapshot.tick_due, id, entry.due, next_tick_due(snapshot, entry));
-  const bool has_room = entry.under_way < entry.dag->max_active_runs || entry.dag->depends_on_past;
+  const bool has_room = entry.under_way < entry.dag->max_active_runs || entry.following > 0;
   const bool startable = !entry.queued.empty() && has_room;
   startable ? void(snapshot.startable.insert(id)) : void(snapshot.startable.erase(id));
+}
+
+// Takes the run out of the index of who follows whom (by = -1), or puts it in (by = +1).
+void count_following(Snapshot& snapshot, DagEntry& entry, const RunHeader& header, int by) {
+  if (header.previous.empty()) return;
+  entry.following += by;
+  const std::pair follower(header.previous, header.id);
+  by > 0 ? void(snapshot.followers.insert(follower)) : void(snapshot.followers.erase(follower));
 }
 
 LaneId lane_id(const ActiveRun& run, const dag::Task& task) { return {task.pool, run.state.header.dag}; }
@@ -157,6 +165,7 @@ void fold(Snapshot& snapshot, const Event& event) {
     DagEntry& entry = snapshot.dags.at(created->header.dag);
     snapshot.runs[event.run].dag = entry.dag;
     entry.active.insert(std::lower_bound(entry.active.begin(), entry.active.end(), event.run), event.run);
+    count_following(snapshot, entry, created->header, +1);
   }
   ActiveRun& run = snapshot.runs.at(event.run);
   const Affected affected = affected_by(event.body);
@@ -202,6 +211,7 @@ ActiveRun& insert_run(Snapshot& snapshot, ActiveRun run, Instant now) {
   ActiveRun& added = snapshot.runs[id] = std::move(run);
   added.due.reset();
   entry.active.insert(std::lower_bound(entry.active.begin(), entry.active.end(), id), id);
+  count_following(snapshot, entry, added.state.header, +1);
   entry.open_attempts += static_cast<int>(added.open_attempts.size());
   for (const AttemptId& attempt : added.open_attempts) {
     const dag::Task& task = *added.task(attempt.key.task);
@@ -222,6 +232,7 @@ void erase_run(Snapshot& snapshot, const RunId& id) {
   const DagId dag = found->second.state.header.dag;
   DagEntry& entry = snapshot.dags.at(dag);
   entry.active.erase(std::remove(entry.active.begin(), entry.active.end(), id), entry.active.end());
+  count_following(snapshot, entry, found->second.state.header, -1);
   move_due(snapshot.run_due, id, found->second.due, {});
   snapshot.touched.erase(id);
   snapshot.runs.erase(found);

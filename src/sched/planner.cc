@@ -330,14 +330,22 @@ void watch_deadline(const ActiveRun& run, Instant now, Plan& plan) {
   due > now ? wake_by(plan.wake_at, due) : void(plan.late.push_back({run.state.header.id}));
 }
 
-// Runs whose results a run under way waits for (depends_on_past).
-std::set<RunId> awaited_runs(const run::Snapshot& snapshot, const run::DagEntry& entry) {
-  std::set<RunId> awaited;
-  if (!entry.dag->depends_on_past) return awaited;
-  for (const RunId& id : entry.active)
-    if (const run::Run& run = snapshot.runs.at(id).state; run.state == RunState::Running)
-      awaited.insert(run.header.previous);
-  return awaited;
+// The runs that name `before` as the run before them.
+std::vector<RunId> followers_of(const run::Snapshot& snapshot, const RunId& before) {
+  std::vector<RunId> found;
+  for (auto it = snapshot.followers.lower_bound({before, RunId()});
+       it != snapshot.followers.end() && it->first == before; ++it)
+    found.push_back(it->second);
+  return found;
+}
+
+// Whether a run under way may wait for what becomes of this one (depends_on_past).
+bool is_awaited(const run::Snapshot& snapshot, const RunId& id) {
+  const std::vector<RunId> followers = followers_of(snapshot, id);
+  return std::any_of(followers.begin(), followers.end(), [&](const RunId& follower) {
+    const ActiveRun& run = snapshot.runs.at(follower);
+    return run.state.state == RunState::Running && run.dag->depends_on_past;
+  });
 }
 
 // Oldest first, while the DAG has fewer runs under way than it may. A run that is awaited starts beyond that, or its
@@ -345,12 +353,11 @@ std::set<RunId> awaited_runs(const run::Snapshot& snapshot, const run::DagEntry&
 void start_queued(const run::Snapshot& snapshot, const std::set<RunId>& moved, Plan& plan) {
   for (const DagId& id : snapshot.startable) {
     const run::DagEntry& entry = snapshot.dags.at(id);
-    const std::set<RunId> awaited = awaited_runs(snapshot, entry);
     int under_way = entry.under_way;
     for (const RunId& run : entry.queued) {
       const bool has_room = under_way < entry.dag->max_active_runs;
-      if (!has_room && awaited.empty()) break;
-      if (moved.count(run) != 0 || (!has_room && awaited.count(run) == 0)) continue;
+      if (!has_room && entry.following == 0) break;
+      if (moved.count(run) != 0 || (!has_room && !is_awaited(snapshot, run))) continue;
       plan.run_moves.push_back({run, RunState::Running, {}});
       ++under_way;
     }
@@ -360,12 +367,8 @@ void start_queued(const run::Snapshot& snapshot, const std::set<RunId>& moved, P
 // Runs that changed, those that wait for what one of them did, and those that time alone moves now.
 std::set<RunId> to_look_at(const run::Snapshot& snapshot, Instant now, Plan& plan) {
   std::set<RunId> runs = snapshot.touched;
-  for (const RunId& id : snapshot.touched) {
-    const run::DagEntry& entry = snapshot.dags.at(snapshot.runs.at(id).state.header.dag);
-    if (!entry.dag->depends_on_past) continue;
-    for (const RunId& other : entry.active)
-      if (snapshot.runs.at(other).state.header.previous == id) runs.insert(other);
-  }
+  for (const RunId& id : snapshot.touched)
+    for (const RunId& follower : followers_of(snapshot, id)) runs.insert(follower);
   for (const auto& [due, id] : snapshot.run_due) {
     if (due > now) {
       wake_by(plan.wake_at, due);

@@ -420,6 +420,18 @@ TEST(DependsOnPast, AFailureThereHoldsItUntilItIsMended) {
   EXPECT_EQ(state(world, "a", "r2"), "queued");
 }
 
+TEST(DependsOnPast, HoldsForTheRunsVersionWhateverTheFileSaysNow) {
+  World world = with_run(past_dag());
+  world.create("d", "r2", "daily", "r1");
+  world.settle();
+  dag::Dag later = make_dag({{"a"}, {"b"}});
+  later.max_active_runs = 2;
+  world.add(std::move(later));
+  EXPECT_EQ(state(world, "a", "r2"), "none");
+  end(world, "a", TaskState::Success);
+  EXPECT_EQ(state(world, "a", "r2"), "queued");
+}
+
 TEST(DependsOnPast, ARunThatIsAwaitedStartsBeyondTheLimit) {
   dag::Dag dag = past_dag();
   dag.max_active_runs = 1;

@@ -18,7 +18,7 @@ inline run::Snapshot rebuilt(const run::Snapshot& old, Instant now, const std::v
     run::DagEntry& copy = fresh.dags[id] = entry;
     copy.active.clear();
     copy.queued.clear();
-    copy.under_way = copy.open_attempts = 0;
+    copy.under_way = copy.open_attempts = copy.following = 0;
     copy.due.reset();
     run::dag_changed(fresh, id, now);
   }
@@ -33,12 +33,13 @@ inline std::string difference_from_rebuilt(const run::Snapshot& kept, Instant no
   if (kept.run_due != fresh.run_due) return "due runs";
   if (kept.tick_due != fresh.tick_due) return "due ticks";
   if (kept.startable != fresh.startable) return "startable DAGs";
+  if (kept.followers != fresh.followers) return "followers";
   if (kept.slotless != fresh.slotless) return "what waits without a slot";
   if (kept.local_held != fresh.local_held) return "local slots";
   for (const auto& [id, entry] : fresh.dags) {
     const run::DagEntry& old = kept.dags.at(id);
     if (old.queued != entry.queued || old.under_way != entry.under_way || old.open_attempts != entry.open_attempts ||
-        old.active != entry.active)
+        old.following != entry.following || old.active != entry.active)
       return "counts of DAG " + id.str();
   }
   for (const auto& [id, queue] : kept.queues)

@@ -94,6 +94,7 @@ struct DagEntry {
   std::set<RunId> queued;      // of `active`: state Queued
   int under_way = 0;           // of `active`: Running or Cancelling
   int open_attempts = 0;       // of all its runs
+  int following = 0;           // of `active`: those that have a run before them (RunHeader::previous)
   std::optional<Instant> due;  // its place in Snapshot::tick_due
 };
 
@@ -124,7 +125,8 @@ struct Snapshot {
   std::set<RunId> touched;                       // runs that changed since the last decide()
   std::set<std::pair<Instant, RunId>> run_due;   // ActiveRun::due
   std::set<std::pair<Instant, DagId>> tick_due;  // DagEntry::due
-  std::set<DagId> startable;                     // a run waits and max_active_runs has room
+  std::set<DagId> startable;                     // a run waits and may start: there is room, or it may be awaited
+  std::set<std::pair<RunId, RunId>> followers;   // a run, not always here, and one that names it as the run before
   std::map<PoolId, PoolQueue> queues;            // pools in which something waited or was held
   std::set<Waiting> slotless;                    // Scheduled, need no slot
   Instant queues_at;                             // when a queue last changed: virtual times are compared as of then, so
