@@ -81,10 +81,6 @@ ApiCall watch_call(const ObjectPath& collection, const WatchOptions& options) {
   add(call.query, "resourceVersion", options.resource_version);
   add(call.query, "labelSelector", options.label_selector);
   add(call.query, "fieldSelector", options.field_selector);
-  if (options.send_initial_events) {
-    add(call.query, "sendInitialEvents", "true");
-    add(call.query, "resourceVersionMatch", "NotOlderThan");
-  }
   call.timeout = options.limit + kWatchLeeway;
   return call;
 }

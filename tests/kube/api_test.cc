@@ -37,10 +37,6 @@ TEST(ApiCalls, Table) {
        "GET /api/v1/namespaces/a/pods?limit=2&continue=t%2F1  ", true},
       {"watch", watch_call(kPodsOfA, {.resource_version = "7", .limit = std::chrono::seconds(301)}),
        "GET /api/v1/namespaces/a/pods?watch=1&allowWatchBookmarks=true&timeoutSeconds=301&resourceVersion=7  ", true},
-      {"watch with state", watch_call(kPodsOfA, {.send_initial_events = true}),
-       "GET /api/v1/namespaces/a/pods?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&sendInitialEvents=true"
-       "&resourceVersionMatch=NotOlderThan  ",
-       true},
       {"create", create_call(kPodsOfA, pod),
        "POST /api/v1/namespaces/a/pods?fieldValidation=Strict application/json "
        R"({"kind":"Pod","metadata":{"name":"p"}})",

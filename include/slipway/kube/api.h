@@ -85,7 +85,6 @@ struct WatchOptions {
   std::string field_selector;
   std::string resource_version;                // of the list, or the last seen
   Duration limit = std::chrono::seconds(300);  // the server ends the watch then; whole seconds
-  bool send_initial_events = false;            // state first, then changes: Kubernetes >= 1.34
 };
 [[nodiscard]] ApiCall watch_call(const ObjectPath& collection, const WatchOptions& options);
 
