@@ -14,7 +14,7 @@ EDGES = {
     "run": ["dag"],
     "sched": ["run", "dag"],
     "http": [],
-    "kube": ["text", "http"],
+    "kube": ["text", "run", "http"],
     "vault": [],
     "notify": ["run", "http"],
     "exec": ["run", "dag"],
