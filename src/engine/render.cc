@@ -15,6 +15,8 @@ namespace slipway::engine {
 namespace {
 
 constexpr std::string_view kMask = "***";
+// Of NAME=value with its NUL, as Linux has it (MAX_ARG_STRLEN): nothing can be started with a longer one.
+constexpr std::size_t kVariableBytesMax = 128U << 10U;
 
 Error failed(const std::string& field, const Error& error) {
   return {ErrorCode::InvalidArgument, field + ": " + error.message, error.help};
@@ -60,8 +62,11 @@ void add_contract(const RenderInput& in, std::map<std::string, std::string>& env
   env["SLIPWAY_ARTIFACTS"] = "file://" + in.options.home + "/artifacts/" + id;
   env["SLIPWAY_URL"] = in.options.server_url;
   env["TRACEPARENT"] = traceparent(in.id);
-  for (const auto& [name, value] : header.params.as_object())
-    env["SLIPWAY_PARAM_" + upper_name(name)] = value.is_string() ? value.as_string() : value.dump();
+  for (const auto& [name, value] : header.params.as_object()) {
+    std::string variable = "SLIPWAY_PARAM_" + upper_name(name);
+    std::string text = value.is_string() ? value.as_string() : value.dump();
+    if (variable.size() + text.size() + 2 <= kVariableBytesMax) env[std::move(variable)] = std::move(text);
+  }
   if (in.options.tool.empty()) return;
   std::string& path = env["PATH"];
   const std::string folder = std::filesystem::path(in.options.tool).parent_path().string();

@@ -58,6 +58,17 @@ TEST_F(RenderTest, TheContractOfTheEnvironment) {
   EXPECT_EQ(spec.workdir, "/srv/home/workspace/" + run);
 }
 
+TEST_F(RenderTest, AParameterThatNoProcessCouldTakeIsLeftOut) {
+  const std::string lines = "params: {regions: {type: string, default: x}}\ntasks:\n  a: {run: 'true'}\n";
+  const std::size_t room = (128U << 10U) - std::string("SLIPWAY_PARAM_REGIONS=").size() - 1;
+  const auto largest = launch(lines, Value::Object{{"regions", std::string(room, 'r')}});
+  EXPECT_EQ(largest.env.at("SLIPWAY_PARAM_REGIONS").size(), room);
+  EXPECT_LT(shown().dump().size(), 1'000U);  // what every attempt is given is not recorded with each
+  const auto larger = launch(lines, Value::Object{{"regions", std::string(room + 1, 'r')}});
+  EXPECT_EQ(larger.env.count("SLIPWAY_PARAM_REGIONS"), 0U);
+  EXPECT_EQ(larger.env.count("SLIPWAY_RUN"), 1U);
+}
+
 TEST_F(RenderTest, PathsAreThoseOfTheExecutor) {
   const exec::LaunchSpec spec = launch("tasks:\n  a: {run: 'true'}\n");
   EXPECT_EQ(spec.env.at("SLIPWAY_OUTPUT"), (exec::attempt_folder("/srv/home", attempt()) / "output.json").string());
