@@ -150,6 +150,18 @@ Value changes_value(const std::vector<engine::Change>& changes) {
   });
 }
 
+namespace {
+
+// The first group that names a task.
+std::map<TaskId, std::string> group_of_tasks(const dag::Dag& dag) {
+  std::map<TaskId, std::string> groups;
+  for (const dag::Group& group : dag.groups)
+    for (const int task : group.tasks) groups.emplace(dag.tasks[static_cast<std::size_t>(task)].id, group.id);
+  return groups;
+}
+
+}  // namespace
+
 Value run_body(const run::Run& run, const dag::Dag* dag) {
   std::vector<const run::TaskInstance*> order;
   for (const auto& [key, instance] : run.tasks) order.push_back(&instance);
@@ -160,7 +172,13 @@ Value run_body(const run::Run& run, const dag::Dag* dag) {
   Value body;
   body["run"] = run_value({run.header, run.state, run.started_at, run.ended_at, run.failures});
   body["run"]["params"] = run.header.params;
-  body["tasks"] = array_of(order, [](const run::TaskInstance* instance) { return task_value(*instance); });
+  body["run"]["last_event"] = run.last_seq;
+  const auto groups = dag == nullptr ? std::map<TaskId, std::string>() : group_of_tasks(*dag);
+  body["tasks"] = array_of(order, [&](const run::TaskInstance* instance) {
+    Value value = task_value(*instance);
+    if (const auto group = groups.find(instance->key.task); group != groups.end()) value["group"] = group->second;
+    return value;
+  });
   return body;
 }
 

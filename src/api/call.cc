@@ -76,6 +76,8 @@ http::Response reply(const Value& body, int status) { return {status, "applicati
 
 http::Response no_content() { return {204, "", "", {}}; }
 
+http::Response not_modified(const std::string& tag) { return {304, "application/json", "", {{"ETag", tag}}}; }
+
 Result<std::string> checked_id(const std::string& text, std::string_view what) {
   if (is_id(text)) return text;
   return Error{ErrorCode::NotFound, "there is no " + std::string(what) + " `" + text + "`", {}};

@@ -39,6 +39,8 @@ struct Call {
 
 [[nodiscard]] http::Response reply(const Value& body, int status = 200);
 [[nodiscard]] http::Response no_content();
+// 304: the caller has what it asks for. `tag` is in quotes.
+[[nodiscard]] http::Response not_modified(const std::string& tag);
 
 // The text as an id, or NotFound "there is no <what> <text>".
 [[nodiscard]] Result<std::string> checked_id(const std::string& text, std::string_view what);

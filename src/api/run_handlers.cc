@@ -1,3 +1,5 @@
+#include <charconv>
+
 #include "api/bodies.h"
 #include "api/handlers.h"
 #include "api/words.h"
@@ -10,6 +12,24 @@ Result<run::RunState> parse_state(const std::string& text) {
   std::vector<std::string> known;
   for (const auto& row : run::kRunStates.rows()) known.emplace_back(row.text);
   return Error{ErrorCode::InvalidArgument, "`" + text + "` is no state of a run", "one of: " + join(known)};
+}
+
+// What is told of a run changes with its events, and with how this version tells it.
+std::string run_tag(const RunId& id, std::uint64_t seq, const std::string& version) {
+  return '"' + id.str() + "-" + std::to_string(seq) + "-" + version + '"';
+}
+
+// Whoever watches a run of ten thousand instances asks several times a second: whether it moved is told by one or two
+// rows. False also for a tag that is not of this run.
+Result<bool> names_last_event(const std::string& tag, const std::string& version, const RunId& id,
+                              store::Reader& reader) {
+  const std::string start = '"' + id.str() + "-";
+  if (tag.compare(0, start.size(), start) != 0) return false;
+  std::uint64_t seq = 0;
+  std::from_chars(tag.data() + start.size(), tag.data() + tag.size(), seq);
+  if (seq == 0 || tag != run_tag(id, seq, version)) return false;
+  SLIPWAY_TRY_ASSIGN(const auto events, reader.events(id, seq - 1, 2));
+  return events.size() == 1 && events.front().seq == seq;
 }
 
 }  // namespace
@@ -32,8 +52,13 @@ Result<http::Response> list_runs(const Call& call) {
 Result<http::Response> get_run(const Call& call) {
   SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
   SLIPWAY_TRY_ASSIGN(const auto id, named_run(call, *reader));
+  const std::string wanted = call.request.header("If-None-Match");
+  SLIPWAY_TRY_ASSIGN(const bool same, names_last_event(wanted, call.backend.version, id, *reader));
+  if (same) return not_modified(wanted);
   SLIPWAY_TRY_ASSIGN(const auto run, reader->get_run(id));
-  return reply(run_body(run, call.dags.get(*reader, run.header.version).get()));
+  auto response = reply(run_body(run, call.dags.get(*reader, run.header.version).get()));
+  response.headers.emplace_back("ETag", run_tag(id, run.last_seq, call.backend.version));
+  return response;
 }
 
 Result<http::Response> list_events(const Call& call) {

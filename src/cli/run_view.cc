@@ -85,14 +85,11 @@ std::string counts_text(const std::vector<const Value*>& tasks) {
 }
 
 // One line for many instances: the state that matters most, from the first start to the last end.
-Value folded(const std::vector<const Value*>& instances) {
+Value folded(const std::string& name, const std::vector<const Value*>& instances) {
   constexpr std::string_view kOrder[] = {"active", "stopping", "queued",    "up_for_retry",    "waiting", "scheduled",
                                          "none",   "failed",   "cancelled", "upstream_failed", "success", "skipped"};
   Value line =
-      Value::Object{{"task", instances.front()->get_string("task") + "[" + std::to_string(instances.size()) + "]"},
-                    {"map_index", -1},
-                    {"state", "removed"},
-                    {"reason", counts_text(instances)}};
+      Value::Object{{"task", name}, {"map_index", -1}, {"state", "removed"}, {"reason", counts_text(instances)}};
   std::string started, ended;
   bool over = true;
   std::size_t best = std::size(kOrder);
@@ -124,11 +121,33 @@ Value::Array fold_instances(const Value::Array& tasks) {
     i = next;
     if (live.size() > 1 && live.front()->get_string("state") == "removed") live.erase(live.begin());
     if (live.size() > kUnfolded) {
-      lines.push_back(folded(live));
+      lines.push_back(folded(id + "[" + std::to_string(live.size()) + "]", live));
       std::erase_if(live, [](const Value* instance) { return instance->get_string("state") != "failed"; });
       live.resize(std::min(live.size(), kUnfolded));
     }
     for (const Value* instance : live) lines.push_back(*instance);
+  }
+  return lines;
+}
+
+// Where that is still too much: a group is one line at the place of its first task, and its failures.
+Value::Array fold_groups(const Value::Array& tasks) {
+  std::map<std::string, std::vector<const Value*>> groups;
+  for (const Value& task : tasks)
+    if (task.get_string("state") != "removed") groups[task.get_string("group")].push_back(&task);
+  Value::Array lines;
+  for (const Value& task : tasks) {
+    const std::string group = task.get_string("group");
+    if (group.empty()) {
+      lines.push_back(task);
+      continue;
+    }
+    const auto found = groups.find(group);
+    if (found == groups.end() || task.get_string("state") == "removed") continue;
+    lines.push_back(folded(group + " (" + std::to_string(found->second.size()) + ")", found->second));
+    for (const Value* member : found->second)
+      if (member->get_string("state") == "failed") lines.push_back(*member);
+    groups.erase(found);
   }
   return lines;
 }
@@ -156,8 +175,9 @@ std::vector<const Value*> chosen(const Value::Array& tasks, std::size_t room) {
 
 std::string counts_line(const Value::Array& tasks) {
   std::vector<const Value*> all;
-  for (const Value& task : tasks) all.push_back(&task);
-  return counts_text(all);
+  for (const Value& task : tasks)
+    if (task.get_string("state") != "removed") all.push_back(&task);
+  return "  " + std::to_string(all.size()) + " tasks: " + counts_text(all);
 }
 
 }  // namespace
@@ -201,7 +221,10 @@ std::vector<std::string> draw_run(const Value& body, const std::map<std::string,
   static const Value kNothing;
   const Value* found = body.find("run");
   const Value& run = found == nullptr ? kNothing : *found;
-  const auto tasks = fold_instances(list_of(body, "tasks"));
+  const Value::Array& every = list_of(body, "tasks");
+  const std::size_t room = options.height_max > 3 ? options.height_max - 2 : 1;
+  auto tasks = fold_instances(every);
+  if (tasks.size() > room) tasks = fold_instances(fold_groups(every));
   const auto state = run.get_string("state");
   const Look& look = look_of(state);
   std::vector<std::string> lines;
@@ -209,12 +232,11 @@ std::vector<std::string> draw_run(const Value& body, const std::map<std::string,
                             run.get_string("id") + "  " + state + "  " +
                             elapsed(run.find("started_at"), run.find("ended_at"), options.now),
                         look.color, options));
-  const auto shown = chosen(tasks, options.height_max > 3 ? options.height_max - 2 : 1);
+  const auto shown = chosen(tasks, room);
   std::size_t name_width = 8;
   for (const Value* task : shown) name_width = std::max(name_width, display_width(task_name(*task)));
   for (const Value* task : shown) lines.push_back(task_line(*task, progress, name_width, options));
-  if (shown.size() < tasks.size())
-    lines.push_back("  " + std::to_string(tasks.size()) + " tasks: " + counts_line(tasks));
+  if (shown.size() < tasks.size()) lines.push_back(counts_line(every));
   return lines;
 }
 

@@ -26,7 +26,8 @@ struct Progress {
 
 struct ViewOptions {
   std::size_t width = 80;
-  std::size_t height_max = 24;  // longer runs are cut: failed and active tasks stay, the rest is counted
+  std::size_t height_max =
+      24;  // longer runs: groups are folded, then failed and active tasks stay, the rest is counted
   bool color = false;
   bool ascii = false;
   Instant now;

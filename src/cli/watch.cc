@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <ostream>
 
 #include "cli/exit_code.h"
@@ -14,6 +15,9 @@ namespace slipway::cli {
 namespace {
 
 constexpr Duration kPoll = std::chrono::milliseconds(200);
+// A run of ten thousand instances takes a while to read: at most a fifth of the time is spent on it.
+constexpr Duration kPollMax = std::chrono::seconds(2);
+constexpr int kRest = 4;
 
 ViewOptions view_options(const Session& session) {
   ViewOptions options{.color = session.color(), .ascii = session.globals.ascii, .now = SystemClock().now()};
@@ -117,6 +121,17 @@ void print_end(Session& session, const Value& body) {
               << elapsed(run->find("started_at"), run->find("ended_at"), SystemClock().now()) << std::endl;
 }
 
+// The run anew, if anything happened since `body`: one event tells, however large the run is.
+Result<void> renew(Session& session, const std::string& id, Value& body) {
+  const Value* run = body.find("run");
+  const std::int64_t seen = run == nullptr ? 0 : run->get_int("last_event");
+  SLIPWAY_TRY_ASSIGN(const Value news,
+                     session.call("GET", "/runs/" + id + "/events?limit=1&after=" + std::to_string(seen)));
+  if (list_of(news, "events").empty()) return {};
+  SLIPWAY_TRY_ASSIGN(body, session.call("GET", "/runs/" + id));
+  return {};
+}
+
 // Polls the run until it is over, --timeout passes or Ctrl-C comes. `show` sees every body.
 template <class Show>
 int follow(Session& session, const std::string& reference, Show show) {
@@ -125,15 +140,17 @@ int follow(Session& session, const std::string& reference, Show show) {
   const SignalWaiter signals;
   const auto first = session.call("GET", "/runs/" + reference);
   if (!first) return session.fail(first.error());
-  const Value* header = first->find("run");
+  Value body = *first;
+  const Value* header = body.find("run");
   const std::string id = header == nullptr ? reference : header->get_string("id");
   const auto deadline = SystemClock().monotonic() + limit->value_or(Duration(0));
-  for (;;) {
-    const auto body = session.call("GET", "/runs/" + id);
-    if (!body) return session.fail(body.error());
-    show(id, *body);
-    if (is_over(*body)) return exit_code_of_run(*body);
-    if (signals.wait(kPoll)) {
+  for (auto asked = SystemClock().monotonic();; asked = SystemClock().monotonic()) {
+    const auto renewed = renew(session, id, body);
+    if (!renewed) return session.fail(renewed.error());
+    show(id, body);
+    if (is_over(body)) return exit_code_of_run(body);
+    const Duration took = SystemClock().monotonic() - asked;
+    if (signals.wait(std::clamp(took * kRest, kPoll, kPollMax))) {
       if (!session.globals.quiet) session.err << "the run goes on; stop it with `slipway run cancel " << id << "`\n";
       return kInterrupted;
     }

@@ -31,8 +31,8 @@ TEST(Bodies, ARunHasTheseFields) {
   const auto body = run_body(story.run, nullptr);
   EXPECT_THAT(names_of(body), ElementsAre("run", "tasks"));
   EXPECT_THAT(names_of(*body.find("run")),
-              ElementsAre("dag", "ended_at", "failures", "id", "logical_date", "params", "queued_at", "resumed_from",
-                          "started_at", "state", "trigger", "version"));
+              ElementsAre("dag", "ended_at", "failures", "id", "last_event", "logical_date", "params", "queued_at",
+                          "resumed_from", "started_at", "state", "trigger", "version"));
   EXPECT_THAT(names_of(body.find("tasks")->as_array()[0]),
               ElementsAre("attempt", "class", "ended_at", "exit_code", "generation", "item", "map_index", "marked",
                           "outputs", "queued_at", "reason", "scheduled_at", "started_at", "state", "task"));
@@ -59,6 +59,20 @@ TEST(Bodies, TasksComeInTheOrderOfTheFile) {
   for (const Value& task : body.find("tasks")->as_array())
     order.push_back(task.get_string("task") + std::to_string(task.get_int("map_index")));
   EXPECT_THAT(order, ElementsAre("train0", "train1", "prepare-1"));
+}
+
+TEST(Bodies, ATaskOfAGroupNamesIt) {
+  Story story(header(1));
+  dag::Dag dag;
+  dag.index = {{TaskId("prepare"), 0}, {TaskId("train"), 1}};
+  dag.tasks.resize(2);
+  dag.tasks[0].id = TaskId("prepare");
+  dag.tasks[1].id = TaskId("train");
+  dag.groups = {{"first", {1}, 0, {}}, {"second", {1}, 0, {}}};
+  std::vector<std::string> groups;
+  const auto body = run_body(story.run, &dag);
+  for (const Value& task : body.find("tasks")->as_array()) groups.push_back(task.get_string("group", "none"));
+  EXPECT_THAT(groups, ElementsAre("none", "first", "first"));
 }
 
 TEST(Bodies, APageThatIsNotFullIsTheLast) {

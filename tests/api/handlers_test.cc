@@ -46,6 +46,11 @@ TEST_F(HandlersTest, SourceIsTheFile) {
   EXPECT_EQ(response.content_type, "application/yaml");
   EXPECT_EQ(response.body, kDagText);
   EXPECT_EQ(send("GET", "/dags/nightly/source?version=v1").status, 200);
+  auto as_json = request("GET", "/dags/nightly/source");
+  as_json.headers["Accept"] = "application/json";
+  const auto body = expect_ok(parse_json(handler(as_json).body));
+  EXPECT_EQ(body.get_string("file"), "nightly.yaml");
+  EXPECT_EQ(body.get_string("text"), kDagText);
   EXPECT_EQ(send("GET", "/dags/nightly/source?version=v2").status, 404);
 }
 
@@ -73,6 +78,34 @@ TEST_F(HandlersTest, FailedNamesTheLatestFailure) {
   fill();
   EXPECT_EQ(get("/runs/@failed").find("run")->get_string("id"), run_id(1).str());
   EXPECT_EQ(send("GET", "/runs/@failed?dag=other").status, 404);
+}
+
+TEST_F(HandlersTest, TheTagOfARunIsItsLastEvent) {
+  Story active(header(2));
+  active.start();
+  expect_ok(store->commit(active.batch()));
+  const auto tag_of = [&](const http::Response& response) {
+    std::string tag;
+    for (const auto& [name, value] : response.headers)
+      if (name == "ETag") tag += value;
+    return tag;
+  };
+  const std::string tag = tag_of(send("GET", "/runs/@latest"));
+  EXPECT_EQ(tag, "\"" + run_id(2).str() + "-5-1.2.3\"");
+  auto again = request("GET", "/runs/" + run_id(2).str());
+  again.headers["If-None-Match"] = tag;
+  EXPECT_EQ(handler(again).status, 304);
+  EXPECT_EQ(handler(again).body, "");
+  EXPECT_EQ(tag_of(handler(again)), tag);
+  for (const char* other : {"-4-1.2.3\"", "-6-1.2.3\"", "-5-1.2.4\"", "-0-1.2.3\"", "-5x", ""}) {
+    again.headers["If-None-Match"] = "\"" + run_id(2).str() + other;
+    EXPECT_EQ(handler(again).status, 200) << other;
+  }
+  again.headers["If-None-Match"] = tag;
+  active.finish_task();
+  expect_ok(store->commit(active.batch()));
+  EXPECT_EQ(handler(again).status, 200);
+  EXPECT_NE(tag_of(handler(again)), tag);
 }
 
 TEST_F(HandlersTest, ATaskOfARunThatIsOverSaysHowItEnded) {

@@ -80,6 +80,43 @@ TEST(DrawRun, FoldsManyInstancesIntoALineAndTheirFailures) {
   EXPECT_EQ(lines, want);
 }
 
+TEST(DrawRun, FoldsGroupsWhereTheHeightIsTooSmall) {
+  Value::Array tasks{task("first", "success")};
+  for (int i = 0; i < 12; ++i) {
+    tasks.push_back(task("in" + std::to_string(i), i == 7 ? "failed" : i < 5 ? "success" : "none"));
+    tasks.back()["group"] = "load";
+  }
+  tasks.push_back(task("last", "none"));
+  EXPECT_EQ(draw_run(body(tasks), {}, {.width = 100, .height_max = 16, .now = kNow}).size(), 15U);
+  const std::vector<std::string> want = {
+      "▶ demo  01abc  running  10.0s",
+      "  ✔ first      success         2.5s",
+      "  · load (12)  none            9.0s    1 failed, 6 none, 5 success",
+      "  ✘ in7        failed          2.5s",
+      "  · last       none",
+  };
+  EXPECT_EQ(draw_run(body(tasks), {}, {.width = 100, .height_max = 10, .now = kNow}), want);
+}
+
+TEST(DrawRun, NeverIsHigherThanItMayAndShowsFailures) {
+  Value::Array tasks;
+  for (int i = 0; i < 3000; ++i) {
+    tasks.push_back(task("t" + std::to_string(i % 60), i == 1234 ? "failed" : "success"));
+    tasks.back()["map_index"] = i / 60;
+    tasks.back()["group"] = i % 60 < 30 ? "one" : "";
+  }
+  std::stable_sort(tasks.begin(), tasks.end(),
+                   [](const Value& a, const Value& b) { return a.get_string("task") < b.get_string("task"); });
+  for (std::size_t height = 4; height < 30; ++height) {  // 32 lines would be enough
+    const auto lines = draw_run(body(tasks), {}, {.width = 100, .height_max = height, .now = kNow});
+    EXPECT_LE(lines.size(), height);
+    EXPECT_TRUE(std::any_of(lines.begin(), lines.end(), [](const auto& line) {
+      return line.find("t34[20]") != std::string::npos;
+    })) << height;
+    EXPECT_EQ(lines.back(), "  3000 tasks: 1 failed, 2999 success") << height;
+  }
+}
+
 TEST(DrawRun, ShowsAFewInstancesOneByOne) {
   const auto lines = draw_run(body({task("each", "removed"), instance(0, "success"), instance(1, "none")}), {},
                               {.width = 100, .now = kNow});
