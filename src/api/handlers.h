@@ -56,7 +56,11 @@ namespace slipway::api {
 [[nodiscard]] Result<http::Response> list_secrets(const Call& call);
 [[nodiscard]] Result<http::Response> set_secret(const Call& call);
 [[nodiscard]] Result<http::Response> delete_secret(const Call& call);
+
+// service_handlers.cc
 [[nodiscard]] Result<http::Response> list_services(const Call& call);
+[[nodiscard]] Result<http::Response> get_service(const Call& call);
+[[nodiscard]] Result<http::Response> get_service_logs(const Call& call);
 [[nodiscard]] Result<http::Response> stop_service(const Call& call);
 
 // pool_handlers.cc

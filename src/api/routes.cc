@@ -22,7 +22,8 @@ constexpr std::array kRoutes{
 
     Route{"GET", "/dags", kViewer, "all DAGs of the folder", list_dags},
     Route{"GET", "/dags/{dag}", kViewer, "one DAG with its tasks, parameters and schedules", get_dag},
-    Route{"GET", "/dags/{dag}/source", kViewer, "the file as it was written", get_source, "version?"},
+    Route{"GET", "/dags/{dag}/source", kViewer,
+          "the file as it was written; {file, text} for those that accept only JSON", get_source, "version?"},
     Route{"GET", "/dags/{dag}/versions", kViewer, "every version of the file, newest first", list_versions},
     Route{"GET", "/dags/{dag}/diff", kViewer, "what changed from one version to another; default: the last change",
           diff_versions, "from? to?"},
@@ -78,6 +79,9 @@ constexpr std::array kRoutes{
     Route{"DELETE", "/pools/{name}", kAuthor, "delete a pool that nobody uses or waits for", delete_pool},
 
     Route{"GET", "/services", kViewer, "what service tasks deployed", list_services},
+    Route{"GET", "/services/{name}", kViewer, "one service, and whether it is up", get_service},
+    Route{"GET", "/services/{name}/logs", kViewer, "lines of the live revision's log from an offset on",
+          get_service_logs, "offset?"},
     Route{"POST", "/services/{name}/stop", kAdmin, "stop a service", stop_service},
 };
 

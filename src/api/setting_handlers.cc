@@ -19,14 +19,6 @@ Result<Value> find_var(const Call& call) {
   return Error{ErrorCode::NotFound, "there is no variable `" + call.at("name") + "`", "slipway var list"};
 }
 
-Result<void> find_service(const Call& call, const ServiceId& name) {
-  SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
-  SLIPWAY_TRY_ASSIGN(const auto services, reader->services());
-  for (const auto& service : services)
-    if (service.name == name) return {};
-  return Error{ErrorCode::NotFound, "there is no service `" + name.str() + "`", "slipway service list"};
-}
-
 }  // namespace
 
 Result<http::Response> list_vars(const Call& call) {
@@ -83,24 +75,6 @@ Result<http::Response> delete_secret(const Call& call) {
   if (sealed.count(name) == 0)
     return Error{ErrorCode::NotFound, "there is no secret `" + name + "`", "slipway secret list"};
   SLIPWAY_TRY(call.backend.control.call(engine::SetSecret{name, std::nullopt}));
-  return no_content();
-}
-
-Result<http::Response> list_services(const Call& call) {
-  SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
-  SLIPWAY_TRY_ASSIGN(const auto rows, reader->services());
-  Value services{Value::Array{}};
-  for (const auto& row : rows) services.as_array().push_back(service_value(row));
-  Value body;
-  body["services"] = std::move(services);
-  return reply(body);
-}
-
-Result<http::Response> stop_service(const Call& call) {
-  const ServiceId name(call.at("name"));
-  SLIPWAY_TRY(find_service(call, name));
-  SLIPWAY_TRY(call.backend.stop_service(name));
-  SLIPWAY_TRY(call.backend.control.call(engine::StopService{name}));
   return no_content();
 }
 

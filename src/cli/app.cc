@@ -9,7 +9,6 @@
 #include "slipway/base/diagnostics.h"
 
 namespace slipway::cli {
-namespace {
 
 void add_globals(CLI::App& app, Globals& globals) {
   app.add_option("-o,--output", globals.output, "table, wide, json, jsonl, yaml or name")
@@ -28,6 +27,8 @@ void add_globals(CLI::App& app, Globals& globals) {
   app.add_flag("-y,--yes", globals.yes, "answer yes to questions");
 }
 
+namespace {
+
 std::string last_word(std::string_view path) {
   const auto space = path.rfind(' ');
   return std::string(space == std::string_view::npos ? path : path.substr(space + 1));
@@ -38,6 +39,7 @@ CLI::App& find_or_add(CLI::App& parent, const std::string& word, const std::stri
     if (app->get_name() == word) return *app;
   CLI::App& made = *parent.add_subcommand(word, summary);
   made.fallthrough();  // global options may stand behind the verb
+  made.require_subcommand(0, 1);
   return made;
 }
 
@@ -47,19 +49,24 @@ struct Verb {
   Handler handler;
 };
 
-CLI::App& add_group(CLI::App& root, std::string_view path) {
-  std::string_view summary;
+std::string summary_of(std::string_view path) {
   for (const Group& group : groups())
-    if (group.path == path) summary = group.summary;
-  CLI::App& app = find_or_add(root, std::string(path), std::string(summary));
-  return app;
+    if (group.path == path) return std::string(group.summary);
+  return "";
+}
+
+// What the last word stands below: "auth token" of "auth token create".
+CLI::App& add_groups(CLI::App& root, std::string_view path) {
+  CLI::App* app = &root;
+  for (auto end = path.find(' '); end != std::string_view::npos; end = path.find(' ', end + 1))
+    app = &find_or_add(*app, last_word(path.substr(0, end)), summary_of(path.substr(0, end)));
+  return *app;
 }
 
 std::vector<Verb> add_verbs(CLI::App& root) {
   std::vector<Verb> verbs;
   for (const Command& command : commands()) {
-    const auto space = command.path.find(' ');
-    CLI::App& parent = space == std::string_view::npos ? root : add_group(root, command.path.substr(0, space));
+    CLI::App& parent = add_groups(root, command.path);
     CLI::App& app = *parent.add_subcommand(last_word(command.path), std::string(command.summary));
     app.fallthrough();
     if (command.internal) app.group("");
@@ -111,7 +118,6 @@ int run(const std::vector<std::string>& arguments, Session& session) {
   root.add_flag("--version", version, "print the version");
   add_globals(root, session.globals);
   const auto verbs = add_verbs(root);
-  for (CLI::App* group : root.get_subcommands([](const CLI::App*) { return true; })) group->require_subcommand(0, 1);
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
     root.parse(std::move(reversed));

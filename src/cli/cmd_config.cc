@@ -4,6 +4,7 @@
 
 #include "cli/config.h"
 #include "cli/exit_code.h"
+#include "cli/operator_verbs.h"
 #include "cli/print.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
@@ -58,5 +59,44 @@ Handler setup_config_get(CLI::App& app) {
     return kOk;
   };
 }
+
+namespace {
+
+Value lint_report(const std::vector<ConfigFile>& files) {
+  Value::Array reports;
+  for (const ConfigFile& file : files) {
+    Value::Array problems;
+    for (const Diagnostic& problem : file.problems.items()) problems.push_back(to_value(problem, file.source.name));
+    reports.push_back(Value::Object{
+        {"file", file.source.name}, {"valid", !file.problems.has_errors()}, {"diagnostics", std::move(problems)}});
+  }
+  return Value::Object{{"files", std::move(reports)}};
+}
+
+void print_lint(Session& session, const std::vector<ConfigFile>& files) {
+  for (const ConfigFile& file : files) {
+    for (const Diagnostic& problem : file.problems.items()) session.out << render(problem, file.source) << "\n";
+    if (!file.problems.has_errors() && !session.globals.quiet) session.out << file.source.name << ": no mistakes\n";
+  }
+  if (!files.empty() || session.globals.quiet) return;
+  session.out << "no config file; these were looked for:\n";
+  for (const std::string& path : config_files(session.env)) session.out << "  " << path << "\n";
+}
+
+int lint(Session& session) {
+  const auto files = check_config_files(session.env);
+  if (!files) return session.fail(files.error());
+  if (session.format() == Format::Table || session.format() == Format::Wide)
+    print_lint(session, *files);
+  else
+    print_body(session, lint_report(*files), {"files", "file", {}});
+  const bool wrong =
+      std::any_of(files->begin(), files->end(), [](const ConfigFile& file) { return file.problems.has_errors(); });
+  return wrong ? kInvalid : kOk;
+}
+
+}  // namespace
+
+Handler setup_config_lint(CLI::App&) { return lint; }
 
 }  // namespace slipway::cli

@@ -46,23 +46,6 @@ int validate(const std::vector<std::string>& paths, Session& session) {
   return errors > 0 ? kInvalid : kOk;
 }
 
-// A path that exists is a file; anything else is the id of a DAG that the daemon knows.
-Result<CheckedFile> find_dag(Session& session, const std::string& name) {
-  std::error_code ignored;
-  if (std::filesystem::exists(name, ignored)) return check_file(name);
-  SLIPWAY_TRY_ASSIGN(const Value body, session.call("GET", "/dags/" + http::percent_encode(name) + "/source"));
-  const SourceText source{body.get_string("file", name), body.get_string("text")};
-  // What is shown of a DAG does not depend on the values of its parameters, which the daemon keeps.
-  dag::Companions stand_ins;
-  for (const std::string& file : dag::companion_names(source)) stand_ins.emplace(file, "{}");
-  return check_text(source, stand_ins);
-}
-
-int print_problems(Session& session, const CheckedFile& file) {
-  for (const Diagnostic& diagnostic : file.diagnostics.items()) session.err << render(diagnostic, file.source) << "\n";
-  return kInvalid;
-}
-
 Table dags_table(const Value& body, bool wide) {
   std::vector<std::string> header{"DAG", "STATE", "NEXT", "FILE"};
   if (wide) header.insert(header.end(), {"OWNER", "TAGS", "DESCRIPTION"});

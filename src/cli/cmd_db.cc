@@ -1,15 +1,13 @@
 // db check, doctor: is what is stored whole, and is this machine fit for it.
 #include <CLI/CLI.hpp>
-#include <filesystem>
 #include <ostream>
 
-#include "cli/config.h"
+#include "cli/doctor.h"
 #include "cli/exit_code.h"
 #include "cli/print.h"
 #include "cli/process.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
-#include "slipway/exec/limits.h"
 #include "slipway/store/home.h"
 #include "slipway/store/sqlite_store.h"
 
@@ -41,65 +39,11 @@ Result<Value> check_here(const std::string& home) {
   return Value(Value::Object{{"findings", list}});
 }
 
-// One line of doctor: what was looked at, whether it is well, and what to do if not.
-struct Finding {
-  std::string what;
-  std::string state;  // "ok", "warn" or "bad"
-  std::string detail;
-};
-
-Finding look_at_home(const std::string& home) {
-  std::error_code error;
-  if (!std::filesystem::exists(home, error)) return {"home", "ok", home + " does not exist yet; `slipway up` makes it"};
-  const auto status = std::filesystem::status(home, error);
-  using std::filesystem::perms;
-  if ((status.permissions() & (perms::group_all | perms::others_all)) != perms::none)
-    return {"home", "bad", home + " is open to other users; chmod 700 " + home};
-  return {"home", "ok", home};
-}
-
-Finding look_at_file_system(const std::string& home) {
-  std::string folder = home;
-  std::error_code error;
-  while (!std::filesystem::exists(folder, error) && folder != "/")
-    folder = std::filesystem::path(folder).parent_path().string();
-  const auto unsafe = store::unsafe_file_system(folder);
-  if (!unsafe) return {"file system", "warn", unsafe.error().message};
-  if (*unsafe)
-    return {"file system", "bad",
-            folder + " lies on " + **unsafe +
-                ", whose locks and flushes cannot be relied on; choose a local disk with --home"};
-  const auto space = std::filesystem::space(folder, error);
-  if (!error && space.available < (1ULL << 30U)) return {"disk", "warn", "less than 1 GiB is free at " + folder};
-  return {"file system", "ok", "local"};
-}
-
-Finding look_at_daemon(Session& session) {
-  const auto daemon = running_daemon(session.home());
-  if (!daemon) return {"daemon", "ok", "none runs on this home"};
-  const auto health = session.call("GET", "/health");
-  if (!health)
-    return {"daemon", "bad", "pid " + std::to_string(daemon->pid) + " does not answer: " + health.error().message};
-  return {"daemon", "ok", daemon->url + ", pid " + std::to_string(daemon->pid)};
-}
-
-Finding look_at_config(const Session& session) {
-  const auto config = Config::load(session.env);
-  return config ? Finding{"config", "ok", "no mistakes"} : Finding{"config", "bad", config.error().message};
-}
-
-// Absent control groups are no fault: limits are weaker without them, and `resources` says so in the documentation.
-Finding look_at_limits() { return {"limits", "ok", exec::limit_support().text}; }
-
 int doctor(Session& session) {
-  Value::Array list;
+  const Value report = doctor_report(session);
   bool bad = false;
-  for (const Finding& finding : {look_at_config(session), look_at_home(session.home()),
-                                 look_at_file_system(session.home()), look_at_limits(), look_at_daemon(session)}) {
-    list.push_back(Value::Object{{"what", finding.what}, {"state", finding.state}, {"detail", finding.detail}});
-    bad = bad || finding.state == "bad";
-  }
-  print_body(session, Value::Object{{"checks", list}},
+  for (const Value& item : list_of(report, "checks")) bad = bad || item.get_string("state") == "bad";
+  print_body(session, report,
              {"checks", "what", [](const Value& value, bool) {
                 Table table({"CHECK", "STATE", "DETAIL"});
                 for (const Value& item : value.find("checks")->as_array())

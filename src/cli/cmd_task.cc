@@ -2,10 +2,9 @@
 #include <ostream>
 
 #include "cli/exit_code.h"
+#include "cli/log_view.h"
 #include "cli/print.h"
 #include "cli/session.h"
-#include "cli/signals.h"
-#include "cli/terminal_text.h"
 #include "cli/verbs.h"
 
 namespace slipway::cli {
@@ -34,36 +33,9 @@ std::string log_path(const LogOptions& options, const std::string& task, std::in
   return path;
 }
 
-void print_lines(Session& session, const Value& chunk, const LogOptions& options, const std::string& prefix) {
-  for (const Value& line : list_of(chunk, "lines")) {
-    if (session.format() == Format::Json || session.format() == Format::Jsonl) {
-      session.out << line.dump() << "\n";
-      continue;
-    }
-    const Value* partial = line.find("partial");
-    const std::string text = line.get_string("text");
-    session.out << prefix << (options.timestamps ? line.get_string("time") + " " : "")
-                << (session.out_is_terminal ? for_terminal(text) : text);
-    if (partial == nullptr || !partial->is_bool() || !partial->as_bool()) session.out << "\n";
-  }
-  session.out.flush();
-}
-
 int print_log(Session& session, const LogOptions& options, const std::string& task, const std::string& prefix) {
-  const SignalWaiter signals;
-  std::int64_t offset = 0;
-  for (;;) {
-    const auto chunk = session.call("GET", log_path(options, task, offset));
-    if (!chunk) return session.fail(chunk.error());
-    print_lines(session, *chunk, options, prefix);
-    const auto next = chunk->get_int("next", offset);
-    const bool more = next != offset;
-    offset = next;
-    const Value* over = chunk->find("over");
-    const bool ended = over == nullptr || !over->is_bool() || over->as_bool();
-    if (!more && (ended || !options.follow)) return kOk;
-    if (!more && signals.wait(std::chrono::milliseconds(200))) return kInterrupted;
-  }
+  return show_log(session, [&](std::int64_t offset) { return log_path(options, task, offset); },
+                  {options.follow, options.timestamps, prefix});
 }
 
 int print_all_logs(Session& session, const LogOptions& options) {

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "cli/operator_verbs.h"
 #include "cli/verbs.h"
 
 namespace slipway::cli {
@@ -19,7 +20,7 @@ constexpr std::array kGroups{
     Group{"service", "servers that `service:` tasks deployed"},
     Group{"config", "settings of this command and the daemon"},
     Group{"db", "the database of a home"},
-    Group{"debug", "looking inside the trainer"},
+    Group{"debug", "looking inside"},
 };
 
 constexpr std::array kCommands{
@@ -35,6 +36,8 @@ constexpr std::array kCommands{
     Command{"dag versions", "every version of a DAG's file", setup_dag_versions},
     Command{"dag diff", "what changed between two versions of a DAG", setup_dag_diff},
     Command{"dag plan", "what activating a DAG file would change", setup_dag_plan},
+    Command{"dag render", "what the tasks of a DAG would be given, as far as it is known before a run",
+            setup_dag_render},
     Command{"dag pause", "let no schedule start runs of a DAG", setup_dag_pause},
     Command{"dag unpause", "let schedules start runs of a DAG again", setup_dag_unpause},
     Command{"run start", "start a run of a DAG", setup_run_start},
@@ -72,9 +75,12 @@ constexpr std::array kCommands{
     Command{"secret list", "names of all secrets", setup_secret_list},
     Command{"secret delete", "delete a secret", setup_secret_delete},
     Command{"service list", "deployed services", setup_service_list},
+    Command{"service get", "a service, and whether it is up", setup_service_get},
+    Command{"service logs", "log of what is live of a service", setup_service_logs},
     Command{"service stop", "stop services", setup_service_stop},
     Command{"config list", "settings", setup_config_list},
     Command{"config get", "print a setting", setup_config_get},
+    Command{"config lint", "check the config files; every problem with its place and cure", setup_config_lint},
     Command{"db check", "check the database against its invariants", setup_db_check},
     Command{"db backup", "copy the database to a file, while the daemon runs or not", setup_db_backup},
     Command{"db prune", "remove runs that are over, with their logs and files", setup_db_prune},
@@ -89,12 +95,14 @@ constexpr std::array kCommands{
     Command{"generate", "continue prompts, one or a file of them", setup_generate},
     Command{"serve-model", "answer HTTP requests with a model", setup_serve_model},
     Command{"tokenize", "text to token ids and back", setup_tokenize},
+    Command{"debug bundle", "what a report of a fault needs, in one archive without secrets", setup_debug_bundle},
     Command{"debug logits", "write the logits of token sequences", setup_debug_logits},
     Command{"debug eval-loss", "write the loss of each sample", setup_debug_eval_loss},
     Command{"debug grads", "write the gradients of an adapter", setup_debug_grads},
     Command{"version", "print the version", setup_version},
     Command{"completion", "print a completion script", setup_completion},
-    Command{"help", "exit codes, environment", setup_help},
+    Command{"help", "exit codes, environment, settings, cron, templates, YAML", setup_help},
+    Command{"man", "print the manual page", setup_man},
 };
 
 }  // namespace

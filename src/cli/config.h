@@ -64,6 +64,14 @@ class Config {
   std::map<std::string, Resolved, std::less<>> values_;
 };
 
+// One file of settings as it was read.
+struct ConfigFile {
+  SourceText source;
+  Diagnostics problems;
+};
+// Every file that exists, in falling precedence, for `config lint`. Io: one cannot be read.
+[[nodiscard]] Result<std::vector<ConfigFile>> check_config_files(const std::map<std::string, std::string>& env);
+
 // The files in falling precedence, whether they exist or not.
 [[nodiscard]] std::vector<std::string> config_files(const std::map<std::string, std::string>& env);
 

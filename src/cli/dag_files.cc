@@ -2,7 +2,9 @@
 
 #include <filesystem>
 #include <map>
+#include <ostream>
 
+#include "cli/exit_code.h"
 #include "cli/session.h"
 
 #include "slipway/base/file.h"
@@ -53,6 +55,22 @@ Result<std::vector<CheckedFile>> check_paths(const std::vector<std::string>& pat
                              "give one of them another id");
   }
   return files;
+}
+
+Result<CheckedFile> find_dag(Session& session, const std::string& name) {
+  std::error_code ignored;
+  if (std::filesystem::exists(name, ignored)) return check_file(name);
+  SLIPWAY_TRY_ASSIGN(const Value body, session.call("GET", "/dags/" + http::percent_encode(name) + "/source"));
+  const SourceText source{body.get_string("file", name), body.get_string("text")};
+  // What is shown of a DAG does not depend on the values of its parameters, which the daemon keeps.
+  dag::Companions stand_ins;
+  for (const std::string& file : dag::companion_names(source)) stand_ins.emplace(file, "{}");
+  return check_text(source, stand_ins);
+}
+
+int print_problems(Session& session, const CheckedFile& file) {
+  for (const Diagnostic& diagnostic : file.diagnostics.items()) session.err << render(diagnostic, file.source) << "\n";
+  return kInvalid;
 }
 
 }  // namespace slipway::cli

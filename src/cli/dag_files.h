@@ -10,6 +10,8 @@
 
 namespace slipway::cli {
 
+class Session;
+
 struct CheckedFile {
   SourceText source;
   std::optional<dag::Dag> dag;  // set unless a diagnostic is an error
@@ -21,5 +23,10 @@ struct CheckedFile {
 // Files as given; a folder stands for the *.yaml and *.yml below it that are no manifests. Two files with one id are an
 // error of the second.
 [[nodiscard]] Result<std::vector<CheckedFile>> check_paths(const std::vector<std::string>& paths);
+
+// A path that exists is a file; anything else is the id of a DAG that the daemon knows.
+[[nodiscard]] Result<CheckedFile> find_dag(Session& session, const std::string& name);
+// Tells every problem on stderr; the exit code for it.
+int print_problems(Session& session, const CheckedFile& file);
 
 }  // namespace slipway::cli

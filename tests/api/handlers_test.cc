@@ -56,10 +56,11 @@ TEST_F(HandlersTest, SourceIsTheFile) {
 
 TEST_F(HandlersTest, WhatDoesNotExistIsNotFound) {
   fill();
-  for (const char* target : {"/dags/other", "/dags/other/source", "/runs/01jc", "/runs/..", "/runs/%",
-                             "/runs/01jc/events", "/vars/OTHER", "/runs/@latest/tasks/other/logs",
-                             "/runs/@latest/tasks/train/logs", "/runs/@latest/tasks/prepare/why?map_index=4",
-                             "/runs/@latest/tasks/prepare/logs?attempt=2", "/runs/@latest?dag=other"})
+  for (const char* target :
+       {"/dags/other", "/dags/other/source", "/runs/01jc", "/runs/..", "/runs/%", "/runs/01jc/events", "/vars/OTHER",
+        "/runs/@latest/tasks/other/logs", "/runs/@latest/tasks/train/logs",
+        "/runs/@latest/tasks/prepare/why?map_index=4", "/runs/@latest/tasks/prepare/logs?attempt=2",
+        "/runs/@latest?dag=other", "/services/other", "/services/other/logs"})
     EXPECT_EQ(send("GET", target).status, 404) << target;
   EXPECT_EQ(send("DELETE", "/vars/OTHER").status, 404);
   EXPECT_EQ(send("DELETE", "/secrets/OTHER").status, 404);
@@ -78,6 +79,14 @@ TEST_F(HandlersTest, FailedNamesTheLatestFailure) {
   fill();
   EXPECT_EQ(get("/runs/@failed").find("run")->get_string("id"), run_id(1).str());
   EXPECT_EQ(send("GET", "/runs/@failed?dag=other").status, 404);
+}
+
+TEST_F(HandlersTest, AServiceOfWhichNothingIsLeftIsDownAndItsLogOver) {
+  fill();
+  const auto service = get("/services/sentiment");
+  EXPECT_EQ(service.get_string("url"), "http://127.0.0.1:8000");
+  EXPECT_EQ(service.find("front_up")->dump() + service.find("revision_up")->dump(), "falsefalse");
+  EXPECT_EQ(get("/services/sentiment/logs?offset=7").dump(), R"({"attempt":1,"lines":[],"next":0,"over":true})");
 }
 
 TEST_F(HandlersTest, TheTagOfARunIsItsLastEvent) {

@@ -52,8 +52,9 @@ TEST(App, NamesAreUniqueAndGroupsDescribed) {
   for (const Group& group : groups()) described.insert(group.path);
   for (const Command& command : commands()) {
     EXPECT_TRUE(seen.insert(command.path).second) << command.path;
-    const auto space = command.path.find(' ');
-    EXPECT_TRUE(space == std::string_view::npos || described.count(command.path.substr(0, space)) == 1) << command.path;
+    for (auto space = command.path.find(' '); space != std::string_view::npos;
+         space = command.path.find(' ', space + 1))
+      EXPECT_EQ(described.count(command.path.substr(0, space)), 1U) << command.path;
   }
 }
 

@@ -1,0 +1,34 @@
+// What the tasks of a DAG would be given, as far as that is known before a run: nothing is started, stored or opened.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "slipway/dag/dag.h"
+
+namespace slipway::engine {
+
+struct PreviewInput {
+  const dag::Dag& dag;
+  Value params;          // complete, as of dag::resolve_params
+  Value vars;            // object; what the DAG says of a variable stands in for one that is absent
+  std::string folder;    // absolute, of the DAG's file
+  Instant logical_date;  // as of a run started by hand
+};
+
+// A text of a task. Rendered where every name in it is known by now, else as it stands in the file. Secrets are "***".
+struct PreviewField {
+  std::string path;  // "run", "run[1]", "env.MODEL"
+  std::string text;
+  std::vector<std::string> unknown;  // what only a run can tell: "tasks.extract.outputs.rows", "item"
+  std::string error;                 // why it cannot be rendered; empty if it can
+};
+struct PreviewTask {
+  TaskId id;
+  std::vector<PreviewField> fields;
+};
+
+// Every task, in file order. Pure.
+[[nodiscard]] std::vector<PreviewTask> preview(const PreviewInput& input);
+
+}  // namespace slipway::engine

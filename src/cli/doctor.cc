@@ -1,0 +1,73 @@
+#include "cli/doctor.h"
+
+#include <filesystem>
+
+#include "cli/config.h"
+#include "cli/process.h"
+#include "slipway/exec/limits.h"
+#include "slipway/store/home.h"
+
+namespace slipway::cli {
+namespace {
+
+// One line of doctor: what was looked at, whether it is well, and what to do if not.
+struct Finding {
+  std::string what;
+  std::string state;  // "ok", "warn" or "bad"
+  std::string detail;
+};
+
+Finding look_at_home(const std::string& home) {
+  std::error_code error;
+  if (!std::filesystem::exists(home, error)) return {"home", "ok", home + " does not exist yet; `slipway up` makes it"};
+  const auto status = std::filesystem::status(home, error);
+  using std::filesystem::perms;
+  if ((status.permissions() & (perms::group_all | perms::others_all)) != perms::none)
+    return {"home", "bad", home + " is open to other users; chmod 700 " + home};
+  return {"home", "ok", home};
+}
+
+Finding look_at_file_system(const std::string& home) {
+  std::string folder = home;
+  std::error_code error;
+  while (!std::filesystem::exists(folder, error) && folder != "/")
+    folder = std::filesystem::path(folder).parent_path().string();
+  const auto unsafe = store::unsafe_file_system(folder);
+  if (!unsafe) return {"file system", "warn", unsafe.error().message};
+  if (*unsafe)
+    return {"file system", "bad",
+            folder + " lies on " + **unsafe +
+                ", whose locks and flushes cannot be relied on; choose a local disk with --home"};
+  const auto space = std::filesystem::space(folder, error);
+  if (!error && space.available < (1ULL << 30U)) return {"disk", "warn", "less than 1 GiB is free at " + folder};
+  return {"file system", "ok", "local"};
+}
+
+Finding look_at_daemon(Session& session) {
+  const auto daemon = running_daemon(session.home());
+  if (!daemon) return {"daemon", "ok", "none runs on this home"};
+  const auto health = session.call("GET", "/health");
+  if (!health)
+    return {"daemon", "bad", "pid " + std::to_string(daemon->pid) + " does not answer: " + health.error().message};
+  return {"daemon", "ok", daemon->url + ", pid " + std::to_string(daemon->pid)};
+}
+
+Finding look_at_config(const Session& session) {
+  const auto config = Config::load(session.env);
+  return config ? Finding{"config", "ok", "no mistakes"} : Finding{"config", "bad", config.error().message};
+}
+
+// Absent control groups are no fault: limits are weaker without them, and `resources` says so in the documentation.
+Finding look_at_limits() { return {"limits", "ok", exec::limit_support().text}; }
+
+}  // namespace
+
+Value doctor_report(Session& session) {
+  Value::Array list;
+  for (const Finding& finding : {look_at_config(session), look_at_home(session.home()),
+                                 look_at_file_system(session.home()), look_at_limits(), look_at_daemon(session)})
+    list.push_back(Value::Object{{"what", finding.what}, {"state", finding.state}, {"detail", finding.detail}});
+  return Value::Object{{"checks", std::move(list)}};
+}
+
+}  // namespace slipway::cli
