@@ -117,8 +117,9 @@ class RunPlanner {
                            FailureClass::Timeout});
   }
 
+  // Not once all is over, however late that was heard of.
   bool times_out() {
-    if (run_.dag->timeout == Duration(0)) return false;
+    if (run_.dag->timeout == Duration(0) || is_over()) return false;
     const Instant end = *run_.state.started_at + run_.dag->timeout;
     if (end > now_) {
       wake_by(plan_.wake_at, end);

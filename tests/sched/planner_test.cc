@@ -316,6 +316,17 @@ TEST(Decide, ARunTimeOutEndsFailed) {
   EXPECT_EQ(world.run("r1").failures, std::vector<std::string>{"the run took longer than 1m40s (timeout)"});
 }
 
+TEST(Decide, ARunThatIsOverDoesNotTimeOut) {
+  dag::Dag dag = make_dag({{"a"}});
+  dag.timeout = std::chrono::seconds(100);
+  World world = with_run(dag);
+  world.start("r1", "a");
+  world.now = at_second(200);
+  world.finish("r1", "a", TaskState::Success);
+  world.settle();
+  EXPECT_EQ(world.run("r1").state, RunState::Success);
+}
+
 TEST(Decide, CancelsAQueuedRunWithoutStartingIt) {
   World world;
   world.add(make_dag({{"a"}}));

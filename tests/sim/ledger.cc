@@ -421,7 +421,7 @@ void Ledger::check_body(const run::Run& run, const run::RunMoved& moved) {
   check_teardowns(run);
   // A retry of a run that goes on, or its cancellation, may change its result after one of them has begun.
   const bool first_try =
-      moved.to != RunState::Cancelled &&
+      run.state != RunState::Cancelling &&
       std::all_of(run.tasks.begin(), run.tasks.end(), [](const auto& entry) { return entry.second.generation == 1; });
   for (const auto& [key, instance] : run.tasks) {
     if (!first_try) break;
