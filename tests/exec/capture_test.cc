@@ -121,9 +121,9 @@ TEST_F(CaptureTest, TheEnvironmentIsWhatTheSpecSaysAndFourNames) {
   ASSERT_TRUE(run(spec));
   const std::string home = home_.path().string();
   EXPECT_EQ(output(), "NAME2=hidden\nNAME=a value\nPATH=/usr/local/bin:/usr/bin:/bin\nSLIPWAY_ARTIFACTS=file://" +
-                          home + "/artifacts/01jdrun/task/1\nSLIPWAY_ATTEMPT_ID=01jdrun/task/1\nSLIPWAY_OUTPUT=" +
-                          home + "/attempts/01jdrun/task.1/output.json\nSLIPWAY_WORKSPACE=" + home +
-                          "/workspace/01jdrun\nof two lines\n");
+                          home + "/artifacts/" + kRun + "/task/1\nSLIPWAY_ATTEMPT_ID=" + kRun +
+                          "/task/1\nSLIPWAY_OUTPUT=" + home + "/attempts/" + kRun +
+                          "/task.1/output.json\nSLIPWAY_WORKSPACE=" + home + "/workspace/" + kRun + "\nof two lines\n");
 }
 
 TEST_F(CaptureTest, ATaskStartsCleanly) {

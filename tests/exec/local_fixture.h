@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -108,7 +109,9 @@ class LocalWorld {
     start();
   }
 
-  static AttemptId id(int number = 1) { return {RunId("01jdrun"), {TaskId("task"), -1}, number}; }
+  // Of this process alone: control groups are named by attempts, and tests run side by side.
+  inline static const std::string kRun = "01jd" + std::to_string(::getpid());
+  static AttemptId id(int number = 1) { return {RunId(kRun), {TaskId("task"), -1}, number}; }
   static LaunchSpec shell(const std::string& script, int number = 1) {
     LaunchSpec spec;
     spec.id = id(number);

@@ -141,10 +141,10 @@ TEST_F(ServicesTest, OldRevisionsAreRemovedButTheLast) {
     // The one before has surely ended when the next deploy looks.
     const auto folder = home_.path() / "services/sentiment";
     EXPECT_TRUE(eventually(
-        [&] { return n == 1 || lock_holder(folder / ("01jdrun.task." + std::to_string(n - 1)) / "lock") == 0; }));
+        [&] { return n == 1 || lock_holder(folder / (kRun + ".task." + std::to_string(n - 1)) / "lock") == 0; }));
   }
-  EXPECT_FALSE(exists(home_.path() / "services/sentiment/01jdrun.task.1"));
-  EXPECT_TRUE(exists(home_.path() / "services/sentiment/01jdrun.task.2"));
+  EXPECT_FALSE(exists(home_.path() / ("services/sentiment/" + kRun + ".task.1")));
+  EXPECT_TRUE(exists(home_.path() / ("services/sentiment/" + kRun + ".task.2")));
 }
 
 TEST_F(ServicesTest, ASickRevisionLeavesTheOldOneLive) {
@@ -160,7 +160,8 @@ TEST_F(ServicesTest, ASickRevisionLeavesTheOldOneLive) {
             "version v2 starts");
   EXPECT_EQ(answer(), "v1 ");
   EXPECT_EQ(services().at(0).revision, id(1).str());
-  EXPECT_TRUE(eventually([&] { return lock_holder(home_.path() / "services/sentiment/01jdrun.task.2/lock") == 0; }));
+  EXPECT_TRUE(
+      eventually([&] { return lock_holder(home_.path() / ("services/sentiment/" + kRun + ".task.2/lock")) == 0; }));
 }
 
 TEST_F(ServicesTest, ARevisionThatEndsFailsAtOnce) {
@@ -194,7 +195,7 @@ TEST_F(ServicesTest, AStrangerOnTheFrontPortIsNamed) {
   EXPECT_EQ(exited.message, "port " + std::to_string(port_) +
                                 " of service `sentiment` cannot be used: Address already in use by another program; "
                                 "end it or choose another `port`");
-  EXPECT_FALSE(exists(home_.path() / "services/sentiment/01jdrun.task.1"));
+  EXPECT_FALSE(exists(home_.path() / ("services/sentiment/" + kRun + ".task.1")));
 }
 
 TEST_F(ServicesTest, TheSmokeRequestDecides) {
@@ -216,7 +217,7 @@ TEST_F(ServicesTest, StoppingADeployEndsTheNewRevisionOnly) {
   start();
   deployed(deploy("v1", "ok", 1));
   executor_->launch(deploy("v2", "wait", 2));
-  const auto lock = home_.path() / "services/sentiment/01jdrun.task.2/lock";
+  const auto lock = home_.path() / ("services/sentiment/" + kRun + ".task.2/lock");
   ASSERT_TRUE(eventually([&] { return lock_holder(lock) > 0; }));
   executor_->stop(id(2), false);
   const auto exited = sink_.wait<Exited>(id(2));
@@ -231,7 +232,8 @@ TEST_F(ServicesTest, ADeployGoesOnWithoutTheDaemon) {
   executor_->launch(deploy("v1", "wait", 1));
   const auto launched = sink_.wait<Running>(id());
   ASSERT_TRUE(launched);
-  ASSERT_TRUE(eventually([&] { return lock_holder(home_.path() / "services/sentiment/01jdrun.task.1/lock") > 0; }));
+  ASSERT_TRUE(
+      eventually([&] { return lock_holder(home_.path() / ("services/sentiment/" + kRun + ".task.1/lock")) > 0; }));
   executor_.reset();
   std::ofstream(workspace() / "go") << "1";
   EXPECT_TRUE(eventually([&] { return answer() == "v1 "; }));
@@ -257,7 +259,7 @@ TEST_F(ServicesTest, AKilledDeployTakesItsRevisionAlong) {
   start();
   deployed(deploy("v1", "ok", 1));
   executor_->launch(deploy("v2", "wait", 2));
-  const auto lock = home_.path() / "services/sentiment/01jdrun.task.2/lock";
+  const auto lock = home_.path() / ("services/sentiment/" + kRun + ".task.2/lock");
   ASSERT_TRUE(eventually([&] { return lock_holder(lock) > 0; }));
   ASSERT_TRUE(test::end_holder(folder(2) / "lock", SIGKILL));
   const auto lost = sink_.wait<Lost>(id(2));
@@ -329,7 +331,7 @@ TEST_F(ServicesTest, StopEndsRevisionAndFront) {
   EXPECT_TRUE(stop_service(home_.path(), ServiceId("sentiment"), std::chrono::seconds(30)));
   EXPECT_TRUE(services().empty());
   EXPECT_FALSE(dial(port_));
-  EXPECT_EQ(lock_holder(home_.path() / "services/sentiment/01jdrun.task.1/lock"), 0);
+  EXPECT_EQ(lock_holder(home_.path() / ("services/sentiment/" + kRun + ".task.1/lock")), 0);
   EXPECT_EQ(stop_service(home_.path(), ServiceId("sentiment"), std::chrono::seconds(1)).error().code,
             ErrorCode::NotFound);
   EXPECT_EQ(stop_service(home_.path(), ServiceId("../x"), std::chrono::seconds(1)).error().code, ErrorCode::NotFound);
