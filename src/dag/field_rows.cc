@@ -252,7 +252,7 @@ constexpr std::array kServiceRows{
     FieldRow{"smoke.expect", "text", "any 2xx", kService, Now, "text that the reply must contain"},
     FieldRow{"rollout_timeout", "duration", "15m", kService, Now, "longest time until it is ready"},
     FieldRow{"strategy", "one of rolling, recreate", "rolling", kService, Later, "recreate: delete the old one first"},
-    FieldRow{"deploy_on_backfill", "boolean", "false", kService, Later, "whether backfill runs deploy, too"},
+    FieldRow{"deploy_on_backfill", "boolean", "false", kService, Now, "whether backfill runs deploy, too"},
 };
 // clang-format on
 

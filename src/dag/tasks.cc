@@ -231,6 +231,7 @@ class TaskReader {
     assign(service.port, read_int(node->find("port")));
     assign(service.health, read_text(node->find("health")));
     assign(service.rollout_timeout, read_duration(node->find("rollout_timeout")));
+    assign(service.deploy_on_backfill, read_bool(node->find("deploy_on_backfill")));
     for (const std::string_view field : {"name", "run", "port"}) {
       const bool given = is_written(node->find(field)) || (field == "run" && is_written(node->find("manifest")));
       if (!given)

@@ -44,6 +44,7 @@ Core::Core(Options options, store::Store& store, exec::Executor& executor, Secre
 
 void Core::begin() {
   now_ = clock_.now();
+  snapshot_.claims_left = run::Snapshot::kClaimsPerStep;
   follow_clock();
 }
 
@@ -75,10 +76,12 @@ void Core::keep_clock() {
 Result<void> Core::commit() {
   batch_.runs.clear();
   batch_.dags.clear();
+  batch_.backfills.clear();
   if (!batch_.empty())
     for (run::Share& share : run::unsaved_shares(snapshot_)) batch_.shares.push_back(std::move(share));
   for (const RunId& id : changed_) batch_.runs.push_back(&snapshot_.runs.at(id).state);
   for (const DagId& id : changed_rows_) batch_.dags.push_back(rows_.at(id));
+  for (const std::string& id : changed_backfills_) batch_.backfills.push_back(snapshot_.backfills.at(id).state);
   if (batch_.empty()) return {};
   keep_clock();
   return store_.commit(batch_);
@@ -92,6 +95,9 @@ void Core::act() {
   changed_.clear();
   changed_rows_.clear();
   keys_.clear();
+  ticks_.clear();
+  for (const std::string& id : std::exchange(changed_backfills_, {}))
+    if (snapshot_.backfills.at(id).state.ended_at) snapshot_.backfills.erase(id);
   for (const auto& [done, reply] : effects.replies) done(reply);
   if (!effects.launches.empty()) executor_.launch_all(std::move(effects.launches));
   for (const Stop& stop : effects.stops) executor_.stop(stop.id, stop.now);
@@ -126,10 +132,11 @@ void Core::emit(const RunId& id, run::EventBody body) {
   run::fold(snapshot_, batch_.events.back());
   changed_.insert(id);
   if (key) note_wait(id, *key, before);
+  if (!key) note_backfill(id);
   if (const RunState state = snapshot_.runs.at(id).state.state; state != was) note_run(id, state);
 }
 
-RunId Core::create_run(run::DagEntry& entry, run::RunHeader header) {
+RunId Core::create_run(run::DagEntry& entry, run::RunHeader header, const std::string& backfill) {
   header.id = last_run_id_ = make_run_id(std::max(now_, Instant{}), rng_, last_run_id_);
   header.dag = entry.dag->id;
   header.version = entry.version;
@@ -140,7 +147,8 @@ RunId Core::create_run(run::DagEntry& entry, run::RunHeader header) {
     log_.error("the run before cannot be found", {{"run", header.id.str()}, {"error", before.error().message}});
   RunId id = header.id;
   if (!header.idempotency_key.empty()) keys_[{header.dag, header.idempotency_key}] = id;
-  run::RunCreated created{std::move(header), {}};
+  if (run::claims_tick(header.trigger)) ticks_[{header.dag, header.schedule, header.logical_date}] = id;
+  run::RunCreated created{std::move(header), {}, backfill};
   for (const dag::Task& task : entry.dag->tasks) created.tasks.push_back({task.id, TaskKey::kUnmapped});
   emit(id, std::move(created));
   remember_past(snapshot_.runs.at(id));
@@ -170,11 +178,11 @@ void Core::drop_finished() {
 
 // The latest run of the same schedule with an earlier date, if the DAG asks for the past at all.
 Result<RunId> Core::run_before(const run::DagEntry& entry, const run::RunHeader& header) {
-  if (header.trigger != run::TriggerKind::Schedule || !entry.dag->depends_on_past) return RunId();
+  if (!run::claims_tick(header.trigger) || !entry.dag->depends_on_past) return RunId();
   std::pair<Instant, RunId> latest;
   for (const RunId& id : entry.active) {
     const run::RunHeader& other = snapshot_.runs.at(id).state.header;
-    if (other.trigger == header.trigger && other.schedule == header.schedule &&
+    if (run::claims_tick(other.trigger) && other.schedule == header.schedule &&
         other.logical_date < header.logical_date)
       latest = std::max(latest, std::pair(other.logical_date, id));
   }

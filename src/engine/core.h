@@ -8,6 +8,7 @@
 
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "engine/pace.h"
 #include "slipway/engine/engine.h"
@@ -68,7 +69,7 @@ class Core {
 
   // --- core.cc: the ground that the parts share
   void emit(const RunId& run, run::EventBody body);
-  RunId create_run(run::DagEntry& entry, run::RunHeader header);
+  RunId create_run(run::DagEntry& entry, run::RunHeader header, const std::string& backfill = {});
   void save(store::DagRow& row);
   void save_cursors(const DagId& id);
   void keep_clock();
@@ -99,12 +100,27 @@ class Core {
   [[nodiscard]] Result<Reply> run_command(const ClearRun& command);
   [[nodiscard]] Result<Reply> run_command(const MarkRun& command);
   [[nodiscard]] Result<run::ActiveRun*> run_to_change(const RunId& id);
+  void reopen(const RunId& run);
   void reset(const RunId& run, const std::vector<Change>& changes);
   void stop_for_action(const run::ActiveRun& run, const TaskKey& key);
   [[nodiscard]] Result<std::vector<RunId>> runs_beside(const run::Run& run, const ClearRun& command);
   void clear(const RunId& run, ClearPlan plan);
   [[nodiscard]] Result<Reply> mark_task(run::ActiveRun& run, const MarkRun& command);
   [[nodiscard]] Result<Reply> mark_run(run::ActiveRun& run, const MarkRun& command);
+
+  // --- backfill.cc
+  [[nodiscard]] Result<Reply> run_command(const StartBackfill& command);
+  [[nodiscard]] Result<Reply> run_command(const CancelBackfill& command);
+  [[nodiscard]] Result<std::map<Instant, store::TickRun>> runs_of_ticks(const store::TickRange& range);
+  [[nodiscard]] Result<Reply> preview(const StartBackfill& command, const std::string& schedule,
+                                      const std::vector<Instant>& ticks);
+  [[nodiscard]] Result<void> check_room(const store::TickRange& range) const;
+  void stop_backfill(const std::string& id, run::BackfillState state, const std::string& reason);
+  void end_backfill(const std::string& id);
+  void note_backfill(const RunId& run);
+  void claim(const std::string& backfill);
+  [[nodiscard]] Result<void> make_run(run::Backfill& backfill, const dag::Schedule& schedule, Instant tick);
+  [[nodiscard]] bool open_again(run::Backfill& backfill, const store::TickRun& known);
 
   // --- run_version.cc
   [[nodiscard]] Result<Reply> run_command(const ResumeRun& command);
@@ -212,7 +228,9 @@ class Core {
   std::map<std::pair<DagId, std::string>, RunId> keys_;  // idempotency keys of this step
   // What the events of this step entail for other runs; empty after follow_up().
   std::vector<RunId> ended_runs_, lost_sub_runs_;
-  std::set<std::string> updated_;  // datasets
+  std::set<std::string> updated_;                                   // datasets
+  std::map<std::tuple<DagId, std::string, Instant>, RunId> ticks_;  // whose runs this step makes
+  std::set<std::string> changed_backfills_;                         // rows to be written
   Effects effects_;
 };
 

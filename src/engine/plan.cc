@@ -41,6 +41,8 @@ void Core::apply(const sched::Plan& plan) {
   for (const sched::Launch& launch : plan.launches) open_attempt(launch.run, launch.key);
   for (const sched::Stop& order : plan.stops) stop(order);
   for (const sched::Fence& order : plan.fences) fence(order);
+  for (const std::string& backfill : plan.claims) claim(backfill);
+  for (const std::string& backfill : plan.backfill_ends) end_backfill(backfill);
   for (const sched::Late& late : plan.late) {
     emit(late.run, run::DeadlinePassed{});
     tell_of_deadline(snapshot_.runs.at(late.run));
@@ -48,6 +50,11 @@ void Core::apply(const sched::Plan& plan) {
 }
 
 void Core::fire(const sched::NewRun& tick) {
+  // A backfill may have dealt with the tick before its schedule came to it.
+  if (run::claims_tick(tick.trigger)) {
+    const auto known = runs_of_ticks({tick.dag, tick.schedule, tick.tick, tick.tick});
+    if (known && !known->empty()) return;
+  }
   run::DagEntry& entry = snapshot_.dags.at(tick.dag);
   auto params = dag::resolve_params(*entry.dag, tick.params.is_null() ? Value(Value::Object{}) : tick.params);
   if (!params.value) {

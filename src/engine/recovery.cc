@@ -23,6 +23,10 @@ Result<void> Core::recover() {
     quarantined_.insert(broken.id);
     log_.error("run is quarantined", {{"run", broken.id.str()}, {"error", broken.error.message}});
   }
+  for (run::Backfill& backfill : recovered.backfills) {
+    const std::string id = backfill.id;
+    snapshot_.backfills[id].state = std::move(backfill);
+  }
   for (run::Run& run : recovered.runs) restore_run(std::move(run), recovered.versions);
   for (auto& [id, run] : snapshot_.runs) remember_past(run);
   SLIPWAY_TRY_ASSIGN(const auto reader, store_.read());

@@ -42,6 +42,14 @@ void Core::stop_for_action(const run::ActiveRun& run, const TaskKey& key) {
   stop({last->id, run::FailureClass::External});
 }
 
+// A run stays with its backfill while that goes on.
+void Core::reopen(const RunId& id) {
+  const std::string& backfill = snapshot_.runs.at(id).state.backfill;
+  const auto found = snapshot_.backfills.find(backfill);
+  const bool goes_on = found != snapshot_.backfills.end() && found->second.state.state == run::BackfillState::Running;
+  emit(id, run::RunReopened{goes_on ? backfill : std::string()});
+}
+
 void Core::reset(const RunId& id, const std::vector<Change>& changes) {
   const run::ActiveRun& run = snapshot_.runs.at(id);
   for (const Change& change : changes) {
@@ -70,7 +78,7 @@ Result<Reply> Core::run_command(const RetryRun& command) {
                  "run " + command.run.str() + " has nothing that failed" +
                      (command.tasks.empty() ? "" : " among the tasks that were named"),
                  "slipway run clear runs tasks again whatever their state"};
-  if (run::is_terminal(run->state.state)) emit(command.run, run::RunReopened{});
+  if (run::is_terminal(run->state.state)) reopen(command.run);
   reset(command.run, changes);
   return Reply{command.run, false, std::move(changes)};
 }
@@ -146,7 +154,7 @@ Result<Reply> Core::run_command(const ClearRun& command) {
 void Core::clear(const RunId& id, ClearPlan plan) {
   if (plan.resets.empty() && !plan.version) return;
   run::ActiveRun& run = snapshot_.runs.at(id);
-  if (run::is_terminal(run.state.state)) emit(id, run::RunReopened{});
+  if (run::is_terminal(run.state.state)) reopen(id);
   if (plan.version) {
     batch_.events.push_back({id, run.state.last_seq + 1, now_, *std::move(plan.version)});
     run::change_version(snapshot_, batch_.events.back(), snapshot_.dags.at(run.state.header.dag).dag);
@@ -177,7 +185,7 @@ Result<Reply> Core::mark_task(run::ActiveRun& run, const MarkRun& command) {
   }
   const std::string state(run::kTaskStates.text(command.to));
   if (reply.changes.empty()) return not_marked("`" + command.task->str() + "`", state);
-  if (run::is_terminal(run.state.state)) emit(command.run, run::RunReopened{});
+  if (run::is_terminal(run.state.state)) reopen(command.run);
   std::vector<TaskKey> keys;
   for (const Change& change : reply.changes) {
     stop_for_action(run, change.key);

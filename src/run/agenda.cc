@@ -85,16 +85,34 @@ bool is_open(const ActiveRun& run, const std::optional<AttemptId>& id) {
   return id && run.open_attempts.count(*id) != 0;
 }
 
-// Takes the run out of its DAG's counts and of the queues (by = -1), or puts it in (by = +1).
+// Takes the run out of the counts of its DAG or backfill and of the queues (by = -1), or puts it in (by = +1).
 void count_run(Snapshot& snapshot, const ActiveRun& run, Instant now, int by) {
   const RunId& id = run.state.header.id;
   DagEntry& entry = snapshot.dags.at(run.state.header.dag);
-  if (run.state.state == RunState::Queued) by > 0 ? void(entry.queued.insert(id)) : void(entry.queued.erase(id));
-  if (run.state.state == RunState::Running || run.state.state == RunState::Cancelling) entry.under_way += by;
+  const auto backfill = snapshot.backfills.find(run.state.backfill);
+  const bool apart = backfill != snapshot.backfills.end();
+  std::set<RunId>& queued = apart ? backfill->second.queued : entry.queued;
+  int& under_way = apart ? backfill->second.under_way : entry.under_way;
+  if (run.state.state == RunState::Queued) by > 0 ? void(queued.insert(id)) : void(queued.erase(id));
+  if (run.state.state == RunState::Running || run.state.state == RunState::Cancelling) under_way += by;
   for (const auto& [key, instance] : run.state.tasks)
     if (const auto waiting = waiting_of(run, key))
       by > 0 ? add_waiting(snapshot, lane_id(run, *run.task(key.task)), *waiting, now)
              : remove_waiting(snapshot, lane_id(run, *run.task(key.task)), *waiting, now);
+}
+
+// How a run of a backfill ended, or that it goes on for it after all.
+void count_end(Snapshot& snapshot, const Run& run, const std::string& backfill_before, RunState before) {
+  const auto found = snapshot.backfills.find(run.backfill);
+  if (found == snapshot.backfills.end()) return;
+  Backfill& backfill = found->second.state;
+  const auto count = [&](RunState state, int by) {
+    if (state == RunState::Success) backfill.succeeded += by;
+    if (state == RunState::Failed) backfill.failed += by;
+    if (state == RunState::Cancelled) backfill.cancelled += by;
+  };
+  if (run.backfill == backfill_before) count(before, -1);
+  count(run.state, +1);
 }
 
 // Adds (by = +1) or removes (by = -1) what waits of a task in all its instances.
@@ -176,9 +194,12 @@ void fold(Snapshot& snapshot, const Event& event) {
   } else if (affected.key) {
     fold_instance(snapshot, run, event, affected);
   } else {
+    const std::string backfill = run.state.backfill;
+    const RunState before = run.state.state;
     if (run.state.last_seq > 0) count_run(snapshot, run, event.at, -1);
     fold(run, event);
     count_run(snapshot, run, event.at, +1);
+    count_end(snapshot, run.state, backfill, before);
     note_dag(snapshot, run.state.header.dag, snapshot.dags.at(run.state.header.dag));
   }
   note_due(snapshot, run);

@@ -5,6 +5,7 @@
 #include "sched/fan_out.h"
 #include "sched/launcher.h"
 #include "sched/run_result.h"
+#include "sched/starts.h"
 #include "sched/ticks.h"
 #include "sched/wake.h"
 #include "slipway/dag/expr.h"
@@ -161,6 +162,8 @@ class RunPlanner {
 
   // An instance that was reset goes on with its element: `when` and the list were asked for its task.
   void begin(const TaskKey& key, const dag::Task& task) {
+    if (task.service && !task.service->deploy_on_backfill && runs_for_backfill(snapshot_, run_.state))
+      return move(key, TaskState::Skipped, "a backfill deploys no service without `deploy_on_backfill: true`");
     const bool mapped = key.map_index != TaskKey::kUnmapped;
     if (!mapped && task.when && !passes(key, *task.when)) return;
     if (!mapped && task.for_each) return expand(key, *task.for_each);
@@ -331,40 +334,6 @@ void watch_deadline(const ActiveRun& run, Instant now, Plan& plan) {
   due > now ? wake_by(plan.wake_at, due) : void(plan.late.push_back({run.state.header.id}));
 }
 
-// The runs that name `before` as the run before them.
-std::vector<RunId> followers_of(const run::Snapshot& snapshot, const RunId& before) {
-  std::vector<RunId> found;
-  for (auto it = snapshot.followers.lower_bound({before, RunId()});
-       it != snapshot.followers.end() && it->first == before; ++it)
-    found.push_back(it->second);
-  return found;
-}
-
-// Whether a run under way may wait for what becomes of this one (depends_on_past).
-bool is_awaited(const run::Snapshot& snapshot, const RunId& id) {
-  const std::vector<RunId> followers = followers_of(snapshot, id);
-  return std::any_of(followers.begin(), followers.end(), [&](const RunId& follower) {
-    const ActiveRun& run = snapshot.runs.at(follower);
-    return run.state.state == RunState::Running && run.dag->depends_on_past;
-  });
-}
-
-// Oldest first, while the DAG has fewer runs under way than it may. A run that is awaited starts beyond that, or its
-// retry would wait for a run that waits for it.
-void start_queued(const run::Snapshot& snapshot, const std::set<RunId>& moved, Plan& plan) {
-  for (const DagId& id : snapshot.startable) {
-    const run::DagEntry& entry = snapshot.dags.at(id);
-    int under_way = entry.under_way;
-    for (const RunId& run : entry.queued) {
-      const bool has_room = under_way < entry.dag->max_active_runs;
-      if (!has_room && entry.following == 0) break;
-      if (moved.count(run) != 0 || (!has_room && !is_awaited(snapshot, run))) continue;
-      plan.run_moves.push_back({run, RunState::Running, {}});
-      ++under_way;
-    }
-  }
-}
-
 // Runs that changed, those that wait for what one of them did, and those that time alone moves now.
 std::set<RunId> to_look_at(const run::Snapshot& snapshot, Instant now, Plan& plan) {
   std::set<RunId> runs = snapshot.touched;
@@ -392,6 +361,7 @@ Plan decide(const run::Snapshot& snapshot, Instant now) {
   plan_ticks(snapshot, now, plan);
   note_moves();
   start_queued(snapshot, moved, plan);
+  plan_backfills(snapshot, moved, now, plan);
   for (const RunId& id : to_look_at(snapshot, now, plan)) {
     const ActiveRun& run = snapshot.runs.at(id);
     watch_deadline(run, now, plan);

@@ -173,7 +173,8 @@ class SchedulePlanner {
 
   [[nodiscard]] std::size_t active_runs() const {
     return static_cast<std::size_t>(std::count_if(entry_.active.begin(), entry_.active.end(), [&](const RunId& id) {
-      return !run::is_terminal(snapshot_.runs.at(id).state.state);
+      const run::Run& run = snapshot_.runs.at(id).state;
+      return !run::is_terminal(run.state) && !is_apart(run);
     }));
   }
 
@@ -181,10 +182,14 @@ class SchedulePlanner {
     std::vector<const run::Run*> found;
     for (const RunId& id : entry_.active) {
       const run::Run& run = snapshot_.runs.at(id).state;
-      if (run.header.schedule == schedule_.name && !run::is_terminal(run.state)) found.push_back(&run);
+      if (run.header.schedule == schedule_.name && !run::is_terminal(run.state) && !is_apart(run))
+        found.push_back(&run);
     }
     return found;
   }
+
+  // Runs of backfills neither count for max_active_runs nor overlap with those of the schedule.
+  [[nodiscard]] bool is_apart(const run::Run& run) const { return snapshot_.backfills.count(run.backfill) != 0; }
 
   void cancel(const run::Run& run) {
     if (run.state == RunState::Cancelling) return;

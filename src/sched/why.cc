@@ -94,6 +94,8 @@ class Explainer {
 
   [[nodiscard]] std::string queued_run() const {
     const auto entry = snapshot_.dags.find(run_.state.header.dag);
+    if (const auto backfill = snapshot_.backfills.find(run_.state.backfill); backfill != snapshot_.backfills.end())
+      return "the run is queued: its backfill has max_active " + std::to_string(backfill->second.state.max_active);
     List earlier;
     if (entry != snapshot_.dags.end())
       for (const RunId& id : entry->second.active)

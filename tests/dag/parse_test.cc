@@ -124,6 +124,7 @@ tasks:
       port: 8000
       smoke: {post: /generate, json: {prompt: hi, n: 3}, expect: OK}
       rollout_timeout: 5m
+      deploy_on_backfill: true
 )");
   const Service& service = dag.tasks.at(0).service.value();
   EXPECT_EQ(service.name.str(), "sentiment");
@@ -133,6 +134,7 @@ tasks:
   EXPECT_TRUE(service.smoke->post);
   EXPECT_EQ(service.smoke->json.dump(), R"({"n":3,"prompt":"hi"})");
   EXPECT_EQ(service.rollout_timeout, std::chrono::minutes(5));
+  EXPECT_TRUE(service.deploy_on_backfill);
 }
 
 TEST(Tasks, TemplatesKnowWhereTheyStand) {

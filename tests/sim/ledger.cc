@@ -137,7 +137,10 @@ bool opens_a_generation(const run::EventBody& body, const TaskKey& key) {
 
 }  // namespace
 
-void Ledger::know(const SimDag& dag) { versions_[VersionId(sha256_hex(dag.text))] = dag; }
+void Ledger::know(const SimDag& dag) {
+  versions_[VersionId(sha256_hex(dag.text))] = dag;
+  backfills_.know(dag);
+}
 
 void Ledger::accuse(const std::string& what) {
   if (violation_.empty()) violation_ = what;
@@ -162,13 +165,16 @@ bool Ledger::has_intent(const AttemptId& id) const {
 }
 
 bool Ledger::is_quiet() const {
-  return std::all_of(runs_.begin(), runs_.end(), [](const auto& run) { return run::is_terminal(run.second.state); });
+  return backfills_.is_quiet() &&
+         std::all_of(runs_.begin(), runs_.end(), [](const auto& run) { return run::is_terminal(run.second.state); });
 }
 
 void Ledger::on_committed(const store::Batch& batch) {
   // Commands of a step come before its launches.
   for (const auto& [id, pool] : batch.pools) pools_[id] = pool ? pool->slots : 0;
+  backfills_.begin(batch);
   for (const run::Event& event : batch.events) check(event);
+  backfills_.end(batch, runs_);
   for (const run::Run* run : batch.runs)
     if (runs_.at(run->header.id) != *run) accuse("state is not the fold of its events: " + run->header.id.str());
   for (const store::DagRow& row : batch.dags)
@@ -205,6 +211,7 @@ void Ledger::check(const run::Event& event) {
     run::is_terminal(run.attempts.at(*attempt).state) ? void(open_.erase(*attempt)) : void(open_.insert(*attempt));
   if (const auto* opened = std::get_if<run::AttemptOpened>(&event.body)) check_limits(run, opened->id.key);
   if (std::holds_alternative<run::RunCreated>(event.body)) check_previous(run);
+  check_runs(run, event.body);
   const bool reset =
       std::holds_alternative<run::TaskReset>(event.body) || std::holds_alternative<run::TaskExpanded>(event.body);
   for (const TaskKey& key : affected(run, event.body)) {
@@ -217,9 +224,8 @@ void Ledger::check(const run::Event& event) {
 }
 
 void Ledger::check_created(const run::RunHeader& header) {
-  if (header.trigger == run::TriggerKind::Schedule &&
-      !ticks_.insert({header.dag, header.schedule, header.logical_date}).second)
-    accuse("a tick fired twice: " + header.dag.str());
+  if (run::claims_tick(header.trigger) && !ticks_.insert({header.dag, header.schedule, header.logical_date}).second)
+    accuse("a tick has two runs: " + header.dag.str());
   if (!header.parent) return;
   const auto parent = runs_.find(header.parent->run);
   if (parent == runs_.end()) return accuse("a sub-run without a parent: " + header.id.str());
@@ -227,6 +233,19 @@ void Ledger::check_created(const run::RunHeader& header) {
     accuse("two sub-runs of one generation: " + header.parent->run.str() + "/" + header.parent->key.str());
   if (parent->second.tasks.at(header.parent->key).generation != header.parent->generation)
     accuse("a sub-run of another generation: " + header.id.str());
+}
+
+void Ledger::check_runs(const run::Run& run, const run::EventBody& body) {
+  if (std::holds_alternative<run::RunCreated>(body) || std::holds_alternative<run::RunReopened>(body))
+    backfills_.opened(run);
+}
+
+// Itself, or for the sake of a run above it that is not over.
+bool Ledger::is_for_backfill(const run::Run& run) const {
+  if (run.header.trigger == run::TriggerKind::Backfill || !run.backfill.empty()) return true;
+  if (!run.header.parent) return false;
+  const run::Run& parent = runs_.at(run.header.parent->run);
+  return !run::is_terminal(parent.state) && is_for_backfill(parent);
 }
 
 void Ledger::check_body(const run::Run& run, const run::TaskWaiting& waiting) {
@@ -257,6 +276,7 @@ void Ledger::check_body(const run::Run& run, const run::TaskMoved& move) {
   const bool allowed = allows(run, *task) && is_set_up(run, *task);
   const std::string what = run.header.id.str() + "/" + move.key.str();
   if (move.to == TaskState::UpstreamFailed && allowed) accuse(what + " fails although its rule allows it");
+  if (move.to == TaskState::Skipped && task->service && is_for_backfill(run)) return;
   if (move.to == TaskState::Skipped && allowed && !task->has_when && !task->mapped && !is_last(*task))
     accuse(what + " is skipped without a reason");
 }
@@ -298,11 +318,11 @@ void Ledger::check_clean_up(const run::Run& run, const TaskKey& key, const SimTa
 
 // The latest earlier run of the same schedule, found anew.
 const run::Run* Ledger::run_before(const run::Run& run) const {
-  if (run.header.trigger != run::TriggerKind::Schedule) return nullptr;
+  if (!run::claims_tick(run.header.trigger)) return nullptr;
   const run::Run* before = nullptr;
   for (const auto& [id, other] : runs_) {
     const bool same = other.header.dag == run.header.dag && other.header.schedule == run.header.schedule &&
-                      other.header.trigger == run.header.trigger;
+                      run::claims_tick(other.header.trigger);
     if (same && id < run.header.id && other.header.logical_date < run.header.logical_date &&
         (before == nullptr || before->header.logical_date < other.header.logical_date))
       before = &other;
@@ -390,6 +410,7 @@ void Ledger::check_body(const run::Run& run, const run::AttemptOpened& opened) {
   for (const auto& [id, attempt] : run.attempts)
     if (id.key == opened.id.key && !run::is_terminal(attempt.state))
       accuse("two open attempts of " + run.header.id.str() + "/" + id.key.str());
+  if (task != nullptr && task->service && is_for_backfill(run)) accuse(opened.id.str() + " deploys for a backfill");
   if (task == nullptr || task->service || task->pool == "default") return;
   if (held_in(task->pool) + task->slots > pools_[PoolId(task->pool)])
     accuse("more of pool " + task->pool + " in use than its size at a launch");
@@ -411,7 +432,7 @@ void Ledger::check_body(const run::Run& run, const run::AttemptEnded& ended) {
 }
 
 void Ledger::check_body(const run::Run& run, const run::RunMoved& moved) {
-  if (moved.to == RunState::Running) check_active_runs(run);
+  if (moved.to == RunState::Running) run.backfill.empty() ? check_active_runs(run) : backfills_.started(run, runs_);
   if (!run::is_terminal(moved.to)) return;
   for (const auto& [key, instance] : run.tasks)
     if (!run::is_terminal(instance.state)) accuse("run " + run.header.id.str() + " ended before " + key.str());
@@ -482,12 +503,13 @@ void Ledger::check_active_runs(const run::Run& started) {
     const bool has_open = std::any_of(run.attempts.begin(), run.attempts.end(),
                                       [](const auto& entry) { return !run::is_terminal(entry.second.state); });
     const bool is_active = run.state == RunState::Running || (run.state == RunState::Cancelling && has_open);
-    if (is_active && run.header.dag == started.header.dag) ++active;
+    if (is_active && run.header.dag == started.header.dag && run.backfill.empty()) ++active;
   }
   if (dag != nullptr && active > dag->max_active_runs) accuse("more runs than max_active_runs");
 }
 
 void Ledger::compare(const run::Snapshot& snapshot, Instant now) {
+  backfills_.compare(snapshot);
   const bool with_sets = ++compared_ % 8 == 0;
   if (with_sets)
     if (const std::string what = test::difference_from_rebuilt(snapshot, now); !what.empty())
@@ -513,6 +535,7 @@ void Ledger::compare_sets(const run::ActiveRun& run) {
 }
 
 void Ledger::compare(const store::Recovered& recovered) {
+  backfills_.compare(recovered);
   std::size_t open = 0;
   for (const auto& [id, run] : runs_) open += run::is_terminal(run.state) ? 0U : 1U;
   if (recovered.runs.size() != open || !recovered.broken.empty()) accuse("the store lost or broke a run");

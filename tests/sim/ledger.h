@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/backfill_ledger.h"
 #include "sim/random_dag.h"
 #include "slipway/run/snapshot.h"
 #include "slipway/store/store.h"
@@ -32,7 +33,9 @@ class Ledger {
   // The DAG version of a run, or nullptr.
   [[nodiscard]] const SimDag* dag_of(const RunId& id) const;
   [[nodiscard]] bool has_intent(const AttemptId& id) const;
-  [[nodiscard]] bool is_quiet() const;  // no run is under way
+  [[nodiscard]] bool is_quiet() const;  // no run and no backfill is under way
+  // The newest backfill that has not ended, or "none".
+  [[nodiscard]] std::string open_backfill() const { return backfills_.open_one(); }
   // Whether some run under way waits for what a person has to mend in the run before.
   [[nodiscard]] bool waits_for_past() const;
   // Instances that wait for a person, and since when.
@@ -60,6 +63,8 @@ class Ledger {
   [[nodiscard]] const run::Run* run_before(const run::Run& run) const;
   [[nodiscard]] bool past_allows(const run::Run& run, const std::string& task) const;
   void check_created(const run::RunHeader& header);
+  void check_runs(const run::Run& run, const run::EventBody& body);
+  [[nodiscard]] bool is_for_backfill(const run::Run& run) const;
   void check_limits(const run::Run& run, const TaskKey& opened);
   void check_active_runs(const run::Run& started);
   void compare_sets(const run::ActiveRun& run);
@@ -79,6 +84,7 @@ class Ledger {
   std::map<std::string, std::int64_t> updates_;         // of datasets, as the events tell
   std::set<AttemptId> open_;                            // not terminal
   std::set<RunId> changed_;                             // since the last compare()
+  BackfillLedger backfills_{[this](const std::string& what) { accuse(what); }};
   std::uint64_t events_ = 0;
   std::uint64_t compared_ = 0;
   std::string violation_;

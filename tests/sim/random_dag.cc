@@ -242,6 +242,7 @@ bool goes_in_circles(const SimDag& dag) {
 SimDag random_dag(Rng& rng, const SimFrame& frame) {
   SimDag dag = any_dag(rng, frame);
   while (goes_in_circles(dag)) dag = any_dag(rng, frame);
+  dag.every = frame.every;
   return dag;
 }
 

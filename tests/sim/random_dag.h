@@ -48,6 +48,7 @@ struct SimDag {
   int max_active_runs = 1;
   int max_active_tasks = 0;
   bool has_timeout = false;  // of a run
+  Duration every{0};         // between the ticks of its schedule; 0: it has none
   std::vector<SimGroup> groups;
 };
 
@@ -55,6 +56,7 @@ struct SimDag {
 struct SimFrame {
   std::string id;
   std::string schedule;  // a whole line of YAML, or empty
+  Duration every{0};     // between its ticks; 0: it has none
   int max_active_runs = 1;
   int max_active_tasks = 0;
   int slots_max = 1;               // that a task of the default pool may ask for

@@ -161,13 +161,16 @@ class Simulation {
 
   void write_scenario() {
     const std::uint64_t count = 1 + scenario_.below(3);
-    std::vector<std::string> pools;
+    std::vector<std::string> pools, scheduled;
     if (scenario_.chance(0.6)) pools = {"gpu", "db"};
     for (const std::string& pool : pools) resize(pool);
     for (std::uint64_t i = 0; i < count; ++i) {
       const std::string id = "dag" + std::to_string(i);
+      Duration every{0};
+      std::string schedule = random_schedule(every);
       const SimFrame frame{id,
-                           random_schedule(),
+                           std::move(schedule),
+                           every,
                            1 + static_cast<int>(scenario_.below(3)),
                            scenario_.chance(0.3) ? 1 + static_cast<int>(scenario_.below(3)) : 0,
                            slots_,
@@ -180,6 +183,7 @@ class Simulation {
       if (scenario_.chance(0.3)) pause(id, some_time(), true);
       if (scenario_.chance(0.3)) pause(id, some_time(), false);
       pause(id, clock_.now() + kScenario, true);
+      if (every > Duration(0)) scheduled.push_back(id);
     }
     if (scenario_.chance(0.5)) {
       const Value gate(static_cast<int>(scenario_.below(2)));
@@ -189,17 +193,21 @@ class Simulation {
       const Value list = Value::Array(scenario_.below(5), Value(1));
       add(some_time(), [list] { return engine::SetVar{"LIST", list}; });
     }
-    std::stable_sort(actions_.begin(), actions_.end(), [](const Action& a, const Action& b) { return a.at < b.at; });
     if (scenario_.chance(0.2)) wall_step_at_ = some_time();
+    for (const std::string& id : scheduled)
+      for (std::uint64_t n = scenario_.below(4); n > 0; --n) backfill(id);
+    std::stable_sort(actions_.begin(), actions_.end(), [](const Action& a, const Action& b) { return a.at < b.at; });
   }
 
-  std::string random_schedule() {
+  std::string random_schedule(Duration& every) {
     if (scenario_.chance(0.5)) return {};
     if (scenario_.chance(0.3)) return "schedule: {name: s, datasets: [\"s3://lake/x\"]}\n";
     static constexpr const char* kMissed[] = {"last", "none", "all"};
     static constexpr const char* kOverlap[] = {"queue", "skip", "cancel"};
-    return "schedule: {name: s, every: " + std::to_string(5 + scenario_.below(50)) +
-           "m, missed: " + kMissed[scenario_.below(3)] + ", overlap: " + kOverlap[scenario_.below(3)] + "}\n";
+    const auto minutes = static_cast<std::int64_t>(5 + scenario_.below(50));
+    every = std::chrono::minutes(minutes);
+    return "schedule: {name: s, every: " + std::to_string(minutes) + "m, missed: " + kMissed[scenario_.below(3)] +
+           ", overlap: " + kOverlap[scenario_.below(3)] + "}\n";
   }
 
   Instant some_time() {
@@ -235,6 +243,24 @@ class Simulation {
       return action_on(newest, dice, key);
     };
     add(some_time(), command, resumes ? key : "");
+  }
+
+  // Ticks before the scenario and of it; some of them the schedule has run by then, or will.
+  void backfill(const std::string& id) {
+    engine::StartBackfill command{.dag = DagId(id), .schedule = "s", .from = {}, .to = {}};
+    const Instant at = some_time();
+    command.from = some_time() - 4h;
+    command.to = command.from + Duration(static_cast<std::int64_t>(scenario_.below(18'000'000'000)));
+    command.to = std::min(command.to, at);
+    command.reverse = scenario_.chance(0.3);
+    command.max_active = 1 + static_cast<int>(scenario_.below(3));
+    command.reprocess = run::kReprocess.rows()[scenario_.below(3)].value;
+    add(at, [command] { return command; });
+    const bool keep_running = scenario_.chance(0.5);
+    if (scenario_.chance(0.4))
+      add(at + (some_time() - clock_.now()) / 4, [this, keep_running] {
+        return engine::CancelBackfill{ledger_.open_backfill(), keep_running};
+      });
   }
 
   // The same dice give the same action, also when it is sent again after a death.

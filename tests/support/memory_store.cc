@@ -9,10 +9,6 @@ using store::Batch;
 
 Error not_found(const std::string& what) { return {ErrorCode::NotFound, "there is no " + what, {}}; }
 
-bool has_tick(const run::RunHeader& header) {
-  return header.trigger == run::TriggerKind::Schedule || header.trigger == run::TriggerKind::Backfill;
-}
-
 // Stages a batch beside the disk, so that one that is refused half-way leaves nothing behind.
 class Writer {
  public:
@@ -47,7 +43,8 @@ class Writer {
 
   Result<void> claim(const run::RunHeader& header) {
     const std::tuple tick{header.dag, header.schedule, header.logical_date};
-    if (has_tick(header) && (disk_.ticks.count(tick) != 0 || !ticks_.try_emplace(tick, header.id).second))
+    if (run::claims_tick(header.trigger) &&
+        (disk_.ticks.count(tick) != 0 || !ticks_.try_emplace(tick, header.id).second))
       return Error{ErrorCode::Conflict, "a run of that tick exists", {}};
     const std::pair key{header.dag, header.idempotency_key};
     if (!key.second.empty() && (disk_.keys.count(key) != 0 || !keys_.try_emplace(key, header.id).second))
@@ -243,7 +240,7 @@ Result<std::optional<RunId>> MemoryStore::run_before(const DagId& dag, const std
   std::optional<std::pair<Instant, RunId>> latest;
   for (const auto& [id, run] : disk_->runs)
     if (run.header.dag == dag && run.header.schedule == schedule && run.header.logical_date < logical_date &&
-        has_tick(run.header))
+        run::claims_tick(run.header.trigger))
       latest = std::max(latest, std::optional(std::pair(run.header.logical_date, id)));
   return latest ? std::optional(latest->second) : std::nullopt;
 }
@@ -299,7 +296,7 @@ Result<void> MemoryStore::condemn(const std::vector<RunId>& runs) {
     if (found == disk_->runs.end() || !run::is_terminal(found->second.state) || serves(*disk_, id)) continue;
     std::erase_if(disk_->keys, [&](const auto& key) { return key.second == id; });
     const run::RunHeader& header = found->second.header;
-    if (has_tick(header)) disk_->ticks.erase({header.dag, header.schedule, header.logical_date});
+    if (run::claims_tick(header.trigger)) disk_->ticks.erase({header.dag, header.schedule, header.logical_date});
     disk_->events.erase(id);
     disk_->condemned.insert(id);
     disk_->runs.erase(found);

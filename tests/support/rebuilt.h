@@ -22,6 +22,7 @@ inline run::Snapshot rebuilt(const run::Snapshot& old, Instant now, const std::v
     copy.due.reset();
     run::dag_changed(fresh, id, now);
   }
+  for (const auto& [id, entry] : old.backfills) fresh.backfills[id].state = entry.state;
   run::restore_shares(fresh, shares, now);
   for (const auto& [id, run] : old.runs) run::insert_run(fresh, run::activate(run.state, run.dag), now);
   return fresh;
@@ -41,6 +42,12 @@ inline std::string difference_from_rebuilt(const run::Snapshot& kept, Instant no
     if (old.queued != entry.queued || old.under_way != entry.under_way || old.open_attempts != entry.open_attempts ||
         old.following != entry.following || old.active != entry.active)
       return "counts of DAG " + id.str();
+  }
+  for (const auto& [id, entry] : fresh.backfills) {
+    const run::BackfillEntry& old = kept.backfills.at(id);
+    const int open = entry.under_way + static_cast<int>(entry.queued.size());
+    if (old.queued != entry.queued || old.under_way != entry.under_way || old.state.open() != open)
+      return "counts of backfill " + id;
   }
   for (const auto& [id, queue] : kept.queues)
     if (queue.held != 0 && fresh.queues.count(id) == 0) return "held slots of pool " + id.str();

@@ -168,6 +168,7 @@ struct Service {
   std::string health = "/health";
   std::optional<Smoke> smoke;
   Duration rollout_timeout = std::chrono::minutes(15);
+  bool deploy_on_backfill = false;  // else skipped in runs of backfills
 };
 
 // What an attempt may use; 0 = not limited. Locally: docs/engine.md, "Limits".

@@ -142,9 +142,33 @@ struct TouchDataset {
   std::string by;
 };
 
-using Command =
-    std::variant<TriggerRun, CancelRun, RetryRun, PauseDag, SetVar, DagFolder, SetSecret, StopService, NoticeDone,
-                 CondemnRuns, EraseRun, SetPool, ClearRun, MarkRun, ResumeRun, Approve, TouchDataset>;
+// Runs the ticks of a schedule from `from` to `to`, both included and in the past: a tick without a run gets one, of
+// kind Backfill; what becomes of the others says `reprocess`. Each is dealt with when there is room for its run: at
+// most `max_active` are not over at a time, whatever max_active_runs and pause are. Refused: ticks that another
+// backfill of the schedule has yet to deal with, more than kBackfillTicksMax, and `reverse` where the DAG depends on
+// the past.
+struct StartBackfill {
+  DagId dag;
+  std::string schedule;  // empty: the only one of the DAG that has ticks
+  Instant from, to;
+  bool reverse = false;  // the newest first
+  int max_active = 1;    // up to kBackfillActiveMax
+  run::Reprocess reprocess = run::Reprocess::None;
+  Value params;          // object, over those of the schedule
+  bool preview = false;  // change nothing, only tell
+};
+inline constexpr int kBackfillTicksMax = 10'000;
+inline constexpr int kBackfillActiveMax = 1'000;
+inline constexpr int kBackfillsMax = 100;  // that have not ended
+// No more ticks are dealt with, and its runs that are not over are cancelled; with `keep_running` those that wait only.
+struct CancelBackfill {
+  std::string id;
+  bool keep_running = false;
+};
+
+using Command = std::variant<TriggerRun, CancelRun, RetryRun, PauseDag, SetVar, DagFolder, SetSecret, StopService,
+                             NoticeDone, CondemnRuns, EraseRun, SetPool, ClearRun, MarkRun, ResumeRun, Approve,
+                             TouchDataset, StartBackfill, CancelBackfill>;
 
 enum class Action : unsigned char { Reset, Stop, Decide, Mark, TakeOver, Add, Remove };
 inline constexpr EnumTable<Action, 7> kActions{{{
@@ -167,12 +191,32 @@ struct Change {
   bool operator==(const Change&) const = default;
 };
 
+enum class TickAction : unsigned char { Create, Retry, Clear, Leave };
+inline constexpr EnumTable<TickAction, 4> kTickActions{{{
+    {TickAction::Create, "create", "it has no run yet"},
+    {TickAction::Retry, "retry", "what failed in its run is run again"},
+    {TickAction::Clear, "clear", "every task of its run is run again"},
+    {TickAction::Leave, "leave", "its run stays as it is"},
+}}};
+
+// What a backfill would do with a tick as things are.
+struct TickChange {
+  Instant tick;
+  RunId run;                           // empty: there is none
+  std::optional<run::RunState> state;  // of `run`
+  TickAction action = TickAction::Create;
+
+  bool operator==(const TickChange&) const = default;
+};
+
 // What a command gives back.
 struct Reply {
   RunId run;             // the run that was made or acted on; empty where there is none
   bool existed = false;  // an idempotency key named an earlier run
   std::vector<Change> changes = {};
-  bool more = false;  // EraseRun: rows are left
+  bool more = false;                   // EraseRun: rows are left
+  std::string backfill = {};           // StartBackfill, CancelBackfill: its id
+  std::vector<TickChange> ticks = {};  // StartBackfill with `preview`
 };
 
 inline constexpr int kPoolSlotsMax = 10'000;

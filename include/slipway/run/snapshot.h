@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "slipway/dag/dag.h"
+#include "slipway/run/backfill.h"
 #include "slipway/run/queues.h"
 #include "slipway/run/run.h"
 
@@ -91,11 +92,20 @@ struct DagEntry {
   int launch_ahead = 0;  // attempts that may be open beyond the slots, because its attempts end soon: ADR 3
 
   // Kept by the doors below.
-  std::set<RunId> queued;      // of `active`: state Queued
-  int under_way = 0;           // of `active`: Running or Cancelling
+  std::set<RunId> queued;      // of `active`: state Queued; those of backfills apart
+  int under_way = 0;           // of `active`: Running or Cancelling; those of backfills apart
   int open_attempts = 0;       // of all its runs
   int following = 0;           // of `active`: those that have a run before them (RunHeader::previous)
   std::optional<Instant> due;  // its place in Snapshot::tick_due
+};
+
+// A backfill that has not ended. Its concurrency is its own: its runs do not count for max_active_runs.
+struct BackfillEntry {
+  Backfill state;  // the doors below keep how its runs ended
+
+  // Kept by the doors below.
+  std::set<RunId> queued;  // its runs in state Queued
+  int under_way = 0;       // its runs that are Running or Cancelling
 };
 
 // What is known of a dataset: who updated it, when, how often.
@@ -121,6 +131,9 @@ struct Snapshot {
   int ahead_max = 0;                        // no DagEntry::launch_ahead is more
   Value vars;                               // object: what expressions see as vars
   std::map<std::string, Dataset> datasets;  // by URI; those that were ever updated
+  std::map<std::string, BackfillEntry> backfills;  // by id; added before their runs
+  static constexpr int kClaimsPerStep = 100;       // how often backfills deal with ticks in one step, or it grows long
+  int claims_left = kClaimsPerStep;
 
   std::set<RunId> touched;                       // runs that changed since the last decide()
   std::set<std::pair<Instant, RunId>> run_due;   // ActiveRun::due

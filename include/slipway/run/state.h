@@ -100,6 +100,10 @@ inline constexpr EnumTable<TriggerKind, 6> kTriggerKinds{{{
     {TriggerKind::Backfill, "backfill", "a backfill"},
     {TriggerKind::SubRun, "dag", "a task of another run"},
 }}};
+// Whether a run of this kind is the run of its tick, of which there is one.
+[[nodiscard]] constexpr bool claims_tick(TriggerKind kind) {
+  return kind == TriggerKind::Schedule || kind == TriggerKind::Backfill;
+}
 
 template <class State>
 struct Step {

@@ -100,12 +100,15 @@ struct Plan {
   std::vector<Stop> stops;
   std::vector<Fence> fences;
   std::vector<Late> late;
+  std::vector<std::string> claims;         // backfills with room for a run: each deals with ticks until one makes one
+  std::vector<std::string> backfill_ends;  // backfills without ticks and runs that are not over
   std::set<std::pair<RunId, TaskId>> halted;  // fan-outs that a failure stops in this round: none of theirs is launched
   std::optional<Instant> wake_at;  // earliest instant at which decide() could answer differently by time alone
 
   [[nodiscard]] bool empty() const {
     return runs.empty() && cursors.empty() && seen.empty() && run_moves.empty() && moves.empty() &&
-           expansions.empty() && waits.empty() && launches.empty() && stops.empty() && fences.empty() && late.empty();
+           expansions.empty() && waits.empty() && launches.empty() && stops.empty() && fences.empty() && late.empty() &&
+           claims.empty() && backfill_ends.empty();
   }
 };
 
