@@ -172,6 +172,7 @@ Value run_body(const run::Run& run, const dag::Dag* dag) {
   Value body;
   body["run"] = run_value({run.header, run.state, run.started_at, run.ended_at, run.failures});
   body["run"]["params"] = run.header.params;
+  if (!run.backfill.empty()) body["run"]["backfill"] = run.backfill;
   body["run"]["last_event"] = run.last_seq;
   const auto groups = dag == nullptr ? std::map<TaskId, std::string>() : group_of_tasks(*dag);
   body["tasks"] = array_of(order, [&](const run::TaskInstance* instance) {
@@ -216,6 +217,55 @@ Value log_body(const exec::LogChunk& chunk, const AttemptId& attempt, bool over)
   });
   body["next"] = chunk.next;
   body["over"] = over;
+  return body;
+}
+
+Value backfill_value(const run::Backfill& backfill) {
+  Value value;
+  value["id"] = backfill.id;
+  value["dag"] = backfill.dag.str();
+  value["schedule"] = backfill.schedule;
+  value["from"] = to_rfc3339(backfill.first);
+  value["to"] = to_rfc3339(backfill.last);
+  value["reverse"] = backfill.reverse;
+  value["max_active"] = backfill.max_active;
+  value["reprocess"] = run::kReprocess.text(backfill.reprocess);
+  value["params"] = backfill.params;
+  value["created_at"] = to_rfc3339(backfill.created_at);
+  value["ended_at"] = when(backfill.ended_at);
+  value["state"] = run::kBackfillStates.text(backfill.state);
+  value["reason"] = text_or_null(backfill.reason);
+  value["next"] = when(backfill.next);
+  value["ticks"] = backfill.ticks;
+  value["done"] = backfill.created + backfill.cleared + backfill.left - backfill.open();
+  value["created"] = backfill.created;
+  value["cleared"] = backfill.cleared;
+  value["left"] = backfill.left;
+  value["running"] = backfill.open();
+  value["succeeded"] = backfill.succeeded;
+  value["failed"] = backfill.failed;
+  value["cancelled"] = backfill.cancelled;
+  return value;
+}
+
+Value backfills_body(const std::vector<run::Backfill>& backfills, int limit) {
+  const bool full = !backfills.empty() && static_cast<int>(backfills.size()) == limit;
+  Value body;
+  body["backfills"] = array_of(backfills, backfill_value);
+  body["next"] = full ? Value(backfills.back().id) : Value();
+  return body;
+}
+
+Value ticks_body(const std::vector<engine::TickChange>& ticks) {
+  Value body;
+  body["ticks"] = array_of(ticks, [](const engine::TickChange& change) {
+    Value value;
+    value["tick"] = to_rfc3339(change.tick);
+    value["action"] = engine::kTickActions.text(change.action);
+    value["run"] = text_or_null(change.run.str());
+    value["state"] = change.state ? Value(run::kRunStates.text(*change.state)) : Value();
+    return value;
+  });
   return body;
 }
 

@@ -29,6 +29,13 @@ namespace slipway::api {
 // {"lines": […], "next": offset, "over": …}.
 [[nodiscard]] Value log_body(const exec::LogChunk& chunk, const AttemptId& attempt, bool over);
 
+// What became of a backfill so far.
+[[nodiscard]] Value backfill_value(const run::Backfill& backfill);
+// {"backfills": […], "next": id or null}: `next` goes into ?before= for the next page.
+[[nodiscard]] Value backfills_body(const std::vector<run::Backfill>& backfills, int limit);
+// {"ticks": [{tick, action, run, state}]}: what a backfill would do.
+[[nodiscard]] Value ticks_body(const std::vector<engine::TickChange>& ticks);
+
 [[nodiscard]] Value dag_value(const store::DagRow& row);
 // With description, params, tasks and schedules where `dag` is known.
 [[nodiscard]] Value dag_body(const store::DagRow& row, const dag::Dag* dag, Instant now);

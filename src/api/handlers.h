@@ -33,6 +33,12 @@ namespace slipway::api {
 [[nodiscard]] Result<http::Response> mark_run(const Call& call);
 [[nodiscard]] Result<http::Response> resume_run(const Call& call);
 
+// backfill_handlers.cc
+[[nodiscard]] Result<http::Response> start_backfill(const Call& call);
+[[nodiscard]] Result<http::Response> list_backfills(const Call& call);
+[[nodiscard]] Result<http::Response> get_backfill(const Call& call);
+[[nodiscard]] Result<http::Response> cancel_backfill(const Call& call);
+
 // version_handlers.cc
 [[nodiscard]] Result<http::Response> list_versions(const Call& call);
 [[nodiscard]] Result<http::Response> diff_versions(const Call& call);

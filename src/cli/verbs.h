@@ -34,6 +34,12 @@ Handler setup_run_retry(CLI::App& app);
 Handler setup_run_clear(CLI::App& app);
 Handler setup_run_mark(CLI::App& app);
 Handler setup_run_resume(CLI::App& app);
+Handler setup_run_backfill(CLI::App& app);
+
+Handler setup_backfill_list(CLI::App& app);
+Handler setup_backfill_get(CLI::App& app);
+Handler setup_backfill_wait(CLI::App& app);
+Handler setup_backfill_cancel(CLI::App& app);
 
 Handler setup_task_logs(CLI::App& app);
 Handler setup_task_get(CLI::App& app);

@@ -74,7 +74,8 @@ class ApiTest : public ::testing::Test {
     }
   }
 
-  // run_id(1): over. run_id(2): running, with an attempt of `prepare`. A DAG, a variable, a secret and a service.
+  // run_id(1): over. run_id(2): running, with an attempt of `prepare`. A DAG, a variable, a secret, a service and a
+  // backfill.
   void fill() {
     Story over(header(1));
     over.start().finish_task().end(run::RunState::Failed, {"train: not wanted"});
@@ -94,11 +95,32 @@ class ApiTest : public ::testing::Test {
                        .url = "http://127.0.0.1:8000",
                        .logical_date = kNoon,
                        .deployed_at = kNoon}};
+    batch.backfills = {backfill()};
     expect_ok(store->commit(batch));
     Story active(header(2));
     active.start();
     expect_ok(store->commit(active.batch()));
     expect_ok(store->put_blob("secret", "HF_TOKEN", "sealed"));
+  }
+
+  // Of 30 ticks, 12 are done, and one run is under way.
+  static run::Backfill backfill() {
+    return {.id = run_id(7).str(),
+            .dag = DagId("nightly"),
+            .schedule = "daily",
+            .first = kNoon - std::chrono::hours(24 * 30),
+            .last = kNoon - std::chrono::hours(24),
+            .max_active = 2,
+            .reprocess = run::Reprocess::Failed,
+            .params = Value::Object{{"limit", 5}},
+            .created_at = kNoon,
+            .next = kNoon - std::chrono::hours(24 * 17),
+            .ticks = 30,
+            .created = 8,
+            .cleared = 2,
+            .left = 3,
+            .succeeded = 7,
+            .failed = 2};
   }
 
   [[nodiscard]] http::Request request(const std::string& method, const std::string& target,

@@ -35,6 +35,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Golden{"run_diff", "/runs/@failed/diff?with=@latest"},
                       Golden{"why", "/runs/@latest/tasks/train/why?map_index=1"}, Golden{"vars", "/vars"},
                       Golden{"var", "/vars/BUCKET"}, Golden{"pools", "/pools"}, Golden{"pool", "/pools/gpu"},
+                      Golden{"backfills", "/backfills"}, Golden{"backfill", "/backfills/01jb"},
                       Golden{"secrets", "/secrets"}, Golden{"services", "/services"}),
     [](const auto& row) { return std::string(row.param.name); });
 
@@ -72,6 +73,88 @@ TEST_F(HandlersTest, WhatDoesNotExistIsNotFound) {
 
 TEST_F(HandlersTest, ThereIsNoLatestRunAtFirst) {
   EXPECT_EQ(refused("GET", "/runs/@latest"), "404 there is no run yet");
+}
+
+TEST_F(HandlersTest, ABackfillIsStartedAsAsked) {
+  fill();
+  control.reply = engine::Reply{.run = {}, .backfill = run_id(7).str()};
+  const auto made =
+      send("POST", "/dags/nightly/backfills", R"({"from": "2024-01-01", "to": "2024-01-31T12:00:00+01:00"})");
+  EXPECT_EQ(made.status, 201);
+  EXPECT_EQ(expect_ok(parse_json(made.body)).find("backfill")->get_string("id"), run_id(7).str());
+  auto asked = control.last<engine::StartBackfill>();
+  EXPECT_EQ(asked.dag.str(), "nightly");
+  EXPECT_EQ(to_rfc3339(asked.from), "2024-01-01T00:00:00.000000Z");
+  EXPECT_EQ(to_rfc3339(asked.to), "2024-01-31T11:00:00.000000Z");
+  EXPECT_EQ(asked.schedule, "");
+  EXPECT_EQ(asked.max_active, 1);
+  EXPECT_EQ(asked.reprocess, run::Reprocess::None);
+  EXPECT_FALSE(asked.reverse || asked.preview);
+  send("POST", "/dags/nightly/backfills",
+       R"({"from": "2024-01-01", "to": "2024-02-01", "schedule": "daily", "reverse": true, "max_active": 4,)"
+       R"( "reprocess": "failed", "params": {"limit": 2}})");
+  asked = control.last<engine::StartBackfill>();
+  EXPECT_EQ(asked.schedule, "daily");
+  EXPECT_TRUE(asked.reverse);
+  EXPECT_EQ(asked.max_active, 4);
+  EXPECT_EQ(asked.reprocess, run::Reprocess::Failed);
+  EXPECT_EQ(asked.params.dump(), R"({"limit":2})");
+}
+
+TEST_F(HandlersTest, APreviewOfABackfillListsItsTicks) {
+  fill();
+  control.reply = engine::Reply{
+      .run = {}, .ticks = {{kNoon, {}, {}}, {kNoon, run_id(1), run::RunState::Failed, engine::TickAction::Retry}}};
+  const auto told =
+      send("POST", "/dags/nightly/backfills", R"({"from": "2024-01-01", "to": "2024-02-01", "preview": true})");
+  EXPECT_EQ(told.status, 200);
+  EXPECT_EQ(told.body, R"({"ticks":[{"action":"create","run":null,"state":null,"tick":"2024-11-01T12:00:00.000001Z"},)"
+                       R"({"action":"retry","run":")" +
+                           run_id(1).str() + R"(","state":"failed","tick":"2024-11-01T12:00:00.000001Z"}]})");
+  EXPECT_TRUE(control.last<engine::StartBackfill>().preview);
+}
+
+TEST_F(HandlersTest, ABackfillThatMakesNoSenseIsNotSent) {
+  fill();
+  const auto refusal = [&](const std::string& body) { return refused("POST", "/dags/nightly/backfills", body); };
+  EXPECT_THAT(refusal(R"({"to": "2024-02-01"})"), HasSubstr("400 "));
+  EXPECT_THAT(refusal(R"({"from": "yesterday", "to": "2024-02-01"})"), HasSubstr("`from`"));
+  EXPECT_THAT(refusal(R"({"from": "2024-01-01", "to": "x"})"), HasSubstr("`to`"));
+  EXPECT_EQ(refusal(R"({"from": "2024-01-01", "to": "2024-02-01", "reprocess": "some"})"),
+            "400 `some` is no way to reprocess");
+  EXPECT_THAT(refusal(R"({"from": "2024-01-01", "to": "2024-02-01", "reverse": 1})"), HasSubstr("400 "));
+  EXPECT_THAT(refused("GET", "/backfills?state=late"), HasSubstr("`late` is no state of a backfill"));
+  EXPECT_EQ(send("GET", "/backfills/01jc").status, 404);
+  EXPECT_EQ(send("POST", "/backfills/01jc/cancel").status, 404);
+  EXPECT_TRUE(control.commands.empty());
+}
+
+TEST_F(HandlersTest, ABackfillIsFoundByDagStateAndPrefix) {
+  fill();
+  store::Batch batch;
+  batch.backfills = {backfill()};
+  batch.backfills[0].id = run_id(8).str();
+  expect_ok(store->commit(batch));
+  const auto count = [&](const std::string& query) {
+    return get("/backfills" + query).find("backfills")->as_array().size();
+  };
+  EXPECT_EQ(count(""), 2U);
+  EXPECT_EQ(count("?dag=nightly&state=running"), 2U);
+  EXPECT_EQ(count("?dag=other"), 0U);
+  EXPECT_EQ(count("?state=success"), 0U);
+  EXPECT_EQ(get("/backfills?limit=1").get_string("next"), run_id(8).str());
+  EXPECT_EQ(count("?before=" + run_id(8).str()), 1U);
+  EXPECT_EQ(send("GET", "/backfills/" + run_id(8).str()).status, 200);
+  EXPECT_EQ(refused("GET", "/backfills/01jb"), "409 several backfills begin with 01jb");
+}
+
+TEST_F(HandlersTest, ABackfillIsCancelledByPrefix) {
+  fill();
+  EXPECT_EQ(send("POST", "/backfills/01jb/cancel", R"({"keep_running": true})").status, 200);
+  EXPECT_EQ(control.last<engine::CancelBackfill>().id, run_id(7).str());
+  EXPECT_TRUE(control.last<engine::CancelBackfill>().keep_running);
+  send("POST", "/backfills/01jb/cancel");
+  EXPECT_FALSE(control.last<engine::CancelBackfill>().keep_running);
 }
 
 TEST_F(HandlersTest, FailedNamesTheLatestFailure) {
