@@ -17,5 +17,6 @@ while True:
 _, status = os.waitpid(pid, 0)
 frames = re.split(r"\x1b\[\d+A", shown.decode().replace("\r\n", "\n").replace("\x1b[2K", ""))
 print("higher than the terminal:", sum(frame.count("\n") > 9 for frame in frames))
-print(re.sub(" {2,}", "  ", re.sub(r"\d+(\.\d+)?s|[0-9a-z]{26}", "T", frames[-1])), end="")
+last = frames[-1].rstrip("\n")  # lines of a higher frame before it are emptied
+print(re.sub(" {2,}", "  ", re.sub(r"\d+(\.\d+)?s|[0-9a-z]{26}", "T", last)))
 print("exit", os.waitstatus_to_exitcode(status))
