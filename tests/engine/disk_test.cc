@@ -21,6 +21,7 @@ class DiskTest : public ::testing::Test, public EngineWorld {
         {});
     put("dag: d\ntasks:\n  a: {run: 'true'}\n  b: {needs: a, run: 'true'}\n");
   }
+  void TearDown() override { daemon.reset(); }  // whose end answers what still waits
   // Sends a trigger without waiting for its answer.
   void send() {
     daemon->submit(TriggerRun{DagId("d"), {}, "", {}},
