@@ -44,7 +44,7 @@ Failure failure_of_identity(const Error& error) {
   return failure;
 }
 
-Answer parsed(std::string text) {
+Answer parsed(const std::string& text) {
   Answer answer;
   auto object = parse_json(text, {.bytes_max = text.size() + 1});
   if (object) {
@@ -82,7 +82,7 @@ class Waiter {
 
 // Everything but the constructor, stop() and what is atomic or locked happens on the loop's thread.
 struct Client::Impl {
-  Impl(const ClientConfig& c, ClientOptions o, const Clock& k, std::unique_ptr<IdentitySource> source, Secret ca,
+  Impl(const ClientConfig& c, ClientOptions o, const Clock& k, std::unique_ptr<IdentitySource> source, const Secret& ca,
        Logger l)
       : config(c),
         options(std::move(o)),
@@ -104,7 +104,6 @@ struct Client::Impl {
     }
     wanted.notify_all();
     authority.join();
-    loop.reset();
   }
 
   // --- Credentials: asked for on a thread of their own, since a plugin may take its time.
@@ -229,7 +228,7 @@ struct Client::Impl {
     if (pending->call.raw) {
       answer.text = std::move(reply.body);
     } else {
-      answer = parsed(std::move(reply.body));
+      answer = parsed(reply.body);
     }
     finish(pending, std::move(answer));
   }
@@ -280,7 +279,7 @@ struct Client::Impl {
     handlers.on_data = [stream](std::string_view bytes) {
       return stream->closed ? http::Flow::Stop : stream->callbacks.on_data(bytes);
     };
-    handlers.on_end = [this, stream, identity](http::StreamEnd end) { on_stream_end(stream, identity, end); };
+    handlers.on_end = [this, stream, identity](const http::StreamEnd& end) { on_stream_end(stream, identity, end); };
     stream->transfer = loop->send(request(stream->call, *identity), std::move(handlers));
   }
 
@@ -340,6 +339,7 @@ struct Client::Impl {
   std::map<http::StreamId, StreamPtr> streams;
   http::StreamId next_stream = 1;
 
+  // Its end joins the thread that uses everything above, and this pointer, up to then: not to be reset.
   std::unique_ptr<http::Loop> loop;
   std::thread authority;
 };
@@ -347,8 +347,8 @@ struct Client::Impl {
 Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Client::~Client() = default;
 
-Result<std::unique_ptr<Client>> Client::create(const ClientConfig& config, ClientOptions options, IdentityTools tools,
-                                               Logger log) {
+Result<std::unique_ptr<Client>> Client::create(const ClientConfig& config, ClientOptions options,
+                                               const IdentityTools& tools, Logger log) {
   SLIPWAY_TRY_ASSIGN(Secret ca, read_pem(config.cluster.ca, "certificate-authority"));
   SLIPWAY_TRY_ASSIGN(auto source, make_identity_source(config, tools));
   return std::unique_ptr<Client>(new Client(std::make_unique<Impl>(config, std::move(options), tools.clock,
@@ -371,7 +371,7 @@ Answer Client::call_and_wait(ApiCall call) {
   this->call(std::move(call), [waiter](Answer answer) { waiter->set(std::move(answer)); });
   waiter.reset();
   Answer answer = future.get();
-  return answer && !raw ? parsed(std::move(answer.text)) : answer;
+  return answer && !raw ? parsed(answer.text) : answer;
 }
 
 http::StreamId Client::open(ApiCall call, StreamCallbacks callbacks) {

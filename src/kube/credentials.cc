@@ -69,7 +69,7 @@ class ExecSource final : public IdentitySource {
 
 class MetadataSource final : public IdentitySource {
  public:
-  MetadataSource(std::string host, const IdentityTools& tools)
+  MetadataSource(const std::string& host, const IdentityTools& tools)
       : url_("http://" + host + "/computeMetadata/v1/instance/service-accounts/default/token"),
         transport_(*tools.transport),
         clock_(tools.clock) {}
@@ -117,7 +117,7 @@ Result<Identity> checked(Result<Identity> fetched, Instant now) {
 
 }  // namespace
 
-Result<std::unique_ptr<IdentitySource>> make_identity_source(const ClientConfig& config, IdentityTools tools) {
+Result<std::unique_ptr<IdentitySource>> make_identity_source(const ClientConfig& config, const IdentityTools& tools) {
   switch (config.user.login) {
     case Login::Exec: {
       SLIPWAY_TRY_ASSIGN(const Secret ca, read_pem(config.cluster.ca, "certificate-authority"));

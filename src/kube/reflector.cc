@@ -52,7 +52,7 @@ std::string version_of(const Value& object) {
 }  // namespace
 
 struct Reflector::Impl {
-  Impl(Client& a, const Clock& b, ReflectorOptions o, ReflectorCallbacks c, std::uint64_t seed, Logger l)
+  Impl(Client& a, const Clock& b, ReflectorOptions o, ReflectorCallbacks c, std::uint64_t seed, const Logger& l)
       : client(a),
         clock(b),
         options(std::move(o)),
@@ -190,14 +190,11 @@ struct Reflector::Impl {
     const bool silent = stats.events == events_before;
     if (lasted >= options.healthy_after || (end == WatchEnd::Clean && !silent)) backoff = options.backoff_first;
     bool again = end == WatchEnd::ListAgain;
-    if (end == WatchEnd::Clean && silent && lasted < options.short_watch) {
-      report(made(FailureKind::Interrupted, "the watch ended as soon as it began"));
-      wait_backoff();
-    } else if (end == WatchEnd::Failed) {
-      wait_backoff();
-    } else if (again && silent && clock.monotonic() - listed_at < options.short_watch) {
-      wait_backoff();  // a server that forgets what it has just said must not be asked in circles
-    }
+    const bool broken = end == WatchEnd::Clean && silent && lasted < options.short_watch;
+    if (broken) report(made(FailureKind::Interrupted, "the watch ended as soon as it began"));
+    // A server that forgets what it has just said must not be asked in circles.
+    const bool forgetful = again && silent && clock.monotonic() - listed_at < options.short_watch;
+    if (broken || forgetful || end == WatchEnd::Failed) wait_backoff();
     const std::lock_guard lock(inbox->mutex);
     again = again || inbox->relist || clock.monotonic() - listed_at >= options.relist_every;
     return again ? WatchEnd::ListAgain : WatchEnd::Clean;
@@ -328,8 +325,8 @@ struct Reflector::Impl {
 };
 
 Reflector::Reflector(Client& client, const Clock& clock, ReflectorOptions options, ReflectorCallbacks callbacks,
-                     std::uint64_t seed, Logger log)
-    : impl_(std::make_unique<Impl>(client, clock, std::move(options), std::move(callbacks), seed, std::move(log))) {
+                     std::uint64_t seed, const Logger& log)
+    : impl_(std::make_unique<Impl>(client, clock, std::move(options), std::move(callbacks), seed, log)) {
   impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
 }
 

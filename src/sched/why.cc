@@ -162,7 +162,7 @@ class Explainer {
       const std::string limit = std::to_string(run_.dag->max_active_tasks);
       return "max_active_tasks of the DAG is " + limit + ", all in use";
     }
-    if (const std::string full = used_up(run_, task); !full.empty()) return full;
+    if (std::string full = used_up(run_, task); !full.empty()) return full;
     if (run::slots_of(task) == 0) return "is launched at the next step";
     const std::string pool = "pool " + quoted(task.pool.str());
     const auto size = run::pool_size(snapshot_, task.pool);

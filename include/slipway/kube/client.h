@@ -61,7 +61,7 @@ class Client {
  public:
   // The source of `config` is asked for credentials when the first request needs them, on a thread of its own.
   [[nodiscard]] static Result<std::unique_ptr<Client>> create(const ClientConfig& config, ClientOptions options,
-                                                              IdentityTools tools, Logger log);
+                                                              const IdentityTools& tools, Logger log);
   // Calls in work end without an answer; those that are waited for end as Interrupted. Waits for a plugin that runs.
   ~Client();
 

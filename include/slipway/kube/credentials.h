@@ -57,7 +57,7 @@ struct IdentityTools {
 };
 // Reads certificate files at once, so a missing one is an error here.
 [[nodiscard]] Result<std::unique_ptr<IdentitySource>> make_identity_source(const ClientConfig& config,
-                                                                           IdentityTools tools);
+                                                                           const IdentityTools& tools);
 
 // When an identity is asked for again. Thread-safe; `fetch` of the source is called on the thread that calls
 // refresh(), by one thread at a time.

@@ -64,7 +64,7 @@ class Reflector {
  public:
   // `client` and `clock` outlive it.
   Reflector(Client& client, const Clock& clock, ReflectorOptions options, ReflectorCallbacks callbacks,
-            std::uint64_t seed, Logger log);
+            std::uint64_t seed, const Logger& log);
   // Ends the thread; waits for a running callback.
   ~Reflector();
 
