@@ -84,9 +84,8 @@ class RunPlanner {
   }
 
  private:
-  static bool waits(dag::TaskKind kind) {
-    return kind == dag::TaskKind::Wait || kind == dag::TaskKind::Approve || kind == dag::TaskKind::Dag;
-  }
+  // A sub-run waits, too, but is admitted by the launcher: a group may limit how many of its members go on at once.
+  static bool waits(dag::TaskKind kind) { return kind == dag::TaskKind::Wait || kind == dag::TaskKind::Approve; }
 
   static bool has_open_attempt(TaskState state) {
     return state == TaskState::Queued || state == TaskState::Active || state == TaskState::Stopping;
@@ -167,7 +166,7 @@ class RunPlanner {
     const bool mapped = key.map_index != TaskKey::kUnmapped;
     if (!mapped && task.when && !passes(key, *task.when)) return;
     if (!mapped && task.for_each) return expand(key, *task.for_each);
-    if (waits(task.kind) && !mapped) return plan_.waits.push_back({run_.state.header.id, key});
+    if (waits(task.kind)) return plan_.waits.push_back({run_.state.header.id, key});
     move(key, task.kind == dag::TaskKind::Noop ? TaskState::Success : TaskState::Scheduled, {});
   }
 

@@ -93,6 +93,18 @@ TEST_F(SubRunTest, AClearedElementKeepsToMaxParallel) {
   EXPECT_EQ(run(id).state, RunState::Success);
 }
 
+TEST_F(SubRunTest, AGroupsMaxParallelCountsThem) {
+  put("dag: d\ngroups: {g: {tasks: [sub, other], max_parallel: 1}}\ntasks:\n  sub: {dag: child}\n  other: {dag: "
+      "child}\n");
+  scripts["work"].run_time = 10s;
+  const RunId id = trigger();
+  drive(at_second(5));
+  EXPECT_EQ(children(), 1);
+  drive();
+  EXPECT_EQ(children(), 2);
+  EXPECT_EQ(run(id).state, RunState::Success);
+}
+
 TEST_F(SubRunTest, OneSubRunPerGenerationWhateverDies) {
   scripts["work"].run_time = 10s;
   const RunId id = trigger();
