@@ -436,7 +436,7 @@ class CurlLoop final : public Loop {
   std::mutex mutex_;
   std::vector<std::function<void()>> queue_;
   bool stopping_ = false;
-  std::thread::id thread_id_;
+  std::atomic<std::thread::id> thread_id_;
   // On the thread only.
   std::map<StreamId, std::shared_ptr<Transfer>> transfers_;
   std::map<std::pair<MonoInstant, TimerId>, std::function<void()>> timers_;
