@@ -2,17 +2,16 @@
 #include <CLI/CLI.hpp>
 #include <ostream>
 
+#include "cli/api_path.h"
 #include "cli/exit_code.h"
 #include "cli/params.h"
 #include "cli/print.h"
 #include "cli/session.h"
-#include "cli/signals.h"
 #include "cli/verbs.h"
+#include "cli/watch.h"
 
 namespace slipway::cli {
 namespace {
-
-constexpr Duration kPoll = std::chrono::milliseconds(250);
 
 Table ticks_table(const Value& body, bool) {
   Table table({"TICK", "ACTION", "STATE", "RUN"});
@@ -66,30 +65,15 @@ int exit_code_of_backfill(const Value& backfill) {
   return state == "success" ? kOk : kFailed;
 }
 
-// Until its last run is over, --timeout passes or Ctrl-C comes.
 int wait_for(Session& session, const std::string& id) {
-  const auto limit = session.timeout();
-  if (!limit) return session.usage(limit.error().message, limit.error().help);
-  const SignalWaiter signals;
-  const auto deadline = SystemClock().monotonic() + limit->value_or(Duration(0));
-  for (;;) {
-    const auto body = session.call("GET", "/backfills/" + http::percent_encode(id));
-    if (!body) return session.fail(body.error());
-    const Value* backfill = body->find("backfill");
-    if (const Value* ended = backfill->find("ended_at"); ended != nullptr && !ended->is_null()) {
-      print_one(session, *body);
-      return exit_code_of_backfill(*backfill);
-    }
-    if (signals.wait(kPoll)) {
-      if (!session.globals.quiet)
-        session.err << "the backfill goes on; stop it with `slipway backfill cancel " << id << "`\n";
-      return kInterrupted;
-    }
-    if (*limit && SystemClock().monotonic() > deadline) {
-      session.err << "slipway: backfill " << id << " is not over yet; --timeout has passed\n";
-      return kTimedOut;
-    }
-  }
+  return look_until_over(session, "backfill", id, [&]() -> Result<std::optional<int>> {
+    SLIPWAY_TRY_ASSIGN(const Value body, session.call("GET", "/backfills/" + http::percent_encode(id)));
+    const Value* backfill = body.find("backfill");
+    const Value* ended = backfill->find("ended_at");
+    if (ended == nullptr || ended->is_null()) return std::optional<int>();
+    print_one(session, body);
+    return std::optional(exit_code_of_backfill(*backfill));
+  });
 }
 
 struct Options {
@@ -150,21 +134,10 @@ Handler setup_run_backfill(CLI::App& app) {
 }
 
 Handler setup_backfill_list(CLI::App& app) {
-  struct Filter {
-    std::string dag, state, before;
-    int limit = 20;
-  };
-  auto filter = std::make_shared<Filter>();
-  app.add_option("dag", filter->dag, "only backfills of this DAG");
-  app.add_option("--state", filter->state, "only backfills in this state");
-  app.add_option("--before", filter->before, "only backfills older than this one, for the next page");
-  app.add_option("-n,--limit", filter->limit, "at most so many, newest first")->check(CLI::Range(1, 1000));
-  return [filter](Session& session) {
-    std::string path = "/backfills?limit=" + std::to_string(filter->limit);
-    if (!filter->dag.empty()) path += "&dag=" + http::percent_encode(filter->dag);
-    if (!filter->state.empty()) path += "&state=" + http::percent_encode(filter->state);
-    if (!filter->before.empty()) path += "&before=" + http::percent_encode(filter->before);
-    const auto body = session.call("GET", path);
+  auto options = std::make_shared<PageOptions>();
+  add_page_options(app, "backfills", *options);
+  return [options](Session& session) {
+    const auto body = session.call("GET", page_path("/backfills", *options));
     if (!body) return session.fail(body.error());
     print_body(session, *body, {"backfills", "id", backfills_table});
     return kOk;

@@ -4,7 +4,6 @@
 
 #include "cli/config.h"
 #include "cli/exit_code.h"
-#include "cli/operator_verbs.h"
 #include "cli/print.h"
 #include "cli/session.h"
 #include "cli/verbs.h"

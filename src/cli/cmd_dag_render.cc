@@ -6,9 +6,9 @@
 
 #include "cli/dag_files.h"
 #include "cli/exit_code.h"
-#include "cli/operator_verbs.h"
 #include "cli/print.h"
 #include "cli/session.h"
+#include "cli/verbs.h"
 #include "slipway/dag/parse.h"
 #include "slipway/engine/preview.h"
 

@@ -5,8 +5,8 @@
 #include "cli/app.h"
 #include "cli/exit_code.h"
 #include "cli/help_topics.h"
-#include "cli/operator_verbs.h"
 #include "cli/session.h"
+#include "cli/verbs.h"
 #include "cli/version.h"
 
 namespace slipway::cli {

@@ -1,8 +1,8 @@
 #include <CLI/CLI.hpp>
 #include <ostream>
 
+#include "cli/api_path.h"
 #include "cli/exit_code.h"
-
 #include "cli/params.h"
 #include "cli/print.h"
 #include "cli/run_view.h"
@@ -142,21 +142,10 @@ Handler setup_run_get(CLI::App& app) {
 }
 
 Handler setup_run_list(CLI::App& app) {
-  struct Options {
-    std::string dag, state, before;
-    int limit = 20;
-  };
-  auto options = std::make_shared<Options>();
-  app.add_option("dag", options->dag, "only runs of this DAG");
-  app.add_option("--state", options->state, "only runs in this state");
-  app.add_option("--before", options->before, "only runs older than this one, for the next page");
-  app.add_option("-n,--limit", options->limit, "at most so many, newest first")->check(CLI::Range(1, 1000));
+  auto options = std::make_shared<PageOptions>();
+  add_page_options(app, "runs", *options);
   return [options](Session& session) {
-    std::string path = "/runs?limit=" + std::to_string(options->limit);
-    if (!options->dag.empty()) path += "&dag=" + http::percent_encode(options->dag);
-    if (!options->state.empty()) path += "&state=" + http::percent_encode(options->state);
-    if (!options->before.empty()) path += "&before=" + http::percent_encode(options->before);
-    const auto body = session.call("GET", path);
+    const auto body = session.call("GET", page_path("/runs", *options));
     if (!body) return session.fail(body.error());
     print_body(session, *body, {"runs", "id", runs_table});
     return kOk;

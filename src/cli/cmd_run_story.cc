@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <ostream>
 
+#include "cli/api_path.h"
 #include "cli/exit_code.h"
 #include "cli/print.h"
 #include "cli/run_view.h"
@@ -48,20 +49,28 @@ void print_events(Session& session, const Value& body) {
   session.out.flush();
 }
 
-// A line per event as it comes, until the run is over and all was told.
+// A line per event as it comes, until the run is over and all was told. The run, which may be large, is read only when
+// its events have run out.
 int follow_events(Session& session, const std::string& run) {
   const SignalWaiter signals;
-  std::int64_t after = 0;
+  std::int64_t after = 0, read_at = -1;
+  bool over = false;
   for (;;) {
-    const auto state = session.call("GET", "/runs/" + run);
-    if (!state) return session.fail(state.error());
     const auto page = session.call("GET", "/runs/" + run + "/events?after=" + std::to_string(after));
     if (!page) return session.fail(page.error());
     print_events(session, *page);
     const bool more = !list_of(*page, "events").empty();
     after = page->get_int("next", after);
-    if (!more && is_over(*state)) return kOk;
-    if (!more && signals.wait(std::chrono::milliseconds(200))) return kInterrupted;
+    if (more) continue;
+    if (read_at < after) {
+      const auto body = session.call("GET", "/runs/" + run);
+      if (!body) return session.fail(body.error());
+      over = is_over(*body);
+      read_at = body->find("run")->get_int("last_event");
+    }
+    if (read_at > after) continue;  // something came between the two
+    if (over) return kOk;
+    if (signals.wait(std::chrono::milliseconds(200))) return kInterrupted;
   }
 }
 
@@ -165,12 +174,7 @@ Handler setup_task_attempts(CLI::App& app) {
   auto name = std::make_shared<TaskName>();
   add_task(app, *name);
   return [name](Session& session) {
-    const auto bracket = name->task.find('[');
-    std::string path = "/runs/" + http::percent_encode(name->run) + "/tasks/" +
-                       http::percent_encode(name->task.substr(0, bracket)) + "/attempts";
-    if (bracket != std::string::npos)
-      path += "?map_index=" + name->task.substr(bracket + 1, name->task.size() - bracket - 2);
-    const auto body = session.call("GET", path);
+    const auto body = session.call("GET", task_path(name->run, name->task, "/attempts"));
     if (!body) return session.fail(body.error());
     print_body(session, *body, {"attempts", "attempt", attempts_table});
     return kOk;

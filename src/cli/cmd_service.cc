@@ -3,9 +3,9 @@
 
 #include "cli/exit_code.h"
 #include "cli/log_view.h"
-#include "cli/operator_verbs.h"
 #include "cli/print.h"
 #include "cli/session.h"
+#include "cli/verbs.h"
 
 namespace slipway::cli {
 namespace {

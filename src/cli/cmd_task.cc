@@ -1,9 +1,11 @@
 #include <CLI/CLI.hpp>
 #include <ostream>
 
+#include "cli/api_path.h"
 #include "cli/exit_code.h"
 #include "cli/log_view.h"
 #include "cli/print.h"
+#include "cli/run_view.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
 
@@ -17,15 +19,6 @@ struct LogOptions {
   bool follow = false;
   bool timestamps = false;
 };
-
-// "finetune[3]" -> path and the start of a query.
-std::string task_path(const std::string& run, const std::string& task, const std::string& what) {
-  const auto bracket = task.find('[');
-  const bool mapped = bracket != std::string::npos && task.back() == ']';
-  return "/runs/" + http::percent_encode(run) + "/tasks/" +
-         http::percent_encode(mapped ? task.substr(0, bracket) : task) + what + "?map_index=" +
-         (mapped ? http::percent_encode(task.substr(bracket + 1, task.size() - bracket - 2)) : std::string("-1"));
-}
 
 std::string log_path(const LogOptions& options, const std::string& task, std::int64_t offset) {
   std::string path = task_path(options.run, task, "/logs") + "&offset=" + std::to_string(offset);
@@ -43,8 +36,7 @@ int print_all_logs(Session& session, const LogOptions& options) {
   if (!body) return session.fail(body.error());
   for (const Value& task : list_of(*body, "tasks")) {
     if (task.get_int("attempt") == 0) continue;
-    const auto index = task.get_int("map_index", -1);
-    const std::string name = task.get_string("task") + (index < 0 ? "" : "[" + std::to_string(index) + "]");
+    const std::string name = task_name(task);
     const int code = print_log(session, options, name, name + " | ");
     if (code != kOk) return code;
   }
@@ -118,11 +110,7 @@ int answer(Session& session, const AnswerOptions& options) {
     return session.usage("a rejection has no fields", "say why with --reason");
   if (!options.reject && !options.reason.empty())
     return session.usage("--reason belongs to a rejection", "add --reject, or leave it out");
-  const auto bracket = options.task.find('[');
-  std::string path = "/runs/" + http::percent_encode(options.run) + "/tasks/" +
-                     http::percent_encode(options.task.substr(0, bracket)) + "/answer";
-  if (bracket != std::string::npos)
-    path += "?map_index=" + options.task.substr(bracket + 1, options.task.size() - bracket - 2);
+  const std::string path = task_path(options.run, options.task, "/answer");
   Value body = Value::Object{{"approved", !options.reject}};
   if (!options.reject) body["fields"] = *fields;
   if (!options.reason.empty()) body["reason"] = options.reason;

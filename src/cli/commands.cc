@@ -2,7 +2,6 @@
 
 #include <array>
 
-#include "cli/operator_verbs.h"
 #include "cli/verbs.h"
 
 namespace slipway::cli {

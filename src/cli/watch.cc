@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ostream>
 
+#include "cli/api_path.h"
 #include "cli/exit_code.h"
 #include "cli/print.h"
 #include "cli/run_view.h"
@@ -27,6 +28,10 @@ ViewOptions view_options(const Session& session) {
     options.height_max = size.ws_row - 1U;
   }
   return options;
+}
+
+std::string log_path(const std::string& run, const std::string& task, std::int64_t attempt, std::int64_t offset) {
+  return task_path(run, task, "/logs") + "&attempt=" + std::to_string(attempt) + "&offset=" + std::to_string(offset);
 }
 
 // Reads what active tasks say of their progress, from where it stopped the last time.
@@ -52,9 +57,7 @@ class ProgressReader {
       offset = 0;
       progress_.erase(name);
     }
-    const auto chunk = session_.call(
-        "GET", "/runs/" + run_ + "/tasks/" + task.get_string("task") + "/logs?attempt=" + std::to_string(attempt) +
-                   "&map_index=" + std::to_string(task.get_int("map_index", -1)) + "&offset=" + std::to_string(offset));
+    const auto chunk = session_.call("GET", log_path(run_, name, attempt, offset));
     if (!chunk) return;  // progress is a courtesy
     offset = chunk->get_int("next", offset);
     const Value* lines = chunk->find("lines");
@@ -132,33 +135,21 @@ Result<void> renew(Session& session, const std::string& id, Value& body) {
   return {};
 }
 
-// Polls the run until it is over, --timeout passes or Ctrl-C comes. `show` sees every body.
+// `show` sees every body until the run is over.
 template <class Show>
 int follow(Session& session, const std::string& reference, Show show) {
-  const auto limit = session.timeout();
-  if (!limit) return session.usage(limit.error().message, limit.error().help);
-  const SignalWaiter signals;
-  const auto first = session.call("GET", "/runs/" + reference);
-  if (!first) return session.fail(first.error());
-  Value body = *first;
-  const Value* header = body.find("run");
-  const std::string id = header == nullptr ? reference : header->get_string("id");
-  const auto deadline = SystemClock().monotonic() + limit->value_or(Duration(0));
-  for (auto asked = SystemClock().monotonic();; asked = SystemClock().monotonic()) {
-    const auto renewed = renew(session, id, body);
-    if (!renewed) return session.fail(renewed.error());
+  std::string id;
+  Value body;
+  return look_until_over(session, "run", id, [&]() -> Result<std::optional<int>> {
+    if (id.empty()) {
+      SLIPWAY_TRY_ASSIGN(body, session.call("GET", "/runs/" + reference));
+      const Value* header = body.find("run");
+      id = header == nullptr ? reference : header->get_string("id");
+    }
+    SLIPWAY_TRY(renew(session, id, body));
     show(id, body);
-    if (is_over(body)) return exit_code_of_run(body);
-    const Duration took = SystemClock().monotonic() - asked;
-    if (signals.wait(std::clamp(took * kRest, kPoll, kPollMax))) {
-      if (!session.globals.quiet) session.err << "the run goes on; stop it with `slipway run cancel " << id << "`\n";
-      return kInterrupted;
-    }
-    if (*limit && SystemClock().monotonic() > deadline) {
-      session.err << "slipway: run " << id << " is not over yet; --timeout has passed\n";
-      return kTimedOut;
-    }
-  }
+    return is_over(body) ? std::optional(exit_code_of_run(body)) : std::nullopt;
+  });
 }
 
 // What the tasks of a run wrote since the last look.
@@ -176,11 +167,7 @@ class LogReader {
     const std::string name = task_name(task);
     Seen& seen = seen_[{name, attempt}];
     while (!seen.over) {
-      const auto chunk =
-          session_.call("GET", "/runs/" + run_ + "/tasks/" + http::percent_encode(task.get_string("task")) +
-                                   "/logs?attempt=" + std::to_string(attempt) +
-                                   "&map_index=" + std::to_string(task.get_int("map_index", -1)) +
-                                   "&offset=" + std::to_string(seen.offset));
+      const auto chunk = session_.call("GET", log_path(run_, name, attempt, seen.offset));
       if (!chunk) return;  // asked again at the next look
       for (const Value& line : list_of(*chunk, "lines"))
         session_.out << name << " | " << line.get_string("text") << "\n";
@@ -203,6 +190,29 @@ class LogReader {
 };
 
 }  // namespace
+
+int look_until_over(Session& session, const std::string& kind, const std::string& id, const Look& look) {
+  const auto limit = session.timeout();
+  if (!limit) return session.usage(limit.error().message, limit.error().help);
+  const SignalWaiter signals;
+  const auto deadline = SystemClock().monotonic() + limit->value_or(Duration(0));
+  for (;;) {
+    const auto asked = SystemClock().monotonic();
+    const auto code = look();
+    if (!code) return session.fail(code.error());
+    if (*code) return **code;
+    const Duration took = SystemClock().monotonic() - asked;
+    if (signals.wait(std::clamp(took * kRest, kPoll, kPollMax))) {
+      if (!session.globals.quiet)
+        session.err << "the " << kind << " goes on; stop it with `slipway " << kind << " cancel " << id << "`\n";
+      return kInterrupted;
+    }
+    if (*limit && SystemClock().monotonic() > deadline) {
+      session.err << "slipway: " << kind << " " << id << " is not over yet; --timeout has passed\n";
+      return kTimedOut;
+    }
+  }
+}
 
 int watch_run(Session& session, const std::string& reference) {
   std::optional<ProgressReader> progress;

@@ -1,6 +1,8 @@
-// Following a run until it is over.
+// Following a run, or what else goes on by itself, until it is over.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 
 #include "cli/session.h"
@@ -14,6 +16,12 @@ namespace slipway::cli {
 [[nodiscard]] int wait_for_run(Session& session, const std::string& run);
 // The same, showing what its tasks write, a line "task | text" each, in the order of arrival.
 [[nodiscard]] int follow_logs(Session& session, const std::string& run);
+
+// Looks again and again at something that goes on by itself, until `look` gives an exit code, --timeout passes (8) or
+// Ctrl-C comes (130, and a line that says how to stop it). At most a fifth of the time is spent on looking. `kind` is
+// "run" or "backfill"; `id` may become known with the first look.
+using Look = std::function<Result<std::optional<int>>()>;
+[[nodiscard]] int look_until_over(Session& session, const std::string& kind, const std::string& id, const Look& look);
 
 // The run of an API body {"run", "tasks"}, as --output says. Always 0.
 int print_run(Session& session, const Value& body);
