@@ -5,36 +5,20 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <utility>
+
+#include "slipway/base/fd.h"
 
 namespace slipway {
 namespace {
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  [[nodiscard]] int fd() const { return fd_; }
-  // The error of close() counts: on network file systems it is where a full disk shows.
-  [[nodiscard]] int close() { return ::close(std::exchange(fd_, -1)); }
-
- private:
-  int fd_;
-};
-
-Result<void> write_all(Descriptor& file, std::string_view bytes, const std::string& what) {
+Result<void> write_all(Fd& file, std::string_view bytes, const std::string& what) {
   while (!bytes.empty()) {
-    const ssize_t written = ::write(file.fd(), bytes.data(), bytes.size());
+    const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return errno_error(what, errno);
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
-  if (::fsync(file.fd()) != 0 || file.close() != 0) return errno_error(what, errno);
+  if (::fsync(file.get()) != 0 || ::close(file.release()) != 0) return errno_error(what, errno);
   return {};
 }
 
@@ -42,13 +26,13 @@ Result<void> write_all(Descriptor& file, std::string_view bytes, const std::stri
 
 Result<std::string> read_whole_file(const std::filesystem::path& file, std::size_t bytes_max) {
   const std::string what = "reading " + file.string();
-  const Descriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (in.fd() < 0) return errno_error(what, errno);
+  const Fd in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (in.get() < 0) return errno_error(what, errno);
   std::string bytes;
   constexpr std::size_t kChunk = 64U << 10U;
   for (std::size_t used = 0;;) {
     bytes.resize(used + kChunk);
-    const ssize_t got = ::read(in.fd(), bytes.data() + used, kChunk);
+    const ssize_t got = ::read(in.get(), bytes.data() + used, kChunk);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return errno_error(what, errno);
     used += static_cast<std::size_t>(got);
@@ -62,16 +46,16 @@ Result<std::string> read_whole_file(const std::filesystem::path& file, std::size
 Result<void> write_whole_file(const std::filesystem::path& file, std::string_view bytes) {
   const std::string what = "writing " + file.string();
   const std::filesystem::path temporary = file.string() + ".tmp";
-  Descriptor out(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (out.fd() < 0) return errno_error(what, errno);
+  Fd out(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (out.get() < 0) return errno_error(what, errno);
   SLIPWAY_TRY(write_all(out, bytes, what));
   if (std::rename(temporary.c_str(), file.c_str()) != 0) return errno_error(what, errno);
   return sync_to_disk(file.has_parent_path() ? file.parent_path() : std::filesystem::path("."));
 }
 
 Result<void> sync_to_disk(const std::filesystem::path& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.fd() < 0 || ::fsync(file.fd()) != 0) return errno_error("syncing " + path.string(), errno);
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0 || ::fsync(file.get()) != 0) return errno_error("syncing " + path.string(), errno);
   return {};
 }
 

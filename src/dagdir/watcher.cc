@@ -12,6 +12,7 @@
 #include <sstream>
 #include <thread>
 
+#include "slipway/base/fd.h"
 #include "slipway/dag/parse.h"
 
 namespace slipway::dagdir {
@@ -22,19 +23,6 @@ namespace fs = std::filesystem;
 constexpr std::uintmax_t kBytesMax = 1U << 20U;
 constexpr int kQuietRounds = 10;  // in a folder that never rests, files are read every so many times `quiet`
 constexpr std::uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_DELETE_SELF;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 bool is_dag_name(const fs::path& path) { return path.extension() == ".yaml" || path.extension() == ".yml"; }
 bool is_hidden(const fs::path& path) { return path.filename().string().rfind('.', 0) == 0; }
@@ -100,8 +88,8 @@ struct Watcher::Impl {
   WatchOptions options;
   Changed changed;
   Logger log;
-  Descriptor inotify{inotify_init1(IN_CLOEXEC | IN_NONBLOCK)};
-  Descriptor stop{eventfd(0, EFD_CLOEXEC)};
+  Fd inotify{inotify_init1(IN_CLOEXEC | IN_NONBLOCK)};
+  Fd stop{eventfd(0, EFD_CLOEXEC)};
   std::vector<File> last;
   bool told = false;
   std::thread thread;

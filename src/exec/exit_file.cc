@@ -3,8 +3,9 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "exec/fd.h"
+#include "slipway/base/fd.h"
 #include "slipway/base/file.h"
 #include "slipway/exec/attempt_folder.h"
 

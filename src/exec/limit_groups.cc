@@ -3,12 +3,13 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <sstream>
 
-#include "exec/fd.h"
 #include "exec/process_table.h"
+#include "slipway/base/fd.h"
 
 namespace slipway::exec {
 namespace {

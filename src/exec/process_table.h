@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "exec/fd.h"
+#include "slipway/base/fd.h"
 #include "slipway/base/time.h"
 
 namespace slipway::exec {

@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 
-#include "exec/fd.h"
 #include "exec/limit_groups.h"
 #include "exec/shim_protocol.h"
+#include "slipway/base/fd.h"
 #include "slipway/base/log.h"
 #include "slipway/base/result.h"
 #include "slipway/exec/executor.h"

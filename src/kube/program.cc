@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <array>
 
-#include "slipway/base/assert.h"
+#include "slipway/base/fd.h"
 #include "slipway/kube/credentials.h"
 
 namespace slipway::kube {
@@ -17,32 +17,16 @@ namespace {
 
 constexpr std::size_t kErrorsKept = 4096;
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() { reset(); }
-  void reset(int fd = -1) {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = fd;
-  }
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 struct Pipe {
-  Descriptor read;
-  Descriptor write;
+  Fd read;
+  Fd write;
 };
 
 Result<void> open_pipe(Pipe& pipe) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return errno_error("pipe", errno);
-  pipe.read.reset(ends[0]);
-  pipe.write.reset(ends[1]);
+  pipe.read = Fd(ends[0]);
+  pipe.write = Fd(ends[1]);
   ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
   return {};
 }
@@ -117,7 +101,7 @@ Result<ProgramEnd> run_program(const ProgramCall& call) {
   SLIPWAY_TRY_ASSIGN(const pid_t pid, spawn(call, out, err));
   out.write.reset();
   err.write.reset();
-  const Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (process.get() < 0) return kill_it(pid, ErrorCode::Io, "pidfd_open failed");
   const SystemClock clock;
   const MonoInstant deadline = clock.monotonic() + call.timeout;

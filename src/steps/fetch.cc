@@ -11,26 +11,13 @@
 #include <utility>
 #include <vector>
 
+#include "slipway/base/fd.h"
 #include "slipway/base/file.h"
 
 namespace slipway::steps {
 namespace {
 
 namespace fs = std::filesystem;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 // "" for a plain path, else what stands before "://".
 std::string_view scheme_of(std::string_view uri) {
@@ -101,13 +88,13 @@ Result<std::int64_t> copy_bytes(int from, int to, const std::string& what) {
 
 // Through FILE.partial, so that the name never stands for half a file.
 Result<std::int64_t> copy_whole(const fs::path& from, const fs::path& to) {
-  const Descriptor in(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
-  if (in.fd() < 0) return errno_error(from.string(), errno);
+  const Fd in(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  if (in.get() < 0) return errno_error(from.string(), errno);
   const fs::path partial = to.string() + ".partial";
-  const Descriptor out(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (out.fd() < 0) return errno_error(partial.string(), errno);
-  auto copied = copy_bytes(in.fd(), out.fd(), from.string());
-  int error = copied && ::fsync(out.fd()) != 0 ? errno : 0;
+  const Fd out(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (out.get() < 0) return errno_error(partial.string(), errno);
+  auto copied = copy_bytes(in.get(), out.get(), from.string());
+  int error = copied && ::fsync(out.get()) != 0 ? errno : 0;
   if (copied && error == 0 && std::rename(partial.c_str(), to.c_str()) != 0) error = errno;
   if (!copied || error != 0) ::unlink(partial.c_str());
   if (error != 0) return errno_error("writing " + to.string(), error);
