@@ -8,10 +8,13 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <condition_variable>
+#include <map>
 #include <mutex>
+#include <sstream>
 #include <thread>
 
 #include "http/request_reader.h"
+#include "slipway/http/later_reply.h"
 
 namespace slipway::http {
 namespace {
@@ -20,6 +23,21 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 using asio::ip::tcp;
 using SystemError = boost::system::error_code;
+
+// Loses a reply that never reached its connection: the server stopped between the handler and the I/O thread.
+class Handover {
+ public:
+  explicit Handover(Response response) : response_(std::move(response)) {}
+  Handover(const Handover&) = delete;
+  Handover& operator=(const Handover&) = delete;
+  ~Handover() {
+    if (response_.later) response_.later->lose();
+  }
+  Response take() { return std::exchange(response_, {}); }
+
+ private:
+  Response response_;
+};
 
 // What connections share with their server. Outlives every connection: each holds a reference.
 struct Shared {
@@ -31,7 +49,8 @@ struct Shared {
   const Handler handler;
   const Logger log;
   std::atomic<int> connections{0};
-  std::atomic<int> waiting{0};  // requests handed to the pool and not yet answered
+  std::atomic<int> waiting{0};                               // requests handed to the pool and not yet answered
+  std::map<const void*, std::shared_ptr<LaterReply>> later;  // open ones by connection; I/O thread only
   std::atomic<bool> draining{false};
   asio::thread_pool workers;
 };
@@ -49,11 +68,13 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     peer_ = peer.address().to_string() + ":" + std::to_string(peer.port());
   }
   ~Connection() { --shared_->connections; }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
   void read() {
     parser_.emplace();
     set_limits(*parser_, shared_->options);
-    stream_.expires_after(std::chrono::duration_cast<std::chrono::milliseconds>(shared_->options.idle_timeout));
+    expire_soon();
     beast::http::async_read(stream_, buffer_, *parser_,
                             [self = shared_from_this()](SystemError error, std::size_t) { self->on_read(error); });
   }
@@ -68,6 +89,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void handle() {
     auto message = parser_->release();
     keep_alive_ = message.keep_alive() && !shared_->draining;
+    chunked_ = message.version() >= 11;
     head_only_ = message.method() == beast::http::verb::head;
     if (shared_->waiting >= shared_->options.queue_max) {
       auto busy = problem(503, "too busy", "all workers are in use");
@@ -81,10 +103,10 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     stream_.expires_never();  // a handler's time is its own
     ++shared_->waiting;
     asio::post(shared_->workers, [self = shared_from_this(), request] {
-      Response response = self->run_handler(*request);
-      asio::post(self->stream_.get_executor(), [self, response = std::move(response)]() mutable {
+      auto handover = std::make_shared<Handover>(self->run_handler(*request));
+      asio::post(self->stream_.get_executor(), [self, handover] {
         --self->shared_->waiting;
-        self->write(std::move(response));
+        self->answer(handover->take());
       });
     });
   }
@@ -103,20 +125,121 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     write(std::move(response));
   }
 
+  void answer(Response response) {
+    if (!response.later) return write(std::move(response));
+    later_ = shared_->later[this] = std::move(response.later);
+    later_->attach([weak = weak_from_this(), executor = stream_.get_executor()] {
+      asio::post(executor, [weak] {
+        if (const auto self = weak.lock()) self->pump();
+      });
+    });
+    watch();
+    pump();
+  }
+
+  // A client that goes away while its reply is in the making.
+  void watch() {
+    auto on_readable = [self = shared_from_this(), watched = later_](SystemError error) {
+      SystemError ignored;
+      // Bytes are the client's next request: it is still there.
+      if (self->later_ == watched && (error || self->stream_.socket().available(ignored) == 0)) self->lose();
+    };
+    stream_.socket().async_wait(tcp::socket::wait_read, std::move(on_readable));
+  }
+
+  // Writes what the later reply has so far.
+  void pump() {
+    if (!later_ || pumping_) return;
+    auto taken = later_->take();
+    if (taken.cut) return lose();
+    if (taken.whole) {
+      forget_later();
+      return write(*std::move(taken.whole));
+    }
+    pieces_ = taken.head ? head_text(*taken.head) : std::string();
+    if (!head_only_) append_pieces(taken);
+    if (pieces_.empty() && !taken.ended) return;
+    pumping_ = true;
+    expire_soon();
+    const bool ended = taken.ended || head_only_;
+    asio::async_write(stream_, asio::buffer(pieces_),
+                      [self = shared_from_this(), ended](SystemError error, std::size_t) {
+                        self->pumping_ = false;
+                        if (error) return self->lose();
+                        self->stream_.expires_never();
+                        if (!ended) return self->pump();
+                        const auto done = self->later_;
+                        self->forget_later();
+                        done->lose();
+                        self->after_reply();
+                      });
+  }
+
+  std::string head_text(const Response& response) {
+    beast::http::response<beast::http::empty_body> head = head_of<beast::http::empty_body>(response);
+    if (!chunked_) keep_alive_ = false;  // HTTP/1.0: the end of the connection is the end of the body
+    head.keep_alive(keep_alive_);
+    head.chunked(chunked_);
+    std::ostringstream text;
+    text << head.base();
+    return text.str();
+  }
+
+  void append_pieces(const LaterReply::Taken& taken) {
+    if (!chunked_) {
+      pieces_ += taken.bytes;
+      return;
+    }
+    std::ostringstream size;
+    size << std::hex << taken.bytes.size() << "\r\n";
+    if (!taken.bytes.empty()) pieces_ += size.str() + taken.bytes + "\r\n";
+    if (taken.ended) pieces_ += "0\r\n\r\n";
+  }
+
+  void forget_later() {
+    shared_->later.erase(this);
+    later_.reset();
+    SystemError ignored;
+    stream_.socket().cancel(ignored);  // the watch
+  }
+
+  void lose() {
+    if (!later_) return close();
+    const auto lost = later_;
+    forget_later();
+    lost->lose();
+    stream_.close();
+  }
+
+  template <class Body>
+  static beast::http::response<Body> head_of(const Response& response) {
+    beast::http::response<Body> head;
+    head.version(11);
+    head.result(static_cast<unsigned>(response.status));
+    if (!response.content_type.empty()) head.set(beast::http::field::content_type, response.content_type);
+    for (const auto& [name, value] : response.headers) head.set(name, value);
+    return head;
+  }
+
+  void expire_soon() {
+    stream_.expires_after(std::chrono::duration_cast<std::chrono::milliseconds>(shared_->options.idle_timeout));
+  }
+
+  void after_reply() {
+    if (!keep_alive_) return close();
+    read();
+  }
+
   void write(Response response) {
-    reply_ = {};
-    reply_.version(11);
-    reply_.result(static_cast<unsigned>(response.status));
-    if (!response.content_type.empty()) reply_.set(beast::http::field::content_type, response.content_type);
-    for (const auto& [name, value] : response.headers) reply_.set(name, value);
+    reply_ = head_of<beast::http::string_body>(response);
     reply_.keep_alive(keep_alive_);
     reply_.body() = std::move(response.body);
     reply_.prepare_payload();
     if (head_only_) reply_.body().clear();
-    stream_.expires_after(std::chrono::duration_cast<std::chrono::milliseconds>(shared_->options.idle_timeout));
+    expire_soon();
     beast::http::async_write(stream_, reply_, [self = shared_from_this()](SystemError error, std::size_t) {
-      if (error || !self->keep_alive_) return self->close();
-      self->read();
+      if (error) return self->close();
+      self->after_reply();
     });
   }
 
@@ -131,7 +254,11 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   std::optional<RequestParser> parser_;
   beast::http::response<beast::http::string_body> reply_;
   std::string peer_;
+  std::shared_ptr<LaterReply> later_;
+  std::string pieces_;  // being written while pumping_
+  bool pumping_ = false;
   bool keep_alive_ = true;
+  bool chunked_ = true;
   bool head_only_ = false;
 };
 
@@ -206,6 +333,8 @@ Server::~Server() {
   impl_->shared->workers.join();
   impl_->io.stop();
   impl_->thread.join();
+  // From here on nobody wakes a connection: its executor is about to go.
+  for (const auto& [connection, later] : std::exchange(impl_->shared->later, {})) later->lose();
 }
 
 std::uint16_t Server::port() const { return impl_->port; }
@@ -219,7 +348,8 @@ void Server::drain(Duration limit) {
   std::function<void()> poll = [&] {
     SystemError ignored;
     impl_->acceptor.close(ignored);
-    if (impl_->shared->waiting > 0 && std::chrono::steady_clock::now() < deadline) {
+    const bool busy = impl_->shared->waiting > 0 || !impl_->shared->later.empty();
+    if (busy && std::chrono::steady_clock::now() < deadline) {
       auto timer = std::make_shared<asio::steady_timer>(impl_->io, std::chrono::milliseconds(10));
       timer->async_wait([&poll, timer](SystemError) { poll(); });
       return;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,11 +28,14 @@ struct Request {
   [[nodiscard]] std::string header(std::string_view name) const;  // empty if absent
 };
 
+class LaterReply;
+
 struct Response {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;  // further ones
+  std::shared_ptr<LaterReply> later = {};                    // if given, it is the reply and all above is ignored
 };
 
 // "%41+b" -> "A+b"; an invalid escape stays as it is.

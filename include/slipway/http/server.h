@@ -14,7 +14,8 @@
 
 namespace slipway::http {
 
-// Called on a worker thread, for several requests at a time. An exception becomes status 500.
+// Called on a worker thread, for several requests at a time. An exception becomes status 500. A reply that takes its
+// time is a LaterReply (later_reply.h), and occupies no worker.
 using Handler = std::function<Response(const Request&)>;
 
 struct ServerOptions {
