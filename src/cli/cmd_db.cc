@@ -10,6 +10,7 @@
 #include "cli/verbs.h"
 #include "slipway/store/home.h"
 #include "slipway/store/sqlite_store.h"
+#include "slipway/store/suspect_file.h"
 
 namespace slipway::cli {
 namespace {
@@ -39,6 +40,15 @@ Result<Value> check_here(const std::string& home) {
   return Value(Value::Object{{"findings", list}});
 }
 
+int release(Session& session, const std::string& subject) {
+  const auto released = store::release_from_quarantine(session.home(), subject);
+  if (!released) return session.fail(released.error());
+  session.out << released->subject << "\n";
+  if (!session.globals.quiet && running_daemon(session.home()))
+    session.err << "the daemon takes it up when it starts next; tasks that run go on over `slipway down`\n";
+  return kOk;
+}
+
 int doctor(Session& session) {
   const Value report = doctor_report(session);
   bool bad = false;
@@ -61,6 +71,12 @@ Handler setup_db_check(CLI::App&) {
     const auto body = running_daemon(session.home()) ? session.call("GET", "/db/check") : check_here(session.home());
     return body ? print_findings(session, *body) : session.fail(body.error());
   };
+}
+
+Handler setup_db_release(CLI::App& app) {
+  auto subject = std::make_shared<std::string>();
+  app.add_option("subject", *subject, "what `slipway doctor` names: \"run ID\", or the ID alone")->required();
+  return [subject](Session& session) { return release(session, *subject); };
 }
 
 Handler setup_doctor(CLI::App&) {

@@ -90,6 +90,7 @@ constexpr std::array kCommands{
     Command{"db backup", "copy the database to a file, while the daemon runs or not", setup_db_backup},
     Command{"db prune", "remove runs that are over, with their logs and files", setup_db_prune},
     Command{"db restore", "put a backup in the place of the database; the daemon must be stopped", setup_db_restore},
+    Command{"db release", "take up again what was set aside because the daemon aborted over it", setup_db_release},
     Command{"doctor", "is this machine and home fit for the daemon", setup_doctor},
     Command{"fetch", "bring a file or folder to a local path", setup_fetch},
     Command{"fetch-inputs", "fetch the inputs of a task, then run its command", setup_fetch_inputs},

@@ -22,6 +22,7 @@
 #include "slipway/http/server.h"
 #include "slipway/store/home.h"
 #include "slipway/store/sqlite_store.h"
+#include "slipway/store/suspect_file.h"
 #include "slipway/vault/token.h"
 #include "slipway/vault/vault.h"
 
@@ -112,6 +113,7 @@ struct Daemon::Parts {
   SystemClock clock;
   Rng rng{entropy()};
   std::optional<store::HomeLock> lock;
+  std::unique_ptr<store::SuspectFile> suspects;
   std::unique_ptr<store::Store> store;
   std::optional<vault::Vault> vault;
   std::unique_ptr<HomeSecrets> secrets;
@@ -154,6 +156,7 @@ struct Daemon::Parts {
 
   Result<void> open() {
     SLIPWAY_TRY_ASSIGN(lock, store::HomeLock::acquire(options.home));
+    SLIPWAY_TRY_ASSIGN(suspects, store::SuspectFile::open(options.home, clock.now()));
     SLIPWAY_TRY_ASSIGN(store, store::open_sqlite(options.home + "/slipway.db"));
     SLIPWAY_TRY_ASSIGN(vault, open_vault(options.home, *store));
     SLIPWAY_TRY(ensure_token(options.home, *store, clock.now()));
@@ -183,6 +186,7 @@ struct Daemon::Parts {
     prober = std::make_unique<LocalProber>(clock, *transport,
                                            [this](engine::Seen seen) { engine->on_seen(std::move(seen)); });
     engine->set_prober(prober.get());
+    engine->set_suspects(suspects.get());
     engine_thread = std::thread([this] {
       const auto ended = engine->run();
       if (ended) return;
@@ -235,7 +239,12 @@ struct Daemon::Parts {
 
   [[nodiscard]] std::optional<Error> trouble() const {
     if (auto disk = engine->trouble()) return disk;
-    return janitor ? janitor->finding() : std::nullopt;
+    if (auto finding = janitor ? janitor->finding() : std::nullopt) return finding;
+    if (suspects->all().empty()) return std::nullopt;
+    return Error{
+        ErrorCode::Conflict,
+        std::to_string(suspects->all().size()) + " of the runs, DAGs and files set aside: the daemon aborted over them",
+        "`slipway doctor` names them"};
   }
 
   Result<void> open_api() {

@@ -6,6 +6,7 @@
 #include "cli/process.h"
 #include "slipway/exec/limits.h"
 #include "slipway/store/home.h"
+#include "slipway/store/suspect_file.h"
 
 namespace slipway::cli {
 namespace {
@@ -52,6 +53,17 @@ Finding look_at_daemon(Session& session) {
   return {"daemon", "ok", daemon->url + ", pid " + std::to_string(daemon->pid)};
 }
 
+Finding look_at_quarantine(const std::string& home) {
+  const auto found = store::read_quarantine(home);
+  if (!found) return {"quarantine", "warn", found.error().message};
+  if (found->empty()) return {"quarantine", "ok", "empty"};
+  std::string names;
+  for (const SetAside& one : *found) names += (names.empty() ? "" : ", ") + one.subject;
+  return {"quarantine", "warn",
+          "the daemon aborted " + std::to_string(found->front().aborts) +
+              " times while it worked on each of: " + names + "; `slipway db release` takes one up again"};
+}
+
 Finding look_at_config(const Session& session) {
   const auto config = Config::load(session.env);
   return config ? Finding{"config", "ok", "no mistakes"} : Finding{"config", "bad", config.error().message};
@@ -64,8 +76,9 @@ Finding look_at_limits() { return {"limits", "ok", exec::limit_support().text}; 
 
 Value doctor_report(Session& session) {
   Value::Array list;
-  for (const Finding& finding : {look_at_config(session), look_at_home(session.home()),
-                                 look_at_file_system(session.home()), look_at_limits(), look_at_daemon(session)})
+  for (const Finding& finding :
+       {look_at_config(session), look_at_home(session.home()), look_at_file_system(session.home()), look_at_limits(),
+        look_at_quarantine(session.home()), look_at_daemon(session)})
     list.push_back(Value::Object{{"what", finding.what}, {"state", finding.state}, {"detail", finding.detail}});
   return Value::Object{{"checks", std::move(list)}};
 }

@@ -74,6 +74,7 @@ Handler setup_config_list(CLI::App& app);
 Handler setup_config_get(CLI::App& app);
 Handler setup_config_lint(CLI::App& app);
 Handler setup_db_check(CLI::App& app);
+Handler setup_db_release(CLI::App& app);
 Handler setup_db_backup(CLI::App& app);
 Handler setup_db_prune(CLI::App& app);
 Handler setup_db_restore(CLI::App& app);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "slipway/base/failpoint.h"
 #include "slipway/base/ulid.h"
 #include "slipway/dag/parse.h"
 
@@ -49,14 +50,18 @@ void Core::begin() {
 }
 
 void Core::handle(const Command& command, Completion done) {
-  Result<Reply> reply = std::visit([this](const auto& c) { return run_command(c); }, command);
+  const auto carry_out = [this](const auto& c) {
+    if constexpr (requires { RunId(c.run); }) work_on_run(c.run);
+    return run_command(c);
+  };
+  Result<Reply> reply = std::visit(carry_out, command);
   if (done) effects_.replies.emplace_back(std::move(done), std::move(reply));
 }
 
 void Core::settle() {
   for (int rounds = 0;;) {
     follow_up();
-    const sched::Plan plan = sched::decide(snapshot_, now_);
+    const sched::Plan plan = sched::decide(snapshot_, now_, suspects_);
     run::clear_touched(snapshot_);
     wake_at_ = plan.wake_at;
     if (plan.empty()) return;
@@ -73,7 +78,24 @@ void Core::keep_clock() {
   batch_.clock = anchor_;
 }
 
+// What is worked on from now on, lest it is the end of this process.
+void Core::work_on(std::string_view subject) {
+  if (suspects_ != nullptr) suspects_->work_on(subject);
+}
+
+// Nothing is done about a run that is set aside, so that nobody dies of it.
+void Core::work_on_run(const RunId& run) {
+  if (suspects_ == nullptr) return;
+  suspects_->work_on(quarantined_.count(run) == 0 ? suspect_run(run.str()) : std::string());
+}
+
+bool Core::is_set_aside(std::string_view subject) const {
+  return suspects_ != nullptr && suspects_->is_set_aside(subject);
+}
+
 Result<void> Core::commit() {
+  work_on({});
+  reach(Failpoint::EngineDecided);
   batch_.runs.clear();
   batch_.dags.clear();
   batch_.backfills.clear();
@@ -88,6 +110,7 @@ Result<void> Core::commit() {
 }
 
 void Core::act() {
+  reach(Failpoint::EngineCommitted);
   Effects effects = std::exchange(effects_, {});
   store::Batch batch = std::exchange(batch_, {});
   if (observer_ != nullptr && !batch.events.empty()) observer_->on_committed(batch.events);
@@ -99,9 +122,19 @@ void Core::act() {
   for (const std::string& id : std::exchange(changed_backfills_, {}))
     if (snapshot_.backfills.at(id).state.ended_at) snapshot_.backfills.erase(id);
   for (const auto& [done, reply] : effects.replies) done(reply);
-  if (!effects.launches.empty()) executor_.launch_all(std::move(effects.launches));
-  for (const Stop& stop : effects.stops) executor_.stop(stop.id, stop.now);
-  for (const AttemptId& id : effects.forgets) executor_.forget(id);
+  reach(Failpoint::EngineAcknowledged);
+  if (!effects.launches.empty()) {
+    executor_.launch_all(std::move(effects.launches));
+    reach(Failpoint::EngineLaunched);
+  }
+  for (const Stop& stop : effects.stops) {
+    executor_.stop(stop.id, stop.now);
+    reach(Failpoint::EngineStopped, stop.id.str());
+  }
+  for (const AttemptId& id : effects.forgets) {
+    executor_.forget(id);
+    reach(Failpoint::EngineForgot, id.str());
+  }
   if (carrier_ != nullptr)
     for (run::Notice& notice : batch.notices) carrier_->deliver(std::move(notice));
   if (prober_ == nullptr) return;
@@ -122,6 +155,7 @@ std::string Core::why(const RunId& run, const TaskKey& key) const {
 
 // The event is part of the state at once and of the batch that is committed at the end of the step.
 void Core::emit(const RunId& id, run::EventBody body) {
+  work_on_run(id);
   const auto run = snapshot_.runs.find(id);
   const std::uint64_t last_seq = run == snapshot_.runs.end() ? 0 : run->second.state.last_seq;
   const std::optional<TaskKey> key = run::key_of(body);

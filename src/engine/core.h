@@ -45,6 +45,7 @@ class Core {
   void set_observer(Observer* observer) { observer_ = observer; }
   void set_notice_carrier(NoticeCarrier* carrier) { carrier_ = carrier; }
   void set_prober(Prober* prober) { prober_ = prober; }
+  void set_suspects(Suspects* suspects) { suspects_ = suspects; }
 
  private:
   using InstanceId = std::pair<RunId, TaskKey>;
@@ -68,6 +69,9 @@ class Core {
   };
 
   // --- core.cc: the ground that the parts share
+  void work_on(std::string_view subject);
+  void work_on_run(const RunId& run);
+  [[nodiscard]] bool is_set_aside(std::string_view subject) const;
   void emit(const RunId& run, run::EventBody body);
   RunId create_run(run::DagEntry& entry, run::RunHeader header, const std::string& backfill = {});
   void save(store::DagRow& row);
@@ -190,6 +194,7 @@ class Core {
   void move_clock(const RunId& run, Duration by);
 
   // --- recovery.cc
+  void leave_dag(const DagId& id, const std::string& subject);
   void restore_dag(const store::DagRow& row, const std::map<VersionId, store::DagVersion>& versions);
   void restore_run(run::Run run, const std::map<VersionId, store::DagVersion>& versions);
   void settle_open_attempts();
@@ -204,6 +209,7 @@ class Core {
   Observer* observer_ = nullptr;
   NoticeCarrier* carrier_ = nullptr;
   Prober* prober_ = nullptr;
+  Suspects* suspects_ = nullptr;
 
   run::Snapshot snapshot_;
   Rng& rng_;

@@ -16,6 +16,11 @@ std::string render_errors(const Diagnostics& diagnostics, const SourceText& sour
   return text;
 }
 
+std::string set_aside_text(const std::string& subject) {
+  const Error error = set_aside_error();
+  return subject + ": " + error.message + "; " + error.help;
+}
+
 bool is_same_rule(const dag::Schedule& a, const dag::Schedule& b) {
   return a.kind == b.kind && a.cron.text == b.cron.text && a.every == b.every && a.zone.name() == b.zone.name();
 }
@@ -67,10 +72,15 @@ void Core::take_file(const DagFile& file) {
   for (const auto& [id, row] : rows_)
     if (row.file == file.file && row.version == version && row.present && row.error.empty()) return;
   if (dag::is_manifest(source)) return file_gone(file.file);
+  const std::string subject = suspect_file(file.file, version.str());
+  if (is_set_aside(subject)) return take_broken(file, set_aside_text(subject));
+  work_on(subject);
   auto parsed = dag::parse(source, file.beside);
   if (!parsed.value) return take_broken(file, render_errors(parsed.diagnostics, source));
   const Diagnostics refused = dag::check_activation(*parsed.value);
   if (refused.has_errors()) return take_broken(file, render_errors(refused, source));
+  const std::string whole = suspect_dag(parsed.value->id.str());
+  if (is_set_aside(whole)) return take_broken(file, set_aside_text(whole));
   take_dag(file, version, *std::move(parsed.value));
 }
 

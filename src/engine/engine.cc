@@ -239,6 +239,8 @@ std::optional<Error> Engine::trouble() const {
 }
 void Engine::set_prober(Prober* prober) { impl_->core.set_prober(prober); }
 
+void Engine::set_suspects(Suspects* suspects) { impl_->core.set_suspects(suspects); }
+
 void Engine::set_observer(Observer* observer) { impl_->core.set_observer(observer); }
 
 void Engine::set_notice_carrier(NoticeCarrier* carrier) { impl_->core.set_notice_carrier(carrier); }

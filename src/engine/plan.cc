@@ -73,6 +73,7 @@ void Core::fire(const sched::NewRun& tick) {
 
 // Rendering comes last of rule, `when` and render; what cannot be rendered fails without an attempt.
 void Core::open_attempt(const RunId& run_id, const TaskKey& key) {
+  work_on_run(run_id);
   const run::ActiveRun& run = snapshot_.runs.at(run_id);
   const dag::Task& task = *run.task(key.task);
   if (task.wait || task.approve || task.sub_dag) return begin_wait(run_id, key);

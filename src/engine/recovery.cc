@@ -3,6 +3,7 @@
 
 #include "engine/core.h"
 #include "engine/render.h"
+#include "slipway/base/failpoint.h"
 #include "slipway/base/ulid.h"
 #include "slipway/dag/parse.h"
 
@@ -10,7 +11,7 @@ namespace slipway::engine {
 
 Result<void> Core::recover() {
   begin();
-  SLIPWAY_TRY_ASSIGN(store::Recovered recovered, store_.recover());
+  SLIPWAY_TRY_ASSIGN(store::Recovered recovered, store_.recover(suspects_));
   if (recovered.vars.is_object()) snapshot_.vars = std::move(recovered.vars);
   snapshot_.datasets = std::move(recovered.datasets);
   for (store::Service& service : recovered.services) services_[service.name] = std::move(service);
@@ -28,7 +29,11 @@ Result<void> Core::recover() {
     snapshot_.backfills[id].state = std::move(backfill);
   }
   for (run::Run& run : recovered.runs) restore_run(std::move(run), recovered.versions);
-  for (auto& [id, run] : snapshot_.runs) remember_past(run);
+  for (auto& [id, run] : snapshot_.runs) {
+    work_on_run(id);
+    remember_past(run);
+  }
+  work_on({});
   SLIPWAY_TRY_ASSIGN(const auto reader, store_.read());
   store::RunFilter newest;
   newest.limit = 1;
@@ -38,8 +43,11 @@ Result<void> Core::recover() {
                                 {"dags", std::to_string(snapshot_.dags.size())},
                                 {"epoch", std::to_string(recovered.boot_epoch)}});
   follow_stored_clock(recovered.clock);
+  reach(Failpoint::EngineAdopt);
   settle_open_attempts();
   resume_waits();
+  work_on({});
+  reach(Failpoint::EngineRecovered);
   return {};
 }
 
@@ -47,6 +55,10 @@ void Core::restore_dag(const store::DagRow& row, const std::map<VersionId, store
   rows_[row.id] = row;
   const auto version = versions.find(row.version);
   if (version == versions.end()) return;
+  const std::string file = suspect_file(row.file, row.version.str());
+  for (const std::string& subject : {suspect_dag(row.id.str()), file})
+    if (is_set_aside(subject)) return leave_dag(row.id, subject);
+  work_on(file);
   auto parsed = dag::parse({version->second.file, version->second.text}, version->second.files);
   if (!parsed.value) {
     log_.error("DAG version cannot be read any more", {{"dag", row.id.str()}, {"version", row.version.str()}});
@@ -64,8 +76,16 @@ void Core::restore_dag(const store::DagRow& row, const std::map<VersionId, store
   versions_[row.version] = entry.dag;
 }
 
+// Its runs are left alone, too. The error is what makes the folder's next reading look at the file again.
+void Core::leave_dag(const DagId& id, const std::string& subject) {
+  log_.error("quarantined", {{"subject", subject}, {"error", set_aside_error().message}});
+  rows_[id].error = subject + ": " + set_aside_error().message + "; " + set_aside_error().help;
+  save(rows_[id]);
+}
+
 void Core::restore_run(run::Run run, const std::map<VersionId, store::DagVersion>& versions) {
   const RunId id = run.header.id;
+  work_on_run(id);
   std::shared_ptr<const dag::Dag> dag = versions_[run.header.version].lock();
   const auto version = versions.find(run.header.version);
   if (!dag && version != versions.end()) {
@@ -92,6 +112,7 @@ void Core::settle_open_attempts() {
   std::vector<exec::OpenAttempt> adopted;
   std::vector<exec::LaunchSpec> launches;
   for (const auto& [run_id, run] : snapshot_.runs) {
+    work_on_run(run_id);
     for (const AttemptId& id : run.open_attempts) {
       const run::Attempt& attempt = run.state.attempts.at(id);
       const dag::Task& task = *run.task(id.key.task);

@@ -30,7 +30,11 @@ std::optional<Instant> deadline_of(const run::ActiveRun& run, const AttemptId& i
 }  // namespace
 
 void Core::handle(const exec::Report& report) {
-  std::visit([this](const auto& r) { on(r); }, report);
+  const auto take = [this](const auto& r) {
+    work_on_run(r.id.run);
+    on(r);
+  };
+  std::visit(take, report);
 }
 
 // The attempt, if its end is still awaited. One that is over is forgotten again: the report shows that the executor

@@ -229,6 +229,7 @@ Result<RunId> Core::start_sub_run(const run::ActiveRun& run, const TaskKey& key,
 
 // Late news of an instance that went on meanwhile is dropped by its generation and state.
 void Core::handle(const Seen& seen) {
+  work_on_run(seen.run);
   const auto run = snapshot_.runs.find(seen.run);
   if (run == snapshot_.runs.end()) return;
   const auto instance = run->second.state.tasks.find(seen.key);

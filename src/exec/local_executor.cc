@@ -18,6 +18,7 @@
 #include "exec/process_table.h"
 #include "exec/provision.h"
 #include "exec/shimd_client.h"
+#include "slipway/base/failpoint.h"
 #include "slipway/exec/attempt_folder.h"
 
 namespace slipway::exec {
@@ -349,12 +350,13 @@ void LocalExecutor::ask(const AttemptId& id) {
       attempt_folder_name(id), options_.log_bytes_max, groups_.plan(id, spec.resources, options_.processes_max),
       account_of(spec), spec.secret_files.empty() ? std::string() : secret_folder(options_, id).string()};
   Result<void> sent;
+  reach(Failpoint::ExecAsk, id.str());
   for (int tries = 0; tries < 2; ++tries) {
     connect_shimd();
     sent = shimd_.is_connected()
                ? shimd_.launch(spec, settings)
                : Result<void>(Error{ErrorCode::Unavailable, "slipway-shimd could not be started", {}});
-    if (sent) return;
+    if (sent) return reach(Failpoint::ExecAsked, id.str());
     if (sent.error().code == ErrorCode::TooLarge)
       return fail_launch(id, run::FailureClass::Config, sent.error().message);
   }
@@ -446,6 +448,7 @@ LocalExecutor::Finding LocalExecutor::report_ending(const AttemptId& id) {
   const Ending& end = **ending;
   if (end.started_at) announce(id, attempts_.at(id), end.process + ":" + boot_id_, *end.started_at);
   drop(id);
+  reach(Failpoint::ExecEnded, id.str());
   sink_.on_report(end.report);
   return Finding::Settled;
 }
@@ -486,6 +489,7 @@ void LocalExecutor::watch(const AttemptId& id, ProcessIdentity identity, Instant
 void LocalExecutor::announce(const AttemptId& id, Tracked& tracked, const std::string& identity, Instant since) const {
   if (tracked.announced) return;
   tracked.announced = true;
+  reach(Failpoint::ExecStarted, id.str());
   sink_.on_report(Running{id, identity, since});
 }
 

@@ -6,6 +6,8 @@
 #include <set>
 #include <thread>
 
+#include "slipway/base/failpoint.h"
+
 namespace slipway::notify {
 namespace {
 
@@ -69,7 +71,9 @@ struct Courier::Impl {
   bool attempt(Pending& pending) {
     const run::Notice& notice = pending.notice;
     const auto target = find_target(notice.target);
+    reach(Failpoint::NotifySend, notice.id);
     Result<void> result = target ? notifier.send(*target, notice, clock.now()) : Result<void>(target.error());
+    reach(Failpoint::NotifySent, notice.id);
     ++pending.tries;
     const bool too_old = clock.now() - notice.at >= kGiveUpAfter;
     if (!result && !is_final(result.error()) && !too_old) return false;
@@ -77,6 +81,7 @@ struct Courier::Impl {
       log.error("a notice was given up on",
                 {{"notice", notice.id}, {"tries", std::to_string(pending.tries)}, {"error", result.error().message}});
     done({notice.id, std::move(result), pending.tries});
+    reach(Failpoint::NotifyDone, notice.id);
     return true;
   }
 

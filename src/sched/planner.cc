@@ -350,25 +350,27 @@ std::set<RunId> to_look_at(const run::Snapshot& snapshot, Instant now, Plan& pla
 
 }  // namespace
 
-Plan decide(const run::Snapshot& snapshot, Instant now) {
+Plan decide(const run::Snapshot& snapshot, Instant now, Suspects* suspects) {
   Plan plan;
   // A run moves once a round, and what it is about to leave plans nothing more for it.
   std::set<RunId> moved;
   const auto note_moves = [&] {
     for (const RunMove& move : plan.run_moves) moved.insert(move.run);
   };
-  plan_ticks(snapshot, now, plan);
+  plan_ticks(snapshot, now, plan, suspects);
   note_moves();
   start_queued(snapshot, moved, plan);
   plan_backfills(snapshot, moved, now, plan);
   for (const RunId& id : to_look_at(snapshot, now, plan)) {
     const ActiveRun& run = snapshot.runs.at(id);
+    if (suspects != nullptr) suspects->work_on(suspect_run(id.str()));
     watch_deadline(run, now, plan);
     if (moved.count(id) != 0) continue;
     RunPlanner planner(snapshot, run, now, plan);
     if (run.state.state == RunState::Running) planner.plan_running();
     if (run.state.state == RunState::Cancelling) planner.plan_cancelling();
   }
+  if (suspects != nullptr) suspects->work_on({});
   note_moves();
   plan_launches(snapshot, moved, plan);
   return plan;

@@ -213,7 +213,7 @@ class SchedulePlanner {
 
 }  // namespace
 
-void plan_ticks(const run::Snapshot& snapshot, Instant now, Plan& plan) {
+void plan_ticks(const run::Snapshot& snapshot, Instant now, Plan& plan, Suspects* suspects) {
   std::set<DagId> due;
   for (const auto& [instant, id] : snapshot.tick_due) {
     if (instant > now) {
@@ -223,10 +223,12 @@ void plan_ticks(const run::Snapshot& snapshot, Instant now, Plan& plan) {
     due.insert(id);
   }
   for (const DagId& id : due) {
+    if (suspects != nullptr) suspects->work_on(suspect_dag(id.str()));
     const run::DagEntry& entry = snapshot.dags.at(id);
     for (const Schedule& schedule : entry.dag->schedules)
       SchedulePlanner(snapshot, id, entry, schedule, now, plan).run();
   }
+  if (suspects != nullptr) suspects->work_on({});
 }
 
 }  // namespace slipway::sched

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "slipway/base/failpoint.h"
 #include "slipway/base/file.h"
 #include "slipway/store/sqlite_store.h"
 #include "store/check.h"
@@ -42,7 +43,9 @@ Result<void> move_if_there(const std::string& from, const std::string& to) {
 Result<void> backup_sqlite(const std::string& source, const std::string& target) {
   SLIPWAY_TRY_ASSIGN(const auto connection, open_existing(source));
   SLIPWAY_TRY(schema_version(*connection));
+  reach(Failpoint::BackupBegin);
   SLIPWAY_TRY(connection->copy_to(target));
+  reach(Failpoint::BackupCopied);
   return sync_to_disk(std::filesystem::absolute(target).parent_path());
 }
 

@@ -1,19 +1,25 @@
 #include "slipway/store/home.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
 namespace slipway::store {
 namespace {
+
+constexpr int kTriesMax = 100, kTryAgainMs = 20;
 
 struct FileSystem {
   long type;  // statfs(2), f_type
@@ -35,12 +41,25 @@ Result<void> create_home(const std::filesystem::path& home) {
   return {};
 }
 
-std::string holder(int file) {
+// The pid that the lock's file names; 0: none.
+pid_t holder(const Fd& file) {
   std::array<char, 32> text{};
-  const auto size = ::pread(file, text.data(), text.size() - 1, 0);
-  std::string pid(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
-  while (!pid.empty() && pid.back() == '\n') pid.pop_back();
-  return pid.empty() ? "another process" : "pid " + pid;
+  const auto size = ::pread(file.get(), text.data(), text.size() - 1, 0);
+  pid_t pid = 0;
+  std::from_chars(text.data(), text.data() + std::max<ssize_t>(size, 0), pid);
+  return pid;
+}
+
+bool is_gone(pid_t pid) { return pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH; }
+
+// A process that was killed may leave a child that has not become another program yet; until then it holds the lock,
+// too. Returns what flock(2) says.
+int lock(const Fd& file) {
+  for (int tries = 0;; ++tries) {
+    const int problem = ::flock(file.get(), LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+    if (problem != EWOULDBLOCK || tries == kTriesMax || !is_gone(holder(file))) return problem;
+    (void)::poll(nullptr, 0, kTryAgainMs);
+  }
 }
 
 }  // namespace
@@ -48,29 +67,21 @@ std::string holder(int file) {
 Result<HomeLock> HomeLock::acquire(const std::filesystem::path& home) {
   SLIPWAY_TRY(create_home(home));
   const auto path = home / "lock";
-  HomeLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (lock.file_ < 0) return errno_error("cannot open " + path.string(), errno);
-  if (::flock(lock.file_, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return errno_error("cannot lock " + path.string(), errno);
-    return Error{ErrorCode::Conflict, "home " + home.string() + " is locked by " + holder(lock.file_),
-                 "stop that daemon, or choose another --home"};
+  Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file) return errno_error("cannot open " + path.string(), errno);
+  const int problem = lock(file);
+  if (problem == EWOULDBLOCK) {
+    const pid_t pid = holder(file);
+    return Error{
+        ErrorCode::Conflict,
+        "home " + home.string() + " is locked by " + (pid == 0 ? "another process" : "pid " + std::to_string(pid)),
+        "stop that daemon, or choose another --home"};
   }
+  if (problem != 0) return errno_error("cannot lock " + path.string(), problem);
   const std::string pid = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(lock.file_, 0) != 0 || ::pwrite(lock.file_, pid.data(), pid.size(), 0) < 0)
+  if (::ftruncate(file.get(), 0) != 0 || ::pwrite(file.get(), pid.data(), pid.size(), 0) < 0)
     return errno_error("cannot write " + path.string(), errno);
-  return lock;
-}
-
-HomeLock::~HomeLock() {
-  // The file stays: removing it would let two daemons lock two files of one name.
-  if (file_ >= 0) ::close(file_);
-}
-
-HomeLock::HomeLock(HomeLock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
-
-HomeLock& HomeLock::operator=(HomeLock&& other) noexcept {
-  std::swap(file_, other.file_);
-  return *this;
+  return HomeLock(std::move(file));
 }
 
 Result<std::optional<std::string>> unsafe_file_system(const std::filesystem::path& path) {

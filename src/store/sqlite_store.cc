@@ -3,6 +3,7 @@
 #include <set>
 #include <utility>
 
+#include "slipway/base/failpoint.h"
 #include "store/backfill_rows.h"
 #include "store/check.h"
 #include "store/dag_rows.h"
@@ -138,13 +139,13 @@ class SqliteStore final : public Store {
     return write([&]() -> Result<void> { return save(*writer_, batch); });
   }
 
-  Result<Recovered> recover() override {
+  Result<Recovered> recover(Suspects* suspects) override {
     Recovered recovered;
     SLIPWAY_TRY(write([&]() -> Result<void> {
       SLIPWAY_TRY_ASSIGN(recovered.boot_epoch, next_boot_epoch(*writer_));
       return {};
     }));
-    SLIPWAY_TRY(recover_runs(recovered));
+    SLIPWAY_TRY(recover_runs(recovered, suspects));
     SLIPWAY_TRY_ASSIGN(recovered.dags, load_dags(*writer_));
     SLIPWAY_TRY(recover_versions(recovered));
     SLIPWAY_TRY_ASSIGN(recovered.vars, load_vars(*writer_));
@@ -241,6 +242,7 @@ class SqliteStore final : public Store {
     if (broken_) return *broken_;
     if (!log_grew_) return {};
     log_grew_ = false;
+    reach(Failpoint::StoreCheckpoint);
     auto done = remember(writer_->checkpoint(Connection::Checkpoint::Truncate));
     return !done && done.error().code == ErrorCode::Unavailable ? Result<void>() : done;
   }
@@ -264,8 +266,12 @@ class SqliteStore final : public Store {
   template <class Change>
   Result<void> transact(Change change) {
     SLIPWAY_TRY_ASSIGN(const auto transaction, Transaction::begin(*writer_, Transaction::Kind::Write));
+    reach(Failpoint::StoreTransaction);
     SLIPWAY_TRY(change());
-    return transaction->commit();
+    reach(Failpoint::StoreWritten);
+    SLIPWAY_TRY(transaction->commit());
+    reach(Failpoint::StoreCommitted);
+    return {};
   }
 
   Result<void> remember(Result<void> result) {
@@ -273,9 +279,14 @@ class SqliteStore final : public Store {
     return result;
   }
 
-  Result<void> recover_runs(Recovered& recovered) {
+  Result<void> recover_runs(Recovered& recovered, Suspects* suspects) {
     SLIPWAY_TRY_ASSIGN(const auto ids, open_run_ids(*writer_));
     for (const RunId& id : ids) {
+      if (suspects != nullptr && suspects->is_set_aside(suspect_run(id.str()))) {
+        recovered.broken.push_back({id, set_aside_error()});
+        continue;
+      }
+      if (suspects != nullptr) suspects->work_on(suspect_run(id.str()));
       auto run = restore_run(*writer_, id);
       if (run) {
         recovered.runs.push_back(*std::move(run));
@@ -285,6 +296,7 @@ class SqliteStore final : public Store {
         return run.error();
       }
     }
+    if (suspects != nullptr) suspects->work_on({});
     return {};
   }
 

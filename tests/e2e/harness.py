@@ -45,10 +45,11 @@ class Slipway:
             file.write(text)
         os.rename(path + ".tmp", path)
 
-    def start(self, wait=True):
-        """Starts the daemon in the foreground of a process of ours, so that it can be killed by number."""
+    def start(self, wait=True, failpoint=None):
+        """Starts the daemon in the foreground of a process of ours, so that it can be killed by number. `failpoint`: see failpoints.cc."""
+        env = {**self.env, "SLIPWAY_FAILPOINT": failpoint} if failpoint else self.env
         log = open(os.path.join(self.work, "daemon.log"), "ab")
-        self.daemon = subprocess.Popen([self.binary, "up", "--dags", self.dags, "--listen", "127.0.0.1:0", "--slots", str(self.slots)], env=self.env,
+        self.daemon = subprocess.Popen([self.binary, "up", "--dags", self.dags, "--listen", "127.0.0.1:0", "--slots", str(self.slots)], env=env,
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.PIPE)
         log.close()
         if wait:

@@ -234,5 +234,61 @@ TEST_F(RecoveryTest, ARunWhoseVersionIsUnreadableIsLeftAlone) {
   EXPECT_EQ(run(id).state, RunState::Running);
 }
 
+TEST_F(RecoveryTest, EveryRunIsNamedBeforeItIsWorkedOn) {
+  const RunId id = trigger();
+  drive();
+  EXPECT_EQ(suspects.named.count("run " + id.str()), 1U);
+  EXPECT_EQ(suspects.current, "") << "nothing is worked on after a step";
+  die();
+  suspects.named.clear();
+  boot();
+  EXPECT_EQ(suspects.named.count("file d.yaml@" + disk->dags.at(DagId("d")).version.str().substr(0, 12)), 1U);
+}
+
+TEST_F(RecoveryTest, ARunThatIsSetAsideIsLeftAloneAndTheRestGoesOn) {
+  scripts["a"] = {.run_time = 60s};
+  const RunId poisoned = trigger();
+  put("dag: other\ntasks:\n  a: {run: 'true'}\n", "other.yaml");
+  const RunId other = trigger("other");
+  drive(at_second(5));
+  die();
+  suspects.aside = {"run " + poisoned.str()};
+  boot();
+  drive();
+  EXPECT_EQ(run(other).state, RunState::Success);
+  EXPECT_EQ(run(poisoned).state, RunState::Running);
+  const auto cancelled = ask(CancelRun{poisoned});
+  ASSERT_FALSE(cancelled);
+  EXPECT_EQ(cancelled.error().code, ErrorCode::Conflict);
+  die();
+  suspects.aside.clear();
+  boot();
+  drive();
+  EXPECT_EQ(run(poisoned).state, RunState::Success) << "released, it goes on where it was";
+  EXPECT_EQ(machine.find(first(poisoned))->starts, 1);
+}
+
+TEST_F(RecoveryTest, AFileThatIsSetAsideSaysSoUntilItIsEdited) {
+  const store::DagRow& row = disk->dags.at(DagId("d"));
+  die();
+  suspects.aside = {"file d.yaml@" + row.version.str().substr(0, 12)};
+  boot();
+  put(kChain);
+  EXPECT_NE(row.error.find("slipway db release"), std::string::npos) << row.error;
+  EXPECT_FALSE(ask(TriggerRun{DagId("d"), {}, "", {}}));
+  put(std::string(kChain) + "# edited\n");
+  EXPECT_EQ(row.error, "");
+  trigger();
+}
+
+TEST_F(RecoveryTest, ADagThatIsSetAsideMakesNoRunsWhateverItsFileSays) {
+  die();
+  suspects.aside = {"dag d"};
+  boot();
+  put(std::string(kChain) + "# edited\n");
+  EXPECT_NE(disk->dags.at(DagId("d")).error.find("dag d"), std::string::npos);
+  EXPECT_FALSE(ask(TriggerRun{DagId("d"), {}, "", {}}));
+}
+
 }  // namespace
 }  // namespace slipway::engine

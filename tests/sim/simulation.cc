@@ -39,8 +39,8 @@ class MortalStore final : public store::Store {
     may_die_();
     return {};
   }
-  Result<store::Recovered> recover() override {
-    SLIPWAY_TRY_ASSIGN(store::Recovered recovered, inner_->recover());
+  Result<store::Recovered> recover(Suspects* suspects) override {
+    SLIPWAY_TRY_ASSIGN(store::Recovered recovered, inner_->recover(suspects));
     ledger_.compare(recovered);
     return recovered;
   }

@@ -5,6 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <future>
+
 #include "store/story.h"
 
 namespace slipway::store {
@@ -55,6 +58,31 @@ TEST(HomeLock, IsFreeAfterItsHolderWasKilled) {
   EXPECT_TRUE(HomeLock::acquire(folder.path()));
   ::close(ready[0]);
   ::close(ready[1]);
+}
+
+TEST(HomeLock, WaitsForWhatADeadHolderLeftBehind) {
+  const TempFolder folder;
+  int ready[2], hold[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  ASSERT_EQ(::pipe(hold), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto lock = HomeLock::acquire(folder.path());
+    if (::fork() == 0) {
+      ::close(hold[1]);
+      (void)!::write(ready[1], "x", 1);
+      char byte = 0;
+      (void)!::read(hold[0], &byte, 1);
+    }
+    ::_exit(0);
+  }
+  char byte = 0;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  ::waitpid(child, nullptr, 0);
+  auto waiting = std::async(std::launch::async, [&] { return HomeLock::acquire(folder.path()); });
+  EXPECT_EQ(waiting.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  for (const int fd : {hold[0], hold[1], ready[0], ready[1]}) ::close(fd);
+  EXPECT_TRUE(waiting.get());
 }
 
 TEST(HomeLock, SaysWhereItCannotBeCreated) {

@@ -37,6 +37,19 @@ class FakeCarrier final : public engine::NoticeCarrier {
   std::vector<run::Notice> delivered;
 };
 
+// Remembers what was worked on; what is set aside is up to the test.
+class FakeSuspects final : public Suspects {
+ public:
+  void work_on(std::string_view subject) override {
+    current = subject;
+    if (!subject.empty()) named.emplace(subject);
+  }
+  [[nodiscard]] bool is_set_aside(std::string_view subject) const override { return aside.count(subject) != 0; }
+
+  std::string current;
+  std::set<std::string, std::less<>> named, aside;
+};
+
 class EngineWorld {
  public:
   EngineWorld() : machine([this](const exec::LaunchSpec& spec) { return behave(spec); }) {
@@ -54,6 +67,7 @@ class EngineWorld {
     daemon->set_notice_carrier(&carrier);
     prober = {};
     daemon->set_prober(&prober);
+    daemon->set_suspects(&suspects);
     const auto recovered = daemon->recover();
     ASSERT_TRUE(recovered) << recovered.error().message;
   }
@@ -113,6 +127,7 @@ class EngineWorld {
   std::unique_ptr<MemoryStore> store;
   std::unique_ptr<FakeExecutor> executor;
   FakeProber prober;
+  FakeSuspects suspects;
   std::unique_ptr<engine::Engine> daemon;
 
  private:

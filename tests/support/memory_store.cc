@@ -195,11 +195,16 @@ Result<void> MemoryStore::commit(const Batch& batch) {
   return {};
 }
 
-Result<store::Recovered> MemoryStore::recover() {
+Result<store::Recovered> MemoryStore::recover(Suspects* suspects) {
   store::Recovered recovered;
   std::set<VersionId> used;
   for (const auto& [id, run] : disk_->runs) {
     if (run::is_terminal(run.state)) continue;
+    if (suspects != nullptr && suspects->is_set_aside(suspect_run(id.str()))) {
+      recovered.broken.push_back({id, set_aside_error()});
+      continue;
+    }
+    if (suspects != nullptr) suspects->work_on(suspect_run(id.str()));
     recovered.runs.push_back(run);
     used.insert(run.header.version);
   }

@@ -46,7 +46,7 @@ class MemoryStore final : public store::Store {
   }
 
   [[nodiscard]] Result<void> commit(const store::Batch& batch) override;
-  [[nodiscard]] Result<store::Recovered> recover() override;
+  [[nodiscard]] Result<store::Recovered> recover(Suspects* suspects) override;
   [[nodiscard]] Result<std::optional<RunId>> find_idempotent(const DagId& dag, const std::string& key) override;
   [[nodiscard]] Result<std::map<Instant, store::TickRun>> find_ticks(const store::TickRange& range) override;
   [[nodiscard]] Result<std::optional<RunId>> run_before(const DagId& dag, const std::string& schedule,

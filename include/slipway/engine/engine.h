@@ -20,6 +20,7 @@
 #include "slipway/base/log.h"
 #include "slipway/base/result.h"
 #include "slipway/base/rng.h"
+#include "slipway/base/suspects.h"
 #include "slipway/base/time.h"
 #include "slipway/dag/dag.h"
 #include "slipway/exec/executor.h"
@@ -319,6 +320,8 @@ class Engine final : public exec::ReportSink {
   void on_seen(Seen seen);
   // Before recover(). Without a prober, tasks that wait for a file or an address wait until their timeout.
   void set_prober(Prober* prober);
+  // Before recover(). Told what is worked on; what it says is set aside is left alone.
+  void set_suspects(Suspects* suspects);
 
   // Engine thread: loads state, settles every open attempt by asking the executor. Call once, before step.
   [[nodiscard]] Result<void> recover();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "slipway/base/suspects.h"
 #include "slipway/run/snapshot.h"
 
 namespace slipway::sched {
@@ -114,7 +115,8 @@ struct Plan {
 
 // One round. Callers empty every `touched`, fold the events of the plan, and repeat until it is empty, because applying
 // a plan may enable further moves (a skip cascades). Lists are to be applied in the order of the members above.
-[[nodiscard]] Plan decide(const run::Snapshot& snapshot, Instant now);
+// `suspects` is told which DAG or run is looked at; the plan does not depend on it.
+[[nodiscard]] Plan decide(const run::Snapshot& snapshot, Instant now, Suspects* suspects = nullptr);
 
 // --- results ---------------------------------------------------------------------------------------------------------
 

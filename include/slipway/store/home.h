@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 
+#include "slipway/base/fd.h"
 #include "slipway/base/result.h"
 
 namespace slipway::store {
@@ -12,17 +14,15 @@ namespace slipway::store {
 // Holds <home>/lock (flock, the holder's pid inside) until destroyed or the process ends, however it ends.
 class HomeLock final {
  public:
-  // Creates the home (0700) where absent. Conflict, naming the pid: another process holds it.
+  // Creates the home (0700) where absent. Conflict, naming the pid: another process holds it. Waits up to 2 s for what
+  // a holder that is gone has left behind. The file stays: removing it would let two daemons lock two files of one
+  // name.
   [[nodiscard]] static Result<HomeLock> acquire(const std::filesystem::path& home);
 
-  ~HomeLock();
-  HomeLock(HomeLock&& other) noexcept;
-  HomeLock& operator=(HomeLock&& other) noexcept;
-
  private:
-  explicit HomeLock(int file) : file_(file) {}
+  explicit HomeLock(Fd file) : file_(std::move(file)) {}
 
-  int file_ = -1;
+  Fd file_;
 };
 
 // "nfs", "fuse", "cifs", "smb2" or "9p" if `path` lies on a file system whose locks and flushes a write-ahead log

@@ -11,6 +11,7 @@
 
 #include "slipway/base/ids.h"
 #include "slipway/base/result.h"
+#include "slipway/base/suspects.h"
 #include "slipway/base/time.h"
 #include "slipway/base/value.h"
 #include "slipway/run/backfill.h"
@@ -112,7 +113,7 @@ struct Batch {
   }
 };
 
-// A run whose events do not fold any more: quarantined, shown, never continued.
+// A run whose events do not fold any more, or that is set aside: quarantined, shown, never continued.
 struct BrokenRun {
   RunId id;
   Error error;
@@ -203,8 +204,8 @@ class Store {
   // was written and the same batch may be tried again. Any other error means the disk cannot be trusted: the caller
   // must stop without acknowledging, and every later commit is refused with the same error.
   [[nodiscard]] virtual Result<void> commit(const Batch& batch) = 0;
-  // Once, at start, from the engine thread.
-  [[nodiscard]] virtual Result<Recovered> recover() = 0;
+  // Once, at start, from the engine thread. Works on one run after the other; those that are set aside are `broken`.
+  [[nodiscard]] virtual Result<Recovered> recover(Suspects* suspects = nullptr) = 0;
   // The run created earlier with this key or tick, if any. Engine thread.
   [[nodiscard]] virtual Result<std::optional<RunId>> find_idempotent(const DagId& dag, const std::string& key) = 0;
   // The runs of ticks in the range, by tick. Engine thread.
