@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <ostream>
+#include <sstream>
 #include <thread>
 
 #include "cli/config.h"
@@ -18,10 +19,19 @@ namespace slipway::cli {
 namespace {
 
 struct UpOptions {
-  std::string dags, listen;
+  std::string dags, listen, behind_proxy;
   int slots = -1;
   bool detach = false;
 };
+
+// "a,b" is two names.
+std::vector<std::string> split_names(const std::string& text) {
+  std::vector<std::string> names;
+  std::istringstream in(text);
+  for (std::string name; std::getline(in, name, ',');)
+    if (!name.empty()) names.push_back(name);
+  return names;
+}
 
 Result<DaemonOptions> daemon_options(const UpOptions& given, const Config& config, const Session& session) {
   DaemonOptions options;
@@ -35,11 +45,12 @@ Result<DaemonOptions> daemon_options(const UpOptions& given, const Config& confi
     return Error{ErrorCode::InvalidArgument, "`" + listen.value + "` (" + listen.origin + ") is no HOST:PORT",
                  "write 127.0.0.1:8480"};
   options.host = listen.value.substr(0, colon);
-  options.port = static_cast<std::uint16_t>(std::stoi(port));
-  if (options.host != "127.0.0.1" && options.host != "::1" && options.host != "[::1]")
-    return Error{ErrorCode::Unsupported, "the API has no TLS yet and listens on loopback only, not on " + options.host,
-                 "listen on 127.0.0.1 and put a TLS proxy or an SSH tunnel in front"};
   if (options.host == "[::1]") options.host = "::1";
+  options.names = split_names(config.get("behind_proxy", given.behind_proxy).value);
+  const bool loopback = options.host == "127.0.0.1" || options.host == "::1";
+  if (!loopback && options.names.empty())
+    return Error{ErrorCode::Unsupported, "the API has no TLS and listens on loopback only, not on " + options.host,
+                 "listen on 127.0.0.1, or with a TLS proxy in front that only it can reach, say --behind-proxy NAME"};
   const std::string slots = config.get("slots").value;
   if (slots.empty() || slots.size() > 5 || slots.find_first_not_of("0123456789") != std::string::npos)
     return Error{ErrorCode::InvalidArgument, "`" + slots + "` is no number of slots", {}};
@@ -122,6 +133,8 @@ Handler setup_up(CLI::App& app) {
   auto options = std::make_shared<UpOptions>();
   app.add_option("--dags", options->dags, "folder of DAG files [dags]");
   app.add_option("--listen", options->listen, "HOST:PORT of the API [127.0.0.1:8480]; port 0 takes any free one");
+  app.add_option("--behind-proxy", options->behind_proxy,
+                 "NAME[,NAME]: clients use these names, a proxy ends TLS; then HOST may be any address");
   app.add_option("--slots", options->slots, "tasks at a time; 0 = one per core")->check(CLI::Range(0, 10000));
   app.add_flag("-d,--detach", options->detach, "return once it answers; its log goes to <home>/daemon.log");
   return [options](Session& session) { return up(*options, session); };

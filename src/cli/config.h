@@ -20,11 +20,12 @@ struct Setting {
   std::string_view doc;
 };
 
-inline constexpr std::array<Setting, 9> kSettings{{
+inline constexpr std::array<Setting, 10> kSettings{{
     {"home", "", "folder of the database, logs and token; default the user's state folder"},
     {"server", "", "address of the daemon; default the one running on the home"},
     {"dags", "dags", "folder of DAG files that the daemon reads"},
     {"listen", "127.0.0.1:8480", "address of the daemon's API; port 0 takes any free one"},
+    {"behind_proxy", "", "names that clients use for the API, by commas; a proxy ends TLS, and it may listen anywhere"},
     {"slots", "0", "tasks that the local executor runs at a time; 0 = one per core"},
     {"retention_runs", "0", "runs that are over kept of each DAG; 0 = no bound"},
     {"retention_age", "0s", "how long runs that are over are kept; 0s = no bound"},

@@ -129,7 +129,7 @@ struct Daemon::Parts {
   http::Handler handler;  // set before `serving`
   std::atomic<bool> serving{false};
   std::unique_ptr<http::Server> server;
-  std::string url;
+  std::string url, own_name;
   mutable std::mutex mutex;
   std::optional<Error> failure;  // guarded by mutex
 
@@ -232,8 +232,9 @@ struct Daemon::Parts {
                             {{"Retry-After", "1"}}};
     };
     SLIPWAY_TRY_ASSIGN(server, http::Server::start({.host = options.host, .port = options.port}, handle, log));
-    url = "http://" + (options.host.find(':') == std::string::npos ? options.host : "[" + options.host + "]") + ":" +
-          std::to_string(server->port());
+    const std::string host = options.host == "0.0.0.0" ? "127.0.0.1" : options.host == "::" ? "::1" : options.host;
+    own_name = host.find(':') == std::string::npos ? host : "[" + host + "]";
+    url = "http://" + own_name + ":" + std::to_string(server->port());
     return {};
   }
 
@@ -259,6 +260,8 @@ struct Daemon::Parts {
         [this](const ServiceId& name) { return exec::stop_service(options.home, name, std::chrono::seconds(60)); },
         options.retention,
         [this] { return trouble(); }};
+    if (std::find(deps.hosts.begin(), deps.hosts.end(), own_name) == deps.hosts.end()) deps.hosts.push_back(own_name);
+    deps.hosts.insert(deps.hosts.end(), options.names.begin(), options.names.end());
     handler = api::make_handler(std::move(deps));
     serving.store(true, std::memory_order_release);
     const Value state = Value::Object{{"url", url},

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/config.h"
 #include "slipway/base/log.h"
@@ -22,6 +23,7 @@ struct DaemonOptions {
   std::string dags;  // absolute folder of DAG files; empty = none is watched
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;
+  std::vector<std::string> names;          // of a proxy in front: requests may be addressed to them
   bool api = true;                         // serve /api/v1 and write <home>/daemon.json
   engine::Retention retention;             // of runs that are over
   int slots = 0;                           // 0 = one per core
@@ -38,7 +40,7 @@ class Daemon {
   // Stops all threads; running tasks and services go on.
   ~Daemon();
 
-  [[nodiscard]] const std::string& url() const;  // "http://127.0.0.1:8480", empty without api
+  [[nodiscard]] const std::string& url() const;  // "http://127.0.0.1:8480", for this machine; empty without api
   [[nodiscard]] engine::Engine& engine();
   [[nodiscard]] const store::Store& store() const;
   // Set once the engine's thread has ended with an error: the process must end with exit code 70.
