@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds what Debian does not carry into the user's cache folder; does nothing when it is there. CLUSTER_KWOK=1: kwok, too.
+# Builds what Debian does not carry into the user's cache folder; does nothing when it is there. CLUSTER_KWOK=1: kwok,
+# CLUSTER_HELM=1: helm, too.
 # CLUSTER_TOOLS names a clustertools binary that was built elsewhere: it is asked what it is, then copied.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -54,8 +55,8 @@ pause_image() {
   if newer "$bin/pause" "$here/image/pause.c"; then
     gcc -Os -static -s -Wall -Wextra -o "$bin/pause" "$here/image/pause.c"
   fi
-  if newer "$images/pause.tar" "$bin/pause" "$here/image/mkimage.py"; then
-    "$here/image/mkimage.py" "$images/pause.tar" localhost/pause:1 --entrypoint '["/pause"]' "$bin/pause:/pause"
+  if newer "$images/pause.tar" "$bin/pause" "$mkimage"; then
+    "$mkimage" "$images/pause.tar" localhost/pause:1 --entrypoint '["/pause"]' "$bin/pause:/pause"
   fi
 }
 
@@ -63,16 +64,16 @@ pause_image() {
 busybox_image() {
   local busybox applet links=()
   busybox=$(command -v busybox) || { say "no busybox (Debian package busybox-static), so no test image for pods"; return; }
-  newer "$images/busybox.tar" "$busybox" "$here/image/mkimage.py" || return 0
+  newer "$images/busybox.tar" "$busybox" "$mkimage" || return 0
   for applet in $("$busybox" --list); do
     [ "$applet" = busybox ] || links+=(--link "/bin/$applet=busybox")
   done
   printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n' >"$CLUSTER_BUILD/passwd"
-  "$here/image/mkimage.py" "$images/busybox.tar" localhost/busybox:1 --cmd '["/bin/sh"]' --dir /tmp:1777 --dir /root --dir /dev \
+  "$mkimage" "$images/busybox.tar" localhost/busybox:1 --cmd '["/bin/sh"]' --dir /tmp:1777 --dir /root --dir /dev \
     --dir /proc --dir /sys "${links[@]}" "$busybox:/bin/busybox" "$CLUSTER_BUILD/passwd:/etc/passwd:644" --program "$(command -v curl)"
 }
 
-images=$CLUSTER_BUILD/images
+images=$CLUSTER_BUILD/images mkimage=$here/../../packaging/mkimage.py
 mkdir -p "$bin" "$images"
 if [ -n "${CLUSTER_TOOLS:-}" ]; then adopt; elif [ -e "$bin/clustertools.stamp" ] || [ ! -e "$bin/clustertools" ]; then tools; fi
 for tool in etcd kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl; do
@@ -81,6 +82,9 @@ done
 if [ "${CLUSTER_KWOK:-0}" = 1 ]; then
   go_at_least "$(sed -n 's/^go //p' "$here/kwok/go.mod")"
   module "$here/kwok" sigs.k8s.io/kwok/cmd/kwok "$bin/kwok" "-s -w"
+fi
+if [ "${CLUSTER_HELM:-0}" = 1 ]; then # the checks that want it say so where it is not there
+  module "$here/helm" helm.sh/helm/v3/cmd/helm "$bin/helm" "-s -w" || say "helm cannot be built here"
 fi
 pause_image
 busybox_image

@@ -125,7 +125,8 @@ class Namespace:
 
     def __init__(self, name, labels=None):
         self.name = name
-        admin.call("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels or {}}})
+        # One of that name may still be on its way out.
+        until(lambda: admin.call("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels or {}}}))
         if LEVEL == "api":  # no controller makes it, and no pod is admitted without it
             admin.call("POST", self.core("serviceaccounts"), {"metadata": {"name": "default"}})
         until(lambda: admin.call("GET", self.core("serviceaccounts/default")))
@@ -163,6 +164,12 @@ class Namespace:
 
     def delete(self):
         admin.call("DELETE", "/api/v1/namespaces/" + self.name)
+        if LEVEL == "api":  # what a controller does elsewhere
+            rbac = "rbac.authorization.k8s.io/v1"
+            for path in self.core("pods"), self.core("serviceaccounts"), self.of(rbac, "roles"), self.of(rbac, "rolebindings"):
+                admin.call("DELETE", path, {"gracePeriodSeconds": 0})
+            space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name}, "spec": {"finalizers": []}}
+            admin.call("PUT", f"/api/v1/namespaces/{self.name}/finalize", space)
 
 
 def pod(name, script=None, spec=None, container=None, labels=None):

@@ -20,7 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SKIPPED = 77
 
 RUNGS = {
-    "L1": {"level": "api", "checks": ["check_api.py"]},
+    "L1": {"level": "api", "checks": ["check_api.py", "check_rights.py", "check_manifests.py"], "helm": True},
     "L2": {"level": "control", "checks": ["check_api.py", "check_control.py"], "kwok": True},
     "L3": {"level": "node", "checks": ["check_api.py", "check_node.py"]},
 }
@@ -78,7 +78,8 @@ def climb(name, rung, options):
         return "SKIPPED", reason
     if options.if_built and not built(rung):
         return "SKIPPED", "its tools are not built: ./dev test-cluster builds them"
-    env = {"CLUSTER_LEVEL": rung["level"], "CLUSTER_NAME": f"{name}-{os.getpid()}", "CLUSTER_KWOK": "1" if rung.get("kwok") else "0"}
+    env = {"CLUSTER_LEVEL": rung["level"], "CLUSTER_NAME": f"{name}-{os.getpid()}", "CLUSTER_KWOK": "1" if rung.get("kwok") else "0",
+           "CLUSTER_HELM": "1" if rung.get("helm") else "0"}
     if not options.if_built and script("build.sh", **env) != 0:
         return "SKIPPED", "its tools cannot be built here"
     if options.slipway:

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Every object of manifests/ is judged by the real API server, strictly, as a dry run; pods of ours are `restricted`. Any level."""
+import json
+import os
+import shutil
+import subprocess
+
+from harness import Namespace, Refused, Skipped, admin, check, expect, finish, refuses
+
+SOURCE = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+STRICT = "?dryRun=All&fieldValidation=Strict"
+CHART = os.path.join(SOURCE, "manifests/helm/slipway")
+# Every way that values.yaml offers beside its defaults.
+CHART_VALUES = [[], ["--set", "dags.claim=team-dags"], ["--set", "dags.bucket=team-dags", "--set", "serve.enabled=true"],
+                ["--set", "networkPolicy.enabled=false", "--set", "persistence.storageClass=fast", "--set", "behindProxy={slipway.example.org}"]]
+
+
+def run(*words, stdin=None):
+    return subprocess.run(words, input=stdin, capture_output=True, text=True, check=True).stdout
+
+
+def objects(yaml):
+    """kubectl reads the YAML, so no reader of our own stands between the file and the server."""
+    text = run("kubectl", "create", "--dry-run=client", "--validate=false", "-o", "json", "-f", "-", stdin=yaml)
+    decoder, items, at = json.JSONDecoder(), [], 0
+    while at < len(text.rstrip()):
+        item, at = decoder.raw_decode(text, at)
+        items += item["items"] if item["kind"] == "List" else [item]
+        at += len(text[at:]) - len(text[at:].lstrip())
+    return items
+
+
+def path_of(item):
+    group, _, version = item["apiVersion"].rpartition("/")
+    base = f"/apis/{group}/{version}" if group else f"/api/{version}"
+    known = {entry["kind"]: entry for entry in admin.call("GET", base)["resources"] if "/" not in entry["name"]}[item["kind"]]
+    space = f"/namespaces/{item['metadata']['namespace']}" if known["namespaced"] else ""
+    return f"{base}{space}/{known['name']}"
+
+
+def judge(yaml):
+    """The kinds that the server took; dies on the first that it does not."""
+    kinds = []
+    for item in objects(yaml):
+        try:
+            admin.call("POST", path_of(item) + STRICT, item)
+        except Refused as error:
+            # The namespace is there: namespaced objects need it, dry run or not.
+            if item["kind"] != "Namespace" or error.code != 409:
+                raise AssertionError(f"{item['kind']} {item['metadata']['name']}: {error}") from error
+        kinds.append(item["kind"])
+    return kinds
+
+
+def pod_of(items, kind):
+    template = next(item for item in items if item["kind"] == kind)["spec"]["template"]
+    volumes = [{"name": "home", "emptyDir": {}}] if kind == "StatefulSet" else []
+    spec = {**template["spec"], "volumes": template["spec"]["volumes"] + volumes, "serviceAccountName": "default"}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "judged"}, "spec": spec}
+
+
+space = Namespace("slipway")
+strict = Namespace("strict", {"pod-security.kubernetes.io/enforce": "restricted"})
+
+for name in ("base", "overlays/kind", "overlays/gke"):
+    @check(f"manifests/{name}")
+    def _(folder=name):
+        kinds = judge(run("kubectl", "kustomize", os.path.join(SOURCE, "manifests", folder)))
+        for kind in ("Namespace", "ServiceAccount", "Role", "RoleBinding", "ConfigMap", "StatefulSet", "Service", "NetworkPolicy", "PodDisruptionBudget"):
+            expect(kind in kinds, True)
+        return f"{len(kinds)} objects"
+
+    @check(f"manifests/{name}: the daemon's pod is restricted")
+    def _(folder=name):
+        body = pod_of(objects(run("kubectl", "kustomize", os.path.join(SOURCE, "manifests", folder))), "StatefulSet")
+        admin.call("POST", strict.core("pods") + STRICT, body)
+        body["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
+        refuses(403, lambda: admin.call("POST", strict.core("pods") + STRICT, body), "violates PodSecurity")
+
+
+@check("a misspelt field would have been found")
+def _():
+    yaml = run("kubectl", "kustomize", os.path.join(SOURCE, "manifests/base")).replace("maxUnavailable:", "maxUnavailabel:")
+    try:
+        judge(yaml)
+    except AssertionError as error:
+        expect("maxUnavailabel" in str(error), True)
+        return
+    raise AssertionError("maxUnavailabel was taken")
+
+
+@check("what DAGs bring: inference.yaml, inference-service.yaml")
+def _():
+    for name in ("inference.yaml", "inference-service.yaml"):
+        with open(os.path.join(SOURCE, "manifests", name), encoding="utf-8") as file:
+            judge(file.read())
+
+
+def helm():
+    found = shutil.which("helm")
+    if not found:
+        raise Skipped("helm is not there; CLUSTER_HELM=1 tests/cluster/build.sh builds it")
+    return found
+
+
+for values in CHART_VALUES:
+    @check("helm template " + " ".join(values))
+    def _(given=tuple(values)):
+        kinds = judge(run(helm(), "template", "slipway", CHART, "--namespace", "slipway", *given))
+        expect("StatefulSet" in kinds and "Secret" not in kinds, True)
+        return f"{len(kinds)} objects"
+
+
+@check("the chart's schema refuses a misspelt value")
+def _():
+    reply = subprocess.run([helm(), "template", CHART, "--set", "resorces.cpu=1"], capture_output=True, text=True, check=False)
+    expect((reply.returncode != 0, "resorces" in reply.stderr), (True, True))
+
+
+@check("helm lint --strict")
+def _():
+    run(helm(), "lint", "--strict", CHART)
+
+
+@check("the chart and manifests/base are the same objects")
+def _():
+    def plain(items):
+        return {(item["kind"], item["metadata"]["name"]): item.get("spec") or item.get("rules") or item.get("data") for item in items}
+
+    base = plain(objects(run("kubectl", "kustomize", os.path.join(SOURCE, "manifests/base"))))
+    base.pop(("Namespace", "slipway"))  # helm install --create-namespace makes it
+    expect(plain(objects(run(helm(), "template", "slipway", CHART, "--namespace", "slipway"))), base)
+
+
+space.delete()
+strict.delete()
+finish()
