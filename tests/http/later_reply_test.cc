@@ -18,7 +18,8 @@ class LaterReplyTest : public testing::Test {
  protected:
   // Serves one reply, which the test writes.
   void serve() {
-    auto started = Server::start({.workers = 1}, [this](const Request&) { return Response{.later = reply_}; }, Logger());
+    auto started = Server::start(
+        {.workers = 1}, [this](const Request&) { return Response{.later = reply_}; }, Logger());
     ASSERT_TRUE(started) << started.error().message;
     server_ = *std::move(started);
   }
