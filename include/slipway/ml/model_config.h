@@ -1,5 +1,5 @@
 // The shape of a decoder and its family's switches. ml/io reads it from a Hugging Face config.json; ml/models runs it.
-// Formulas: transformers v4.46.1 modeling_{llama,qwen2,gemma2}.py.
+// Formulas: transformers v4.46.1 modeling_{llama,qwen2,gemma2}.py, v4.51.3 modeling_{qwen3,gemma3}.py.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +12,15 @@
 
 namespace slipway::ml {
 
-enum class ModelFamily : std::uint8_t { Llama, Qwen2, Gemma2 };
+enum class ModelFamily : std::uint8_t { Llama, Qwen2, Qwen3, Gemma2, Gemma3 };
 
 // The text is `model_type` of config.json.
-inline constexpr EnumTable<ModelFamily, 3> kModelFamilies{{{
+inline constexpr EnumTable<ModelFamily, 5> kModelFamilies{{{
     {ModelFamily::Llama, "llama", "Llama 2 and 3"},
     {ModelFamily::Qwen2, "qwen2", "Qwen2 and Qwen2.5"},
+    {ModelFamily::Qwen3, "qwen3", "Qwen3, the dense ones"},
     {ModelFamily::Gemma2, "gemma2", "Gemma 2"},
+    {ModelFamily::Gemma3, "gemma3_text", "Gemma 3, text"},
 }}};
 
 // The text is `hidden_act` (`hidden_activation` of Gemma).
@@ -30,12 +32,14 @@ inline constexpr EnumTable<Activation, 2> kActivations{{{
 }}};
 
 // The text is `rope_scaling.rope_type` (older: `type`).
-enum class RopeScaling : std::uint8_t { None, Linear, Llama3 };
+enum class RopeScaling : std::uint8_t { None, Linear, Dynamic, Llama3, Yarn };
 
-inline constexpr EnumTable<RopeScaling, 3> kRopeScalings{{{
+inline constexpr EnumTable<RopeScaling, 5> kRopeScalings{{{
     {RopeScaling::None, "default", "inv_freq_j = theta^(-2j/d)"},
     {RopeScaling::Linear, "linear", "inv_freq / factor"},
+    {RopeScaling::Dynamic, "dynamic", "as default within max_position_embeddings, and no text is longer here"},
     {RopeScaling::Llama3, "llama3", "long wavelengths divided by factor, short ones kept, blended between"},
+    {RopeScaling::Yarn, "yarn", "dimensions that turn rarely divided by factor, others kept; cos and sin scaled"},
 }}};
 
 struct Rope {
@@ -44,7 +48,10 @@ struct Rope {
   double factor = 1;
   double low_freq_factor = 1;            // Llama3 only
   double high_freq_factor = 4;           // Llama3 only
-  std::int64_t original_context = 8192;  // Llama3 only: original_max_position_embeddings
+  std::int64_t original_context = 8192;  // Llama3, Yarn: original_max_position_embeddings
+  double beta_fast = 32;                 // Yarn only: turns within the context above which a dimension is kept
+  double beta_slow = 1;                  // Yarn only: turns below which it is divided
+  double attention_factor = 1;           // factor of cos and sin; Yarn's default is 0.1 ln(factor) + 1
 };
 
 struct ModelConfig {
@@ -61,8 +68,9 @@ struct ModelConfig {
   float norm_eps = 1e-6F;
   bool norm_one_plus = false;  // y = x r (1 + w) (Gemma) instead of w (x r)
   bool post_norms = false;     // Gemma: also a norm after attention and after the MLP, before each residual add
-  bool qkv_bias = false;       // Qwen2; also Llama's attention_bias
-  bool o_bias = false;         // Llama's attention_bias
+  bool qkv_bias = false;       // Qwen2; also attention_bias of others
+  bool o_bias = false;         // attention_bias
+  bool qk_norm = false;        // Qwen3, Gemma 3: each head of q and k is normed before RoPE
   bool mlp_bias = false;       // Llama's mlp_bias
   Activation activation = Activation::Silu;
   float attention_softcap = 0;  // s = cap tanh(s / cap) before the mask; 0: none
@@ -72,7 +80,8 @@ struct ModelConfig {
   std::vector<std::int64_t>
       sliding_window;  // per layer: key j visible to query i iff 0 <= i - j < window; 0: all. Empty: all 0
   Rope rope;
-  bool tied_head = false;  // logits use model.embed_tokens.weight; there is no lm_head.weight
+  std::optional<Rope> local_rope;  // Gemma 3: that of the layers with a window
+  bool tied_head = false;          // logits use model.embed_tokens.weight; there is no lm_head.weight
 
   std::optional<std::int32_t> bos_token;
   std::vector<std::int32_t> eos_tokens;  // config.json, then generation_config.json

@@ -31,15 +31,17 @@ void gated_backward(Compute& compute, Activation activation, Rows<const float> g
 
 // inv_freq[j] = theta^(-2j/d), j < d/2, with the scaling of `rope` applied. Llama 3: wavelengths 2 pi / inv_freq below
 // context / high stay, above context / low are divided by factor, between the two are blended linearly in
-// (context / wavelength - low) / (high - low).
+// (context / wavelength - low) / (high - low). YaRN (arXiv 2309.00071): dimension j keeps a share that falls linearly
+// from 1 to 0 between the dimensions that turn beta_fast and beta_slow times within the context; the rest of it is
+// divided by factor.
 [[nodiscard]] std::vector<float> inverse_frequencies(const Rope& rope, std::int64_t head_dim);
 
-// cos and sin of position * inv_freq, one row of d/2 per entry.
+// attention_factor times cos and sin of position * inv_freq, one row of d/2 per entry.
 struct RopeTable {
   Rows<float> cosine;
   Rows<float> sine;
 };
-void fill_rope_table(Compute& compute, std::span<const float> inverse_frequencies,
+void fill_rope_table(Compute& compute, std::span<const float> inverse_frequencies, float attention_factor,
                      std::span<const std::int32_t> positions, const RopeTable& table);
 
 // Rotates each head's halves (x1, x2) to (x1 cos - x2 sin, x2 cos + x1 sin), in place. x: [T, heads d]; row t uses row

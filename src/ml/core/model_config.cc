@@ -36,10 +36,14 @@ Result<void> check_sizes(const ModelConfig& config) {
 Result<void> check_rope(const Rope& rope) {
   if (!(rope.theta > 1) || !std::isfinite(rope.theta)) return invalid("rope_theta is not above 1");
   if (!(rope.factor > 0) || !std::isfinite(rope.factor)) return invalid("rope_scaling.factor is not above 0");
+  if (!(rope.attention_factor > 0) || !std::isfinite(rope.attention_factor))
+    return invalid("rope_scaling.attention_factor is not above 0");
+  if (rope.scaling == RopeScaling::Yarn && (!(rope.beta_slow > 0) || !(rope.beta_fast >= rope.beta_slow)))
+    return invalid("rope_scaling needs 0 < beta_slow <= beta_fast");
+  if (rope.original_context < 1) return invalid("rope_scaling.original_max_position_embeddings is below 1");
   if (rope.scaling != RopeScaling::Llama3) return {};
   if (!(rope.low_freq_factor > 0) || !(rope.high_freq_factor > rope.low_freq_factor))
     return invalid("rope_scaling needs 0 < low_freq_factor < high_freq_factor");
-  if (rope.original_context < 1) return invalid("rope_scaling.original_max_position_embeddings is below 1");
   return {};
 }
 
@@ -61,6 +65,8 @@ Result<void> validate(const ModelConfig& config) {
     return invalid("the sliding windows are not one per layer");
   for (const auto window : config.sliding_window)
     if (window < 0) return invalid("sliding_window is negative");
+  if (config.local_rope && config.sliding_window.empty()) return invalid("a local rope needs sliding windows");
+  if (config.local_rope) SLIPWAY_TRY(check_rope(*config.local_rope));
   return check_rope(config.rope);
 }
 

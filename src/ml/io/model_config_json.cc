@@ -17,8 +17,10 @@ Result<ModelFamily> parse_family(const ConfigFields& fields) {
   if (type.empty()) return ConfigFields::missing("model_type");
   if (const auto family = kModelFamilies.parse(type)) return *family;
   return Error{ErrorCode::Unsupported, fmt::format("`model_type` is {}, which this build cannot run", type),
-               "supported are llama, qwen2 and gemma2"};
+               "supported are llama, qwen2, qwen3, gemma2 and gemma3_text"};
 }
+
+bool is_gemma(ModelFamily family) { return family == ModelFamily::Gemma2 || family == ModelFamily::Gemma3; }
 
 Result<void> refuse_quantised(const ConfigFields& fields) {
   const Value* quantised = fields.find("quantization_config");
@@ -38,8 +40,8 @@ Result<void> read_sizes(const ConfigFields& fields, ModelConfig& config) {
   SLIPWAY_TRY_ASSIGN(config.context_length, fields.integer("max_position_embeddings"));
   SLIPWAY_TRY_ASSIGN(const double eps, fields.number("rms_norm_eps"));
   config.norm_eps = static_cast<float>(eps);
-  const bool gemma = config.family == ModelFamily::Gemma2;  // its class defaults changed between versions: require all
-  if (gemma) {
+  const bool gemma = is_gemma(config.family);
+  if (gemma || config.family == ModelFamily::Qwen3) {  // class defaults that changed between versions: require all
     SLIPWAY_TRY_ASSIGN(config.kv_heads, fields.integer("num_key_value_heads"));
     SLIPWAY_TRY_ASSIGN(config.head_dim, fields.integer("head_dim"));
   } else {
@@ -52,7 +54,7 @@ Result<void> read_sizes(const ConfigFields& fields, ModelConfig& config) {
 }
 
 Result<void> read_activation(const ConfigFields& fields, ModelConfig& config) {
-  const bool gemma = config.family == ModelFamily::Gemma2;
+  const bool gemma = is_gemma(config.family);
   const std::string_view key = gemma && fields.has("hidden_activation") ? "hidden_activation" : "hidden_act";
   SLIPWAY_TRY_ASSIGN(const std::string name, fields.text(key, gemma ? "gelu_pytorch_tanh" : "silu"));
   const auto activation = kActivations.parse(name);
@@ -60,6 +62,23 @@ Result<void> read_activation(const ConfigFields& fields, ModelConfig& config) {
     return Error{ErrorCode::Unsupported, fmt::format("`{}` is {}, which this build does not have", key, name),
                  "supported are silu and gelu_pytorch_tanh"};
   config.activation = *activation;
+  return {};
+}
+
+Result<void> read_llama3(const ConfigFields& scaling, Rope& rope) {
+  SLIPWAY_TRY_ASSIGN(rope.low_freq_factor, scaling.number("low_freq_factor"));
+  SLIPWAY_TRY_ASSIGN(rope.high_freq_factor, scaling.number("high_freq_factor"));
+  SLIPWAY_TRY_ASSIGN(rope.original_context, scaling.integer("original_max_position_embeddings"));
+  return {};
+}
+
+// Without an original context the whole one counts, as transformers 4.46 always has it.
+Result<void> read_yarn(const ConfigFields& scaling, Rope& rope) {
+  SLIPWAY_TRY_ASSIGN(rope.original_context, scaling.integer("original_max_position_embeddings", rope.original_context));
+  SLIPWAY_TRY_ASSIGN(rope.beta_fast, scaling.number("beta_fast", 32));
+  SLIPWAY_TRY_ASSIGN(rope.beta_slow, scaling.number("beta_slow", 1));
+  const double usual = rope.factor <= 1 ? 1.0 : 0.1 * std::log(rope.factor) + 1.0;
+  SLIPWAY_TRY_ASSIGN(rope.attention_factor, scaling.number("attention_factor", usual));
   return {};
 }
 
@@ -71,59 +90,103 @@ Result<void> read_rope_scaling(const Value& spec, Rope& rope) {
   if (!known)
     return Error{ErrorCode::Unsupported,
                  fmt::format("`rope_scaling` has the type {}, which this build does not have", type),
-                 "supported are default, linear and llama3"};
+                 "supported are default, linear, dynamic, llama3 and yarn"};
   rope.scaling = *known;
   if (rope.scaling == RopeScaling::None) return {};
   SLIPWAY_TRY_ASSIGN(rope.factor, scaling.number("factor"));
-  if (rope.scaling == RopeScaling::Linear) return {};
-  SLIPWAY_TRY_ASSIGN(rope.low_freq_factor, scaling.number("low_freq_factor"));
-  SLIPWAY_TRY_ASSIGN(rope.high_freq_factor, scaling.number("high_freq_factor"));
-  SLIPWAY_TRY_ASSIGN(rope.original_context, scaling.integer("original_max_position_embeddings"));
-  return {};
+  if (rope.scaling == RopeScaling::Llama3) return read_llama3(scaling, rope);
+  return rope.scaling == RopeScaling::Yarn ? read_yarn(scaling, rope) : Result<void>();
 }
 
-// transformers 4: rope_theta and rope_scaling; 5: both in rope_parameters.
-Result<void> read_rope(const ConfigFields& fields, Rope& rope) {
+Result<void> read_rope_parameters(const Value& parameters, Rope& rope) {
+  SLIPWAY_TRY_ASSIGN(rope.theta, ConfigFields(parameters).number("rope_theta"));
+  return read_rope_scaling(parameters, rope);
+}
+
+// transformers 4: rope_theta and rope_scaling; 5: both in rope_parameters, for Gemma 3 by kind of layer.
+Result<void> read_rope(const ConfigFields& fields, ModelConfig& config) {
+  Rope& rope = config.rope;
+  rope.original_context = config.context_length;
   if (const Value* parameters = fields.find("rope_parameters"); parameters != nullptr) {
-    SLIPWAY_TRY_ASSIGN(rope.theta, ConfigFields(*parameters).number("rope_theta"));
-    return read_rope_scaling(*parameters, rope);
+    const Value* full = parameters->find("full_attention");
+    if (full == nullptr) return read_rope_parameters(*parameters, rope);
+    const Value* sliding = parameters->find("sliding_attention");
+    if (sliding != nullptr) SLIPWAY_TRY(read_rope_parameters(*sliding, config.local_rope.emplace(rope)));
+    return read_rope_parameters(*full, rope);
+  }
+  if (config.family == ModelFamily::Gemma3) {
+    config.local_rope.emplace(rope);
+    SLIPWAY_TRY_ASSIGN(config.local_rope->theta, fields.number("rope_local_base_freq"));
   }
   SLIPWAY_TRY_ASSIGN(rope.theta, fields.number("rope_theta", 10000));
   const Value* scaling = fields.find("rope_scaling");
   return scaling != nullptr ? read_rope_scaling(*scaling, rope) : Result<void>();
 }
 
-Result<float> softcap(const ConfigFields& fields, const Value& config, std::string_view key) {
-  if (config.find(key) == nullptr) return ConfigFields::missing(key);
+// `absent_is_none`: Gemma 3 has none unless it says so; Gemma 2 must say so.
+Result<float> softcap(const ConfigFields& fields, const Value& config, std::string_view key, bool absent_is_none) {
+  if (!absent_is_none && config.find(key) == nullptr) return ConfigFields::missing(key);
   SLIPWAY_TRY_ASSIGN(const double cap, fields.number(key, 0));
   return static_cast<float>(cap);
 }
 
-Result<void> read_gemma2(const ConfigFields& fields, const Value& json, ModelConfig& config) {
+// `layer_types` of newer files says it layer by layer; else `slides` does. No windows at all where none slides.
+template <class Slides>
+Result<void> read_windows(const ConfigFields& fields, ModelConfig& config, Slides slides) {
+  const Value* types = fields.find("layer_types");
+  if (types != nullptr && (!types->is_array() || std::ssize(types->as_array()) != config.layers))
+    return ConfigFields::wrong("layer_types", *types, "list with an entry for each layer");
+  std::vector<std::int64_t> windows;
+  for (std::int64_t layer = 0; layer < config.layers; ++layer) {
+    bool sliding = false;
+    if (types != nullptr) {
+      const Value& type = types->as_array()[static_cast<std::size_t>(layer)];
+      sliding = type == Value("sliding_attention");
+      if (!sliding && type != Value("full_attention"))
+        return ConfigFields::wrong("layer_types", type, "kind of attention that is known here");
+    } else {
+      sliding = slides(layer);
+    }
+    windows.push_back(0);
+    if (!sliding) continue;
+    SLIPWAY_TRY_ASSIGN(windows.back(), fields.integer("sliding_window"));
+  }
+  if (std::ranges::any_of(windows, [](std::int64_t window) { return window != 0; })) config.sliding_window = windows;
+  return {};
+}
+
+Result<void> read_gemma(const ConfigFields& fields, const Value& json, ModelConfig& config) {
+  const bool third = config.family == ModelFamily::Gemma3;
   config.norm_one_plus = true;
   config.post_norms = true;
   config.embed_scale = std::sqrt(static_cast<float>(config.hidden_size));
   SLIPWAY_TRY_ASSIGN(const double scalar, fields.number("query_pre_attn_scalar"));
   config.attention_scale = static_cast<float>(1 / std::sqrt(scalar));
-  SLIPWAY_TRY_ASSIGN(config.attention_softcap, softcap(fields, json, "attn_logit_softcapping"));
-  SLIPWAY_TRY_ASSIGN(config.final_softcap, softcap(fields, json, "final_logit_softcapping"));
-  SLIPWAY_TRY_ASSIGN(const std::int64_t window, fields.integer("sliding_window"));
+  SLIPWAY_TRY_ASSIGN(config.attention_softcap, softcap(fields, json, "attn_logit_softcapping", third));
+  SLIPWAY_TRY_ASSIGN(config.final_softcap, softcap(fields, json, "final_logit_softcapping", third));
   SLIPWAY_TRY_ASSIGN(const bool attention_bias, fields.boolean("attention_bias", false));
   config.qkv_bias = config.o_bias = attention_bias;
-  for (std::int64_t layer = 0; layer < config.layers; ++layer)
-    config.sliding_window.push_back(layer % 2 == 0 ? window : 0);
-  return {};
+  config.qk_norm = third;
+  std::int64_t pattern = 2;
+  if (third) {
+    SLIPWAY_TRY_ASSIGN(pattern, fields.integer("sliding_window_pattern", 6));
+  }
+  if (pattern < 1) return ConfigFields::wrong("sliding_window_pattern", Value(pattern), "positive number");
+  return read_windows(fields, config, [&](std::int64_t layer) { return (layer + 1) % pattern != 0; });
 }
 
-Result<void> read_qwen2(const ConfigFields& fields, ModelConfig& config) {
-  config.qkv_bias = true;
+// Both generations: the third has a norm of queries and keys, and biases only if it says so.
+Result<void> read_qwen(const ConfigFields& fields, ModelConfig& config) {
+  config.qk_norm = config.family == ModelFamily::Qwen3;
+  config.qkv_bias = !config.qk_norm;
+  if (config.qk_norm) {
+    SLIPWAY_TRY_ASSIGN(config.qkv_bias, fields.boolean("attention_bias", false));
+    config.o_bias = config.qkv_bias;
+  }
   SLIPWAY_TRY_ASSIGN(const bool sliding, fields.boolean("use_sliding_window", false));
   if (!sliding) return {};
-  SLIPWAY_TRY_ASSIGN(const std::int64_t window, fields.integer("sliding_window"));
-  SLIPWAY_TRY_ASSIGN(const std::int64_t full_layers, fields.integer("max_window_layers"));
-  for (std::int64_t layer = 0; layer < config.layers; ++layer)
-    config.sliding_window.push_back(layer >= full_layers ? window : 0);
-  return {};
+  SLIPWAY_TRY_ASSIGN(const std::int64_t full_layers, fields.integer("max_window_layers", 0));
+  return read_windows(fields, config, [&](std::int64_t layer) { return layer >= full_layers; });
 }
 
 Result<void> read_llama(const ConfigFields& fields, ModelConfig& config) {
@@ -137,8 +200,10 @@ Result<void> read_family(const ConfigFields& fields, const Value& json, ModelCon
   config.attention_scale = static_cast<float>(1 / std::sqrt(static_cast<double>(config.head_dim)));
   switch (config.family) {
     case ModelFamily::Llama: return read_llama(fields, config);
-    case ModelFamily::Qwen2: return read_qwen2(fields, config);
-    case ModelFamily::Gemma2: return read_gemma2(fields, json, config);
+    case ModelFamily::Qwen2:
+    case ModelFamily::Qwen3: return read_qwen(fields, config);
+    case ModelFamily::Gemma2:
+    case ModelFamily::Gemma3: return read_gemma(fields, json, config);
   }
   return {};
 }
@@ -180,7 +245,7 @@ Result<ModelConfig> parse_model_config(const Value& json, const Value& generatio
   SLIPWAY_TRY(refuse_quantised(fields));
   SLIPWAY_TRY(read_sizes(fields, config));
   SLIPWAY_TRY(read_activation(fields, config));
-  SLIPWAY_TRY(read_rope(fields, config.rope));
+  SLIPWAY_TRY(read_rope(fields, config));
   if (config.layers <= 0 || config.layers > 100'000)
     return ConfigFields::wrong("num_hidden_layers", Value(config.layers), "possible number of layers");
   SLIPWAY_TRY(read_family(fields, json, config));

@@ -10,13 +10,27 @@ namespace {
 
 constexpr std::size_t index_of(Linear which) { return static_cast<std::size_t>(which); }
 
+std::int64_t window_of(const ModelConfig& config, std::int64_t layer) {
+  return config.sliding_window.empty() ? 0 : config.sliding_window[static_cast<std::size_t>(layer)];
+}
+
+const RopeTable& rope_of(const Pass& pass, std::int64_t layer) {
+  return pass.config().local_rope && window_of(pass.config(), layer) > 0 ? pass.local_rope : pass.rope;
+}
+
+// Packed rows of heads as one row per head.
+Rows<float> heads_of(Rows<float> x, std::int64_t head_dim) {
+  SLIPWAY_ASSERT(x.stride == x.cols);
+  return {x.data, x.rows * (x.cols / head_dim), head_dim};
+}
+
 AttentionShape attention_shape(const ModelConfig& config, std::int64_t layer) {
   return {.heads = config.heads,
           .kv_heads = config.kv_heads,
           .head_dim = config.head_dim,
           .scale = config.attention_scale,
           .softcap = config.attention_softcap,
-          .window = config.sliding_window.empty() ? 0 : config.sliding_window[static_cast<std::size_t>(layer)]};
+          .window = window_of(config, layer)};
 }
 
 // Rows of `from` that the tail keeps; all of them if there is none.
@@ -84,14 +98,22 @@ class Forward {
     state_.k = place(pass, Linear::K);
     state_.v = place(pass, Linear::V);
     state_.context = rows(pass, state_.q.cols);
+    if (config.qk_norm) {
+      state_.q_raw = rows(pass, state_.q.cols);
+      state_.k_raw = rows(pass, state_.k.cols);
+    }
     const ArenaScope scope(pass.arena());
     const auto normed = rows(pass, config.hidden_size);
     rms_norm(pass.compute, x, weights_.before_attention, config.norm_eps, normed);
-    linear(pass, Linear::Q, normed, state_.q);
-    linear(pass, Linear::K, normed, state_.k);
+    linear(pass, Linear::Q, normed, config.qk_norm ? state_.q_raw : state_.q);
+    linear(pass, Linear::K, normed, config.qk_norm ? state_.k_raw : state_.k);
     linear(pass, Linear::V, normed, state_.v);
+    if (config.qk_norm) {
+      norm_heads(pass, state_.q_raw, weights_.query, state_.q);
+      norm_heads(pass, state_.k_raw, weights_.key, state_.k);
+    }
     for (const auto& rotated : {state_.q, state_.k})
-      rope(pass.compute, pass.rope, pass.rope_index, config.head_dim, Turn::Forward, rotated);
+      rope(pass.compute, rope_of(pass, layer_), pass.rope_index, config.head_dim, Turn::Forward, rotated);
     attention(pass.compute, attention_shape(config, layer_), attention_spans(pass, layer_, state_));
   }
 
@@ -118,6 +140,11 @@ class Forward {
   [[nodiscard]] LayerState& state() { return state_; }
 
  private:
+  static void norm_heads(Pass& pass, Rows<float> x, std::span<const float> gain, Rows<float> y) {
+    const std::int64_t d = pass.config().head_dim;
+    rms_norm(pass.compute, heads_of(x, d), gain, pass.config().norm_eps, heads_of(y, d));
+  }
+
   static Rows<float> rows(Pass& pass, std::int64_t width) { return pass.arena().rows(pass.rows(), width); }
 
   // Room for the module's output, and for what its adapter keeps.
@@ -208,7 +235,16 @@ class Backward {
                        dv.slice(first, count)});
     attention_backward(pass.compute, attention_shape(pass.config(), layer_), spans);
     for (const auto& x : {dq, dk})
-      rope(pass.compute, pass.rope, pass.rope_index, pass.config().head_dim, Turn::Backward, x);
+      rope(pass.compute, rope_of(pass, layer_), pass.rope_index, pass.config().head_dim, Turn::Backward, x);
+    if (!pass.config().qk_norm) return;
+    through_head_norm(pass, state_.q_raw, weights_.query, dq);
+    through_head_norm(pass, state_.k_raw, weights_.key, dk);
+  }
+
+  static void through_head_norm(Pass& pass, Rows<float> input, std::span<const float> gain, Rows<float> d) {
+    const std::int64_t width = pass.config().head_dim;
+    rms_norm_backward(pass.compute, heads_of(input, width), gain, pass.config().norm_eps, heads_of(d, width),
+                      heads_of(d, width));
   }
 
   std::int64_t layer_;
@@ -220,7 +256,9 @@ class Backward {
 }  // namespace
 
 std::int64_t layer_state_floats(const ModelConfig& config) {
-  return 3 * config.hidden_size + 2 * (config.heads + config.kv_heads) * config.head_dim + 2 * config.intermediate_size;
+  const std::int64_t raw = config.qk_norm ? config.heads + config.kv_heads : 0;
+  return 3 * config.hidden_size + (2 * (config.heads + config.kv_heads) + raw) * config.head_dim +
+         2 * config.intermediate_size;
 }
 
 LayerState layer_forward(Pass& pass, Tail* tail, std::int64_t layer, Rows<const float> x, Rows<float> y) {

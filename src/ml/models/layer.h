@@ -13,6 +13,7 @@ namespace slipway::ml {
 // rows of the tail. The norms' outputs and act(gate) up are cheap to have again and are not kept.
 struct LayerState {
   Rows<float> q, k, v;                              // q, k after RoPE               [T, heads d], [T, kv_heads d]
+  Rows<float> q_raw, k_raw;                         // before their norm, if they have one
   Rows<float> context;                              // attention output              [R, heads d]
   Rows<float> attention_out;                        // o(context)                    [R, h]
   Rows<float> middle;                               // m                             [R, h]

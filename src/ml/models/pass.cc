@@ -13,8 +13,14 @@ void append_rows(Pass& pass, std::span<const std::int32_t> ids) {
 
 void fill_rope(Pass& pass, std::span<const std::int32_t> positions) {
   const auto rows = static_cast<std::int64_t>(positions.size()), half = pass.config().head_dim / 2;
-  pass.rope = {pass.arena().rows(rows, half), pass.arena().rows(rows, half)};
-  fill_rope_table(pass.compute, pass.weights.inverse_frequencies, positions, pass.rope);
+  const auto table_of = [&](const Rope& rope, std::span<const float> frequencies) {
+    const RopeTable table{pass.arena().rows(rows, half), pass.arena().rows(rows, half)};
+    fill_rope_table(pass.compute, frequencies, static_cast<float>(rope.attention_factor), positions, table);
+    return table;
+  };
+  pass.rope = table_of(pass.config().rope, pass.weights.inverse_frequencies);
+  if (const auto& local = pass.config().local_rope)
+    pass.local_rope = table_of(*local, pass.weights.local_inverse_frequencies);
 }
 
 // The part of `range` among the ascending `rows`, as indices into them.

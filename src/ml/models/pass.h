@@ -35,7 +35,8 @@ struct Pass {
   std::vector<AdaptedRows> adapted;      // ranges that an adapter changes
   bool has_backward = false;             // then one adapter changes all rows
   RopeTable rope;                        // in the arena
-  std::vector<std::int32_t> rope_index;  // row of `rope` for each row
+  RopeTable local_rope;                  // of layers with a window, if the family has one; else no rows
+  std::vector<std::int32_t> rope_index;  // row of both for each row
   float dropout = 0;                     // 0: none
   std::uint64_t dropout_seed = 0;
   std::vector<std::uint64_t> dropout_stream;   // one per row if dropout > 0

@@ -51,6 +51,10 @@ class Loader {
       }
     }
     const std::string prefix = "model.layers." + std::to_string(index) + ".";
+    if (weights_.config.qk_norm) {
+      SLIPWAY_TRY_ASSIGN(layer.query, gain(prefix + "self_attn.q_norm.weight", weights_.config.head_dim));
+      SLIPWAY_TRY_ASSIGN(layer.key, gain(prefix + "self_attn.k_norm.weight", weights_.config.head_dim));
+    }
     SLIPWAY_TRY_ASSIGN(layer.before_attention, gain(prefix + "input_layernorm.weight"));
     if (!weights_.config.post_norms) {
       // Without post-norms this name is the norm before the MLP; with them it is a true post-norm.
@@ -106,8 +110,10 @@ class Loader {
     return values;
   }
 
-  Result<std::vector<float>> gain(const std::string& name) {
-    SLIPWAY_TRY_ASSIGN(auto values, vector(name, weights_.config.hidden_size));
+  Result<std::vector<float>> gain(const std::string& name) { return gain(name, weights_.config.hidden_size); }
+
+  Result<std::vector<float>> gain(const std::string& name, std::int64_t size) {
+    SLIPWAY_TRY_ASSIGN(auto values, vector(name, size));
     if (weights_.config.norm_one_plus)
       for (auto& value : values) value += 1.0F;
     return values;
@@ -125,6 +131,8 @@ Result<DecoderWeights> load_weights(ModelConfig config, const TensorSource& sour
   weights.config = std::move(config);
   SLIPWAY_TRY(Loader(source, weights).load());
   weights.inverse_frequencies = inverse_frequencies(weights.config.rope, weights.config.head_dim);
+  if (const auto& local = weights.config.local_rope)
+    weights.local_inverse_frequencies = inverse_frequencies(*local, weights.config.head_dim);
   return weights;
 }
 

@@ -20,6 +20,7 @@ struct LayerWeights {
   std::array<LinearWeight, kLinears.size()> linear;
   // Gains of the norms, 1 already added where the family does so; after_* are empty without post-norms.
   std::vector<float> before_attention, after_attention, before_mlp, after_mlp;
+  std::vector<float> query, key;  // of a head [d]; empty without qk_norm
 
   [[nodiscard]] const LinearWeight& at(Linear which) const { return linear[static_cast<std::size_t>(which)]; }
 };
@@ -31,7 +32,8 @@ struct DecoderWeights {
   std::vector<float> final_norm;
   std::vector<LayerWeights> layers;
   std::vector<float> inverse_frequencies;
-  std::vector<Matrix> widened;  // matrices that could not be used in place
+  std::vector<float> local_inverse_frequencies;  // empty without a local rope
+  std::vector<Matrix> widened;                   // matrices that could not be used in place
 };
 
 // See Model::load.

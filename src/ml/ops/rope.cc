@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -18,9 +19,31 @@ float scaled_llama3(float frequency, const Rope& rope) {
   return (1 - share) * frequency / factor + share * frequency;
 }
 
+// The dimension (of d/2, not whole) whose wave turns `turns` times within the context.
+double turning_dimension(double turns, const Rope& rope, std::int64_t head_dim) {
+  const auto d = static_cast<double>(head_dim), context = static_cast<double>(rope.original_context);
+  return d * std::log(context / (turns * 2 * std::numbers::pi)) / (2 * std::log(rope.theta));
+}
+
+// Share of dimension j that is kept: 1 below the fast end, 0 above the slow one.
+std::vector<float> yarn_shares(const Rope& rope, std::int64_t head_dim) {
+  const double low = std::max(std::floor(turning_dimension(rope.beta_fast, rope, head_dim)), 0.0);
+  double high =
+      std::min(std::ceil(turning_dimension(rope.beta_slow, rope, head_dim)), static_cast<double>(head_dim - 1));
+  if (low == high) high += 0.001;
+  std::vector<float> shares;
+  for (std::int64_t j = 0; j < head_dim / 2; ++j) {
+    const float ramp = (static_cast<float>(j) - static_cast<float>(low)) / static_cast<float>(high - low);
+    shares.push_back(1 - std::clamp(ramp, 0.0F, 1.0F));
+  }
+  return shares;
+}
+
 float scaled(float frequency, const Rope& rope) {
   switch (rope.scaling) {
-    case RopeScaling::None: return frequency;
+    case RopeScaling::None:
+    case RopeScaling::Dynamic:
+    case RopeScaling::Yarn: return frequency;
     case RopeScaling::Linear: return frequency / static_cast<float>(rope.factor);
     case RopeScaling::Llama3: return scaled_llama3(frequency, rope);
   }
@@ -36,17 +59,21 @@ std::vector<float> inverse_frequencies(const Rope& rope, std::int64_t head_dim) 
     const float exponent = static_cast<float>(2 * j) / static_cast<float>(head_dim);
     frequencies.push_back(scaled(1 / std::pow(static_cast<float>(rope.theta), exponent), rope));
   }
+  if (rope.scaling != RopeScaling::Yarn) return frequencies;
+  const auto shares = yarn_shares(rope, head_dim);
+  for (std::size_t j = 0; j < frequencies.size(); ++j)
+    frequencies[j] = frequencies[j] / static_cast<float>(rope.factor) * (1 - shares[j]) + frequencies[j] * shares[j];
   return frequencies;
 }
 
-void fill_rope_table(Compute& compute, std::span<const float> inverse_frequencies,
+void fill_rope_table(Compute& compute, std::span<const float> inverse_frequencies, float attention_factor,
                      std::span<const std::int32_t> positions, const RopeTable& table) {
   for_each_row(compute, table.cosine.rows, table.cosine.cols, [&](std::int64_t t) {
     const auto position = static_cast<float>(positions[static_cast<std::size_t>(t)]);
     for (std::size_t j = 0; j < inverse_frequencies.size(); ++j) {
       const float angle = position * inverse_frequencies[j];
-      table.cosine.row(t)[j] = std::cos(angle);
-      table.sine.row(t)[j] = std::sin(angle);
+      table.cosine.row(t)[j] = std::cos(angle) * attention_factor;
+      table.sine.row(t)[j] = std::sin(angle) * attention_factor;
     }
   });
 }

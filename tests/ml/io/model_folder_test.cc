@@ -100,6 +100,76 @@ TEST(ModelConfigJson, QwenSlidesOnlyItsUpperLayers) {
   EXPECT_EQ(config->sliding_window, (std::vector<std::int64_t>{0, 32}));
 }
 
+TEST(ModelConfigJson, ReadsQwen3) {
+  Value json = *parse_json(slurp(model_fixture("tiny-qwen2", "fp32") / "config.json"));
+  json["model_type"] = "qwen3";
+  json["head_dim"] = 20;
+  const auto plain = parse_model_config(json, {});
+  ASSERT_TRUE(plain) << plain.error().message;
+  EXPECT_TRUE(plain->qk_norm);
+  EXPECT_FALSE(plain->qkv_bias || plain->o_bias);
+  EXPECT_EQ(plain->head_dim, 20);
+  EXPECT_FLOAT_EQ(plain->attention_scale, 1 / std::sqrt(20.0F));
+  json["attention_bias"] = true;
+  const auto biased = parse_model_config(json, {});
+  ASSERT_TRUE(biased) << biased.error().message;
+  EXPECT_TRUE(biased->qkv_bias && biased->o_bias);
+  json.as_object().erase("head_dim");
+  EXPECT_FALSE(parse_model_config(json, {})) << "its default is not hidden_size / heads";
+}
+
+Value gemma3_json() {
+  Value json = *parse_json(slurp(model_fixture("tiny-gemma2", "fp32") / "config.json"));
+  json["model_type"] = "gemma3_text";
+  json["attn_logit_softcapping"] = Value();
+  json.as_object().erase("final_logit_softcapping");
+  json["rope_local_base_freq"] = 10000.0;
+  json["rope_theta"] = 1000000.0;
+  json["sliding_window_pattern"] = 3;
+  return json;
+}
+
+TEST(ModelConfigJson, ReadsGemma3) {
+  Value json = gemma3_json();
+  json["rope_scaling"] = *parse_json(R"({"rope_type":"linear","factor":8.0})");
+  const auto config = parse_model_config(json, {});
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_TRUE(config->qk_norm && config->norm_one_plus && config->post_norms && config->tied_head);
+  EXPECT_EQ(config->attention_softcap, 0);
+  EXPECT_EQ(config->final_softcap, 0);
+  EXPECT_EQ(config->sliding_window, (std::vector<std::int64_t>{16, 16, 0}));
+  EXPECT_EQ(config->rope.theta, 1e6);
+  EXPECT_EQ(config->rope.factor, 8);
+  ASSERT_TRUE(config->local_rope);
+  EXPECT_EQ(config->local_rope->theta, 1e4);
+  EXPECT_EQ(config->local_rope->scaling, RopeScaling::None);
+}
+
+TEST(ModelConfigJson, NewerFilesNameEachLayer) {
+  Value json = gemma3_json();
+  json["layer_types"] = *parse_json(R"(["full_attention","sliding_attention","full_attention"])");
+  json["rope_parameters"] = *parse_json(R"({"full_attention":{"rope_type":"default","rope_theta":500000.0},
+                                            "sliding_attention":{"rope_type":"default","rope_theta":20000.0}})");
+  const auto config = parse_model_config(json, {});
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->sliding_window, (std::vector<std::int64_t>{0, 16, 0}));
+  EXPECT_EQ(config->rope.theta, 500000);
+  EXPECT_EQ(config->local_rope->theta, 20000);
+}
+
+TEST(ModelConfigJson, YarnTakesTheContextItIsTrainedOn) {
+  Value json = llama_json();
+  json["rope_scaling"] = *parse_json(R"({"type":"yarn","factor":4.0,"original_max_position_embeddings":512})");
+  const auto config = parse_model_config(json, {});
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->rope.scaling, RopeScaling::Yarn);
+  EXPECT_EQ(config->rope.original_context, 512);
+  EXPECT_NEAR(config->rope.attention_factor, 0.1 * std::log(4.0) + 1, 1e-12);
+  json["rope_scaling"] = *parse_json(R"({"type":"yarn","factor":4.0,"attention_factor":1.5})");
+  EXPECT_EQ(parse_model_config(json, {})->rope.original_context, 2048) << "the whole context";
+  EXPECT_EQ(parse_model_config(json, {})->rope.attention_factor, 1.5);
+}
+
 TEST(ModelConfigJson, ErrorsNameTheFieldAndTheCure) {
   struct Row {
     std::string model;
@@ -114,7 +184,12 @@ TEST(ModelConfigJson, ErrorsNameTheFieldAndTheCure) {
            {"tiny-llama", R"({"hidden_size":null})", Corrupt, "`hidden_size` is missing"},
            {"tiny-llama", R"({"hidden_size":"40"})", Corrupt, "`hidden_size` is \"40\""},
            {"tiny-llama", R"({"hidden_act":"relu"})", Unsupported, "relu"},
-           {"tiny-llama", R"({"rope_scaling":{"rope_type":"yarn","factor":4}})", Unsupported, "yarn"},
+           {"tiny-llama", R"({"rope_scaling":{"rope_type":"longrope","factor":4}})", Unsupported, "longrope"},
+           {"tiny-gemma2", R"({"layer_types":["full_attention"]})", Corrupt, "`layer_types`"},
+           {"tiny-gemma2", R"({"layer_types":["full_attention","full_attention","mamba"]})", Corrupt, "mamba"},
+           {"tiny-llama", R"({"rope_scaling":{"rope_type":"yarn","factor":4,"beta_slow":40}})", InvalidArgument,
+            "beta_slow"},
+           {"tiny-gemma2", R"({"model_type":"gemma3_text"})", Corrupt, "`rope_local_base_freq` is missing"},
            {"tiny-llama", R"({"rope_scaling":{"rope_type":"llama3","factor":4}})", Corrupt, "low_freq_factor"},
            {"tiny-llama", R"({"quantization_config":{"quant_method":"gptq"}})", Unsupported, "gptq"},
            {"tiny-llama", R"({"num_hidden_layers":1000000000})", Corrupt, "num_hidden_layers"},

@@ -68,6 +68,25 @@ const Variant kVariants[] = {
                  .original_context = 40};
      }},
     {"linear_rope", [](ModelConfig& c) { c.rope = {.theta = 100, .scaling = RopeScaling::Linear, .factor = 2.5}; }},
+    {"yarn_rope",
+     [](ModelConfig& c) {
+       c.head_dim = 12;
+       c.rope = {.theta = 50,
+                 .scaling = RopeScaling::Yarn,
+                 .factor = 4,
+                 .original_context = 30,
+                 .beta_fast = 3,
+                 .attention_factor = 1.2};
+     }},
+    {"head_norms", [](ModelConfig& c) { c.qk_norm = true; }},
+    {"all_of_gemma3",
+     [](ModelConfig& c) {
+       c.post_norms = c.norm_one_plus = c.tied_head = c.qk_norm = true;
+       c.activation = Activation::GeluTanh;
+       c.sliding_window = {5, 0};
+       c.rope = {.theta = 1000, .scaling = RopeScaling::Linear, .factor = 8};
+       c.local_rope = Rope{.theta = 30};
+     }},
     {"one_layer", [](ModelConfig& c) { c.layers = 1; }},
     {"all_of_gemma_with_biases",
      [](ModelConfig& c) {

@@ -186,7 +186,7 @@ TEST_P(RowOpsTest, RopeRotatesAndTurnsBack) {
   const std::vector<std::int32_t> positions = {0, 1, 5}, index = {2, 0, 1, 1};
   Matrix cosine(3, kHeadDim / 2), sine(3, kHeadDim / 2);
   const RopeTable table{cosine.view(), sine.view()};
-  fill_rope_table(compute_, frequencies, positions, table);
+  fill_rope_table(compute_, frequencies, 1, positions, table);
   const auto x = random_values(4 * kHeads * kHeadDim, 1);
   auto y = to_matrix(x, 4);
   rope(compute_, table, index, kHeadDim, Turn::Forward, y.view());

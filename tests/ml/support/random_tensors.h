@@ -31,6 +31,9 @@ class RandomTensors : public TensorSource {
       for (const char* norm :
            {"input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm"})
         add("model.layers." + std::to_string(layer) + "." + norm + ".weight", {h}, 0.3F, center);
+      for (const char* norm : {"q_norm", "k_norm"})
+        add("model.layers." + std::to_string(layer) + ".self_attn." + norm + ".weight", {config.head_dim}, 0.3F,
+            center);
     }
   }
 

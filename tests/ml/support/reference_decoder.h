@@ -1,5 +1,6 @@
-// The decoder in double precision, row by row, as plainly as the formulas of modeling_{llama,qwen2,gemma2}.py: what the
-// fast one is compared with on configurations for which there is no golden file.
+// The decoder in double precision, row by row, as plainly as the formulas of
+// modeling_{llama,qwen2,qwen3,gemma2,gemma3}.py: what the fast one is compared with on configurations for which there
+// is no golden file.
 #pragma once
 
 #include <cmath>
@@ -72,15 +73,29 @@ class ReferenceDecoder {
     return y;
   }
 
-  void rotate(Row& x, std::size_t position) const {
+  [[nodiscard]] std::size_t window_of(std::int64_t layer) const {
+    if (config_.sliding_window.empty()) return 0;
+    return static_cast<std::size_t>(config_.sliding_window[static_cast<std::size_t>(layer)]);
+  }
+
+  // Each head by itself.
+  [[nodiscard]] Row head_norm(const std::string& name, const Row& x) const {
+    Row y;
+    for (auto head = x.begin(); head != x.end(); head += config_.head_dim)
+      for (const double value : norm(name, Row(head, head + config_.head_dim))) y.push_back(value);
+    return y;
+  }
+
+  void rotate(Row& x, std::int64_t layer, std::size_t position) const {
+    const Rope& rope = config_.local_rope && window_of(layer) > 0 ? *config_.local_rope : config_.rope;
     const auto d = static_cast<std::size_t>(config_.head_dim);
-    const auto frequencies = inverse_frequencies(config_.rope, config_.head_dim);
+    const auto frequencies = inverse_frequencies(rope, config_.head_dim);
     for (std::size_t head = 0; head < x.size(); head += d) {
       for (std::size_t j = 0; j < d / 2; ++j) {
         const double angle = static_cast<double>(position) * static_cast<double>(frequencies[j]);
         const double low = x[head + j], high = x[head + j + d / 2];
-        x[head + j] = low * std::cos(angle) - high * std::sin(angle);
-        x[head + j + d / 2] = high * std::cos(angle) + low * std::sin(angle);
+        x[head + j] = (low * std::cos(angle) - high * std::sin(angle)) * rope.attention_factor;
+        x[head + j + d / 2] = (high * std::cos(angle) + low * std::sin(angle)) * rope.attention_factor;
       }
     }
   }
@@ -90,9 +105,7 @@ class ReferenceDecoder {
                            const std::vector<Row>& v) const {
     const auto d = static_cast<std::size_t>(config_.head_dim),
                group = static_cast<std::size_t>(config_.heads / config_.kv_heads);
-    const auto window = config_.sliding_window.empty()
-                            ? 0
-                            : static_cast<std::size_t>(config_.sliding_window[static_cast<std::size_t>(layer)]);
+    const auto window = window_of(layer);
     Row out(q.size());
     for (std::size_t head = 0; head < q.size() / d; ++head) {
       double total = 0;
@@ -131,8 +144,12 @@ class ReferenceDecoder {
       q.push_back(linear(layer, Linear::Q, normed, config_.qkv_bias));
       k.push_back(linear(layer, Linear::K, normed, config_.qkv_bias));
       v.push_back(linear(layer, Linear::V, normed, config_.qkv_bias));
-      rotate(q[t], t);
-      rotate(k[t], t);
+      if (config_.qk_norm) {
+        q[t] = head_norm(prefix + "self_attn.q_norm", q[t]);
+        k[t] = head_norm(prefix + "self_attn.k_norm", k[t]);
+      }
+      rotate(q[t], layer, t);
+      rotate(k[t], layer, t);
     }
     for (std::size_t t = 0; t < x.size(); ++t) {
       Row branch = linear(layer, Linear::O, attend(layer, q[t], t, k, v), config_.o_bias);
