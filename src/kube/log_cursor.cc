@@ -57,15 +57,16 @@ bool LogCursor::is_new(const LogLine& line) {
 
 void LogCursor::stored(const LogLine& line) { (void)is_new(line); }
 
-void LogCursor::put(std::string_view whole, const Emit& emit) {
-  const Split parts = split(whole);
+void LogCursor::put(std::string_view whole, bool partial, const Emit& emit) {
+  Split parts = split(whole);
+  parts.line.partial = partial;
   if (parts.second && is_new(parts.line)) emit(parts.line);
 }
 
 // The first part of a line that is too long; the rest goes on under the same stamp.
 void LogCursor::cut(const Emit& emit) {
   const std::string stamp = partial_.substr(0, partial_.find(' '));
-  put(std::string_view(partial_).substr(0, kLineBytesMax), emit);
+  put(std::string_view(partial_).substr(0, kLineBytesMax), true, emit);
   partial_.erase(0, kLineBytesMax);
   partial_.insert(0, stamp + " ");
 }
@@ -78,13 +79,13 @@ void LogCursor::take(std::string_view bytes, const Emit& emit) {
     if (end == std::string_view::npos) return;
     bytes.remove_prefix(end + 1);
     const std::string whole = std::exchange(partial_, {});
-    if (!whole.empty()) put(whole, emit);
+    if (!whole.empty()) put(whole, false, emit);
   }
 }
 
 void LogCursor::finish(const Emit& emit) {
   const std::string whole = std::exchange(partial_, {});
-  if (!whole.empty()) put(whole, emit);
+  if (!whole.empty()) put(whole, true, emit);
 }
 
 }  // namespace slipway::kube

@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::size_t kSlugMax = 40;
 constexpr std::size_t kHashLength = 10;
+constexpr std::string_view kWorkspaceVolume = "slipway-workspace";
+constexpr std::string_view kSecretFolder = "/slipway/secrets";
 constexpr int kLostNodeSeconds = 60;  // a restartable pod waits no longer for a node that is gone
 
 std::string ours(std::string_view name) { return std::string(kPodPrefix) + std::string(name); }
@@ -71,6 +73,7 @@ Value annotations(const PodTask& task) {
   out[ours("instance")] = task.instance;
   out[ours("dag")] = task.dag.str();
   out[ours("attempt")] = task.attempt.str();
+  if (!task.rules.empty()) out[ours("rules")] = task.rules;
   return out;
 }
 
@@ -86,12 +89,57 @@ Value environment(const PodTask& task) {
     all[from.variable] = Value::Object{
         {"name", from.variable},
         {"valueFrom", Value::Object{{"secretKeyRef", Value::Object{{"name", from.secret}, {"key", from.key}}}}}};
+  for (const FileFromSecret& from : task.secret_files)
+    all[from.variable] =
+        Value::Object{{"name", from.variable}, {"value", std::string(kSecretFolder) + "/" + from.file}};
+  if (!task.workspace.empty())
+    all["SLIPWAY_WORKSPACE"] = Value::Object{{"name", "SLIPWAY_WORKSPACE"}, {"value", task.workspace}};
   all["SLIPWAY_OUTPUT"] = Value::Object{{"name", "SLIPWAY_OUTPUT"}, {"value", "/dev/termination-log"}};
   all["SLIPWAY_POD"] = from_field("SLIPWAY_POD", "metadata.name");
   all["SLIPWAY_NAMESPACE"] = from_field("SLIPWAY_NAMESPACE", "metadata.namespace");
   all["SLIPWAY_NODE"] = from_field("SLIPWAY_NODE", "spec.nodeName");
   Value::Array out;
   for (auto& [name, value] : all) out.push_back(std::move(value));
+  return out;
+}
+
+Value::Array environment_sources(const PodTask& task) {
+  Value::Array out;
+  for (const std::string& name : task.env_config_maps)
+    out.push_back(Value::Object{{"configMapRef", Value::Object{{"name", name}}}});
+  for (const std::string& name : task.env_secrets)
+    out.push_back(Value::Object{{"secretRef", Value::Object{{"name", name}}}});
+  return out;
+}
+
+// One volume of all secret files, and the workspace.
+Value::Array volumes(const PodTask& task) {
+  Value::Array out;
+  if (!task.workspace.empty() && task.workspace_claim.empty())
+    out.push_back(Value::Object{{"name", kWorkspaceVolume}, {"emptyDir", Value::Object{}}});
+  if (!task.workspace.empty() && !task.workspace_claim.empty())
+    out.push_back(Value::Object{{"name", kWorkspaceVolume},
+                                {"persistentVolumeClaim", Value::Object{{"claimName", task.workspace_claim}}}});
+  Value::Array sources;
+  for (const FileFromSecret& from : task.secret_files)
+    sources.push_back(Value::Object{
+        {"secret", Value::Object{{"name", from.secret},
+                                 {"items", Value::Array{Value::Object{{"key", from.key}, {"path", from.file}}}}}}});
+  if (!sources.empty())
+    out.push_back(
+        Value::Object{{"name", "slipway-secrets"}, {"projected", Value::Object{{"sources", std::move(sources)}}}});
+  return out;
+}
+
+Value::Array mounts(const PodTask& task) {
+  Value::Array out;
+  if (!task.workspace.empty()) {
+    Value mount(Value::Object{{"name", kWorkspaceVolume}, {"mountPath", task.workspace}});
+    if (!task.workspace_claim.empty()) mount["subPath"] = task.attempt.run.str();
+    out.push_back(std::move(mount));
+  }
+  if (!task.secret_files.empty())
+    out.push_back(Value::Object{{"name", "slipway-secrets"}, {"mountPath", kSecretFolder}, {"readOnly", true}});
   return out;
 }
 
@@ -112,11 +160,13 @@ Value main_container(const PodTask& task) {
                           {"env", environment(task)},
                           {"resources", resources(task)},
                           {"terminationMessagePolicy", "FallbackToLogsOnError"}});
-  if (!task.argv.empty()) {
-    Value::Array command;
-    for (const std::string& word : task.argv) command.emplace_back(literal(word));
-    out["command"] = std::move(command);
+  for (const auto& [field, words] : {std::pair("command", &task.argv), std::pair("args", &task.args)}) {
+    Value::Array list;
+    for (const std::string& word : *words) list.emplace_back(literal(word));
+    if (!list.empty()) out[field] = std::move(list);
   }
+  if (auto sources = environment_sources(task); !sources.empty()) out["envFrom"] = std::move(sources);
+  if (auto mounted = mounts(task); !mounted.empty()) out["volumeMounts"] = std::move(mounted);
   if (!task.workdir.empty()) out["workingDir"] = task.workdir;
   if (!task.image_pull_policy.empty()) out["imagePullPolicy"] = task.image_pull_policy;
   if (task.security == PodSecurity::Restricted)
@@ -148,6 +198,7 @@ Value spec(const PodTask& task) {
   if (!task.service_account.empty()) out["serviceAccountName"] = task.service_account;
   if (task.backstop.count() > 0) out["activeDeadlineSeconds"] = whole_seconds(task.backstop);
   if (!task.gpu_type.empty()) out["nodeSelector"] = Value::Object{{"cloud.google.com/gke-accelerator", task.gpu_type}};
+  if (auto list = volumes(task); !list.empty()) out["volumes"] = std::move(list);
   if (auto list = tolerations(task); !list.empty()) out["tolerations"] = std::move(list);
   return out;
 }

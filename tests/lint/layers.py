@@ -18,6 +18,7 @@ EDGES = {
     "vault": [],
     "notify": ["run", "http"],
     "exec": ["run", "dag"],
+    "pods": ["kube", "exec:interface", "run", "dag"],
     "store": ["run", "dag"],
     "engine": ["sched", "run", "dag", "exec:interface", "store:interface"],
     "dagdir": ["dag"],

@@ -48,9 +48,42 @@ struct SecretFile {
   Secret content;
 };
 
+// A key of a Secret beside the pod, whose content only the pod sees.
+struct SecretRef {
+  std::string secret;
+  std::string key;
+};
+
+// What only an executor of containers needs. Texts that are empty, and numbers that are 0, leave it to the executor.
+struct PodSpec {
+  std::string namespace_name;
+  std::string image;
+  std::string image_pull_policy;
+  std::vector<std::string> args;  // of the image's own entrypoint, where there is no argv
+  std::int64_t disk_bytes = 0;
+  int gpus = 0;
+  std::string gpu_type;
+  std::map<std::string, std::string> labels;
+  std::map<std::string, std::string> annotations;
+  Value fragment;         // of a pod's spec, merged over what is made; null: none
+  bool baseline = false;  // the image may need root
+  std::string service_account;
+  Duration start_timeout = std::chrono::minutes(15);      // from its creation to its first instruction
+  Duration timeout{0};                                    // of the attempt: what the cluster enforces without us
+  bool restartable = false;                               // running twice at once does no harm
+  bool retry_on_delete = false;                           // deleted by somebody: lost, not cancelled
+  bool trust_exit_zero = false;                           // exit 0 while it was being ended is a success
+  std::vector<std::string> env_secrets, env_config_maps;  // objects whose every key becomes a variable
+  std::map<std::string, SecretRef> secret_env;            // by variable
+  std::map<std::string, SecretRef> secret_files;          // by name of the file; the variable is in `file_variables`
+  std::map<std::string, std::string> file_variables;      // name of the file -> variable that holds its path
+};
+
 // Everything an executor needs; rendered, nothing left to evaluate.
 struct LaunchSpec {
   AttemptId id;
+  DagId dag;
+  std::string executor;           // by name; empty: the local one
   std::vector<std::string> argv;  // a shell string is {"/bin/sh", "-ec", text}
   std::map<std::string, std::string> env;
   std::map<std::string, Secret> secret_env;
@@ -61,6 +94,7 @@ struct LaunchSpec {
   std::map<std::string, SecretFile> secret_files;  // by name; the path of each is put into NAME_FILE
   std::string run_as;                              // user, uid or uid:gid; empty = the daemon's
   std::optional<ServiceSpec> service;
+  std::optional<PodSpec> pod;  // where the executor runs containers
 };
 
 // The executor has taken the attempt. `identity` finds it again after a restart of the daemon.
@@ -116,6 +150,8 @@ struct OpenAttempt {
   Duration grace{0};
   bool service = false;
   int slots = 1;
+  DagId dag = {};
+  std::string executor = {};  // as in LaunchSpec
 };
 
 // All calls come from the engine thread and return at once; outcomes arrive as reports. Reports may be repeated after a
@@ -124,6 +160,8 @@ class Executor {
  public:
   virtual ~Executor() = default;
   [[nodiscard]] virtual std::string_view name() const = 0;  // "local"
+  // Whether attempts can be launched on the executor of that name; empty is the local one.
+  [[nodiscard]] virtual bool has(std::string_view executor) const { return executor.empty() || executor == name(); }
   // Starts the attempt, or adopts it if it was started before. Reports Running and Exited, or LaunchFailed; Launched
   // comes first where an executor knows an attempt some time before it runs.
   virtual void launch(LaunchSpec spec) = 0;
@@ -141,6 +179,8 @@ class Executor {
   virtual void adopt(const std::vector<OpenAttempt>& attempts) = 0;
   // A terminal result was committed: the executor may drop what it keeps for the attempt, except logs and artifacts.
   virtual void forget(const AttemptId& id) = 0;
+  // What an attempt that does not run yet waits for, in words; empty: nothing is known.
+  [[nodiscard]] virtual std::string note(const AttemptId&) const { return {}; }
 };
 
 }  // namespace slipway::exec

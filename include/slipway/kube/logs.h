@@ -17,6 +17,7 @@ namespace slipway::kube {
 struct LogLine {
   std::string_view stamp;  // the kubelet's, RFC 3339 with nanoseconds
   std::string_view text;   // without the line break
+  bool partial = false;    // no line break follows: the line goes on, or is the container's last
 };
 
 // Where we are in a log. Asking again for the last whole second gives lines we have: as many equal ones as were stored
@@ -40,7 +41,7 @@ class LogCursor {
 
  private:
   [[nodiscard]] bool is_new(const LogLine& line);
-  void put(std::string_view whole, const Emit& emit);
+  void put(std::string_view whole, bool partial, const Emit& emit);
   void cut(const Emit& emit);
 
   std::optional<Instant> second_;       // of the newest line, cut to the second

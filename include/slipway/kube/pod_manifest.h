@@ -29,6 +29,14 @@ struct EnvFromSecret {
   std::string key;
 };
 
+// A key of a Secret as a file, whose path is in a variable.
+struct FileFromSecret {
+  std::string variable;
+  std::string secret;
+  std::string key;
+  std::string file;  // its name, without a folder
+};
+
 struct PodTask {
   std::string instance;  // of the database: pods of another one are never ours. A valid label value
   DagId dag;
@@ -37,8 +45,13 @@ struct PodTask {
   std::string image;
   std::string image_pull_policy;  // empty: the cluster's
   std::vector<std::string> argv;  // empty: the image's own entrypoint
+  std::vector<std::string> args;  // of that entrypoint
   std::map<std::string, std::string> env;
   std::vector<EnvFromSecret> secret_env;
+  std::vector<FileFromSecret> secret_files;
+  std::vector<std::string> env_secrets, env_config_maps;  // whose every key becomes a variable
+  std::string workspace;                                  // folder that is mounted for it; empty: none
+  std::string workspace_claim;    // volume claim of which the run has a folder; empty: an empty folder for each pod
   std::string workdir;            // empty: the image's
   std::int64_t cpu_milli = 0;     // 0: not asked for, as below
   std::int64_t memory_bytes = 0;  // asked for and allowed: nobody else's memory is borrowed
@@ -52,6 +65,7 @@ struct PodTask {
   std::string service_account;                // empty: none, and no token
   std::map<std::string, std::string> labels;  // people's; ours win
   std::map<std::string, std::string> annotations;
+  std::string rules;  // what whoever adopts it must know; kept as an annotation
   Value fragment;  // of a pod's spec, merged over ours: maps by key, containers, volumes and env by name; null removes
 };
 
