@@ -34,14 +34,14 @@ Result<std::vector<TaskKey>> task_keys(const Value& body, std::string_view name)
 Result<http::Response> cancel_run(const Call& call) {
   SLIPWAY_TRY_ASSIGN(const bool now, flag(call.body, "now"));
   SLIPWAY_TRY_ASSIGN(const auto id, find_run(call));
-  SLIPWAY_TRY_ASSIGN(const auto done, call.backend.control.call(engine::CancelRun{id, now}));
+  SLIPWAY_TRY_ASSIGN(const auto done, call.command(engine::CancelRun{id, now}));
   return reply_run(call, id, done);
 }
 
 Result<http::Response> retry_run(const Call& call) {
   SLIPWAY_TRY_ASSIGN(auto tasks, task_keys(call.body, "tasks"));
   SLIPWAY_TRY_ASSIGN(const auto id, find_run(call));
-  SLIPWAY_TRY_ASSIGN(const auto done, call.backend.control.call(engine::RetryRun{id, std::move(tasks)}));
+  SLIPWAY_TRY_ASSIGN(const auto done, call.command(engine::RetryRun{id, std::move(tasks)}));
   return reply_run(call, id, done);
 }
 
@@ -62,7 +62,7 @@ Result<http::Response> clear_run(const Call& call) {
   SLIPWAY_TRY_ASSIGN(clear.run, find_run(call));
   const RunId id = clear.run;
   const bool preview = clear.preview;
-  SLIPWAY_TRY_ASSIGN(const auto done, call.backend.control.call(std::move(clear)));
+  SLIPWAY_TRY_ASSIGN(const auto done, call.command(std::move(clear)));
   if (!preview) return reply_run(call, id, done);
   Value body;
   body["changes"] = changes_value(done.changes);
@@ -80,7 +80,7 @@ Result<http::Response> mark_run(const Call& call) {
   }
   SLIPWAY_TRY_ASSIGN(mark.run, find_run(call));
   const RunId id = mark.run;
-  SLIPWAY_TRY_ASSIGN(const auto done, call.backend.control.call(std::move(mark)));
+  SLIPWAY_TRY_ASSIGN(const auto done, call.command(std::move(mark)));
   return reply_run(call, id, done);
 }
 
@@ -92,7 +92,7 @@ Result<http::Response> resume_run(const Call& call) {
   SLIPWAY_TRY_ASSIGN(resume.idempotency_key, idempotency_key(call));
   SLIPWAY_TRY_ASSIGN(resume.kind, trigger_kind(call.body));
   SLIPWAY_TRY_ASSIGN(resume.run, find_run(call));
-  SLIPWAY_TRY_ASSIGN(const auto done, call.backend.control.call(std::move(resume)));
+  SLIPWAY_TRY_ASSIGN(const auto done, call.command(std::move(resume)));
   SLIPWAY_TRY_ASSIGN(auto response, reply_run(call, done.run, done, done.existed ? 200 : 201));
   response.headers.emplace_back("Location", "/api/v1/runs/" + done.run.str());
   return response;

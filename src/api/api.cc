@@ -10,8 +10,6 @@
 namespace slipway::api {
 namespace {
 
-constexpr std::string_view kBase = "/api/v1";
-
 struct Status {
   int number;
   std::string_view title;

@@ -60,7 +60,7 @@ Result<http::Response> reply_backfill(const Call& call, const std::string& id, i
 Result<http::Response> start_backfill(const Call& call) {
   SLIPWAY_TRY_ASSIGN(auto start, backfill_of(call));
   const bool preview = start.preview;
-  SLIPWAY_TRY_ASSIGN(const auto done, call.backend.control.call(std::move(start)));
+  SLIPWAY_TRY_ASSIGN(const auto done, call.command(std::move(start)));
   return preview ? reply(ticks_body(done.ticks)) : reply_backfill(call, done.backfill, 201);
 }
 
@@ -83,7 +83,7 @@ Result<http::Response> get_backfill(const Call& call) { return reply_backfill(ca
 Result<http::Response> cancel_backfill(const Call& call) {
   SLIPWAY_TRY_ASSIGN(const bool keep_running, flag(call.body, "keep_running"));
   SLIPWAY_TRY_ASSIGN(const auto backfill, find_backfill(call, call.at("backfill")));
-  SLIPWAY_TRY(call.backend.control.call(engine::CancelBackfill{backfill.id, keep_running}));
+  SLIPWAY_TRY(call.command(engine::CancelBackfill{backfill.id, keep_running}));
   return reply_backfill(call, backfill.id);
 }
 

@@ -9,6 +9,11 @@ std::string Call::query(std::string_view name) const {
   return found == request.query.end() ? std::string() : found->second;
 }
 
+Result<engine::Reply> Call::command(engine::Command command) const {
+  return backend.control.call(
+      std::move(command), {identity.token_id, identity.note, request.method + " " + request.path.substr(kBase.size())});
+}
+
 Result<std::int64_t> Call::query_integer(std::string_view name, std::int64_t fallback, std::int64_t low,
                                          std::int64_t high) const {
   const auto found = request.query.find(name);

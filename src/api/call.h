@@ -10,6 +10,9 @@
 
 namespace slipway::api {
 
+// Before the patterns of all routes.
+inline constexpr std::string_view kBase = "/api/v1";
+
 struct Call {
   const Backend& backend;
   DagCache& dags;
@@ -20,6 +23,8 @@ struct Call {
 
   [[nodiscard]] const std::string& at(std::string_view name) const { return path.find(name)->second; }
   [[nodiscard]] std::string query(std::string_view name) const;  // empty if absent
+  // Sends it to the engine in the name of who asks.
+  [[nodiscard]] Result<engine::Reply> command(engine::Command command) const;
   // InvalidArgument unless it is a whole number within [low, high].
   [[nodiscard]] Result<std::int64_t> query_integer(std::string_view name, std::int64_t fallback, std::int64_t low,
                                                    std::int64_t high) const;

@@ -48,14 +48,14 @@ Result<http::Response> pause_dag(const Call& call) {
   const Value& paused = *call.body.find("paused");
   if (!paused.is_bool()) return Error{ErrorCode::InvalidArgument, "`paused` is neither true nor false", {}};
   SLIPWAY_TRY_ASSIGN(const auto id, checked_id(call.at("dag"), "DAG"));
-  SLIPWAY_TRY(call.backend.control.call(engine::PauseDag{DagId(id), paused.as_bool()}));
+  SLIPWAY_TRY(call.command(engine::PauseDag{DagId(id), paused.as_bool()}));
   return get_dag(call);
 }
 
 Result<http::Response> start_run(const Call& call) {
   SLIPWAY_TRY_ASSIGN(const auto id, checked_id(call.at("dag"), "DAG"));
   SLIPWAY_TRY_ASSIGN(auto trigger, trigger_from(call, DagId(id)));
-  SLIPWAY_TRY_ASSIGN(const auto started, call.backend.control.call(std::move(trigger)));
+  SLIPWAY_TRY_ASSIGN(const auto started, call.command(std::move(trigger)));
   SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
   SLIPWAY_TRY_ASSIGN(const auto run, reader->get_run(started.run));
   const auto dag = call.dags.get(*reader, run.header.version);

@@ -70,7 +70,7 @@ Result<http::Response> touch_dataset(const Call& call) {
   if (colon == std::string::npos || colon == 0 || uri.find_first_of(" \t\n") != std::string::npos)
     return Error{ErrorCode::InvalidArgument, "`" + uri + "` is no URI", "write scheme:rest, such as s3://bucket/path"};
   const std::string& note = call.identity.note;
-  SLIPWAY_TRY(call.backend.control.call(engine::TouchDataset{uri, note.empty() ? call.identity.token_id : note}));
+  SLIPWAY_TRY(call.command(engine::TouchDataset{uri, note.empty() ? call.identity.token_id : note}));
   return no_content();
 }
 

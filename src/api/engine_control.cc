@@ -9,7 +9,9 @@ class EngineControl final : public Control {
  public:
   explicit EngineControl(engine::Engine& engine) : engine_(engine) {}
 
-  Result<engine::Reply> call(engine::Command command) override { return engine_.call(std::move(command), kTimeout); }
+  Result<engine::Reply> call(engine::Command command, engine::Origin origin) override {
+    return engine_.call(std::move(command), kTimeout, std::move(origin));
+  }
   Result<std::vector<engine::PoolUse>> pools() override { return engine_.pools(kTimeout); }
   Result<std::string> why(const RunId& run, const TaskKey& key) override { return engine_.why(run, key, kTimeout); }
 

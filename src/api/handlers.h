@@ -69,6 +69,12 @@ namespace slipway::api {
 [[nodiscard]] Result<http::Response> get_service_logs(const Call& call);
 [[nodiscard]] Result<http::Response> stop_service(const Call& call);
 
+// token_handlers.cc
+[[nodiscard]] Result<http::Response> list_tokens(const Call& call);
+[[nodiscard]] Result<http::Response> create_token(const Call& call);
+[[nodiscard]] Result<http::Response> revoke_token(const Call& call);
+[[nodiscard]] Result<http::Response> list_audit(const Call& call);
+
 // pool_handlers.cc
 [[nodiscard]] Result<http::Response> list_pools(const Call& call);
 [[nodiscard]] Result<http::Response> get_pool(const Call& call);

@@ -49,12 +49,12 @@ Result<http::Response> set_pool(const Call& call) {
   } else if (const auto known = find_pool(call)) {
     pool.description = known->description;
   }
-  SLIPWAY_TRY(call.backend.control.call(engine::SetPool{PoolId(call.at("name")), std::move(pool)}));
+  SLIPWAY_TRY(call.command(engine::SetPool{PoolId(call.at("name")), std::move(pool)}));
   return get_pool(call);
 }
 
 Result<http::Response> delete_pool(const Call& call) {
-  SLIPWAY_TRY(call.backend.control.call(engine::SetPool{PoolId(call.at("name")), std::nullopt}));
+  SLIPWAY_TRY(call.command(engine::SetPool{PoolId(call.at("name")), std::nullopt}));
   return no_content();
 }
 

@@ -86,6 +86,13 @@ constexpr std::array kRoutes{
           "slots description?"},
     Route{"DELETE", "/pools/{name}", kAuthor, "delete a pool that nobody uses or waits for", delete_pool},
 
+    Route{"GET", "/tokens", kAdmin, "all API tokens; what they are is not kept", list_tokens},
+    Route{"POST", "/tokens", kAdmin, "make a token; the reply shows it, nothing does later", create_token, "",
+          "role note? expires_in?"},
+    Route{"DELETE", "/tokens/{id}", kAdmin, "revoke a token", revoke_token},
+    Route{"GET", "/audit", kAdmin, "who asked for which change, newest first; each entry is chained to the one before",
+          list_audit, "limit? before?"},
+
     Route{"GET", "/services", kViewer, "what service tasks deployed", list_services},
     Route{"GET", "/services/{name}", kViewer, "one service, and whether it is up", get_service},
     Route{"GET", "/services/{name}/logs", kViewer, "lines of the live revision's log from an offset on",

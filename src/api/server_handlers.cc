@@ -86,12 +86,11 @@ Result<http::Response> prune_db(const Call& call) {
   constexpr int kShown = 1'000;
   SLIPWAY_TRY_ASSIGN(const auto wish, prune_wish(call.body));
   const engine::PruneSteps steps{[&](const std::vector<RunId>& runs) -> Result<void> {
-                                   SLIPWAY_TRY(call.backend.control.call(engine::CondemnRuns{runs}));
+                                   SLIPWAY_TRY(call.command(engine::CondemnRuns{runs}));
                                    return {};
                                  },
                                  [&](const RunId& run) -> Result<bool> {
-                                   SLIPWAY_TRY_ASSIGN(const auto done,
-                                                      call.backend.control.call(engine::EraseRun{run}));
+                                   SLIPWAY_TRY_ASSIGN(const auto done, call.command(engine::EraseRun{run}));
                                    return done.more;
                                  }};
   const engine::PrunePlace place{call.backend.store, call.backend.home, call.backend.retention,

@@ -65,7 +65,7 @@ Result<http::Response> get_service_logs(const Call& call) {
 Result<http::Response> stop_service(const Call& call) {
   SLIPWAY_TRY_ASSIGN(const auto service, find_service(call));
   SLIPWAY_TRY(call.backend.stop_service(service.name));
-  SLIPWAY_TRY(call.backend.control.call(engine::StopService{service.name}));
+  SLIPWAY_TRY(call.command(engine::StopService{service.name}));
   return no_content();
 }
 

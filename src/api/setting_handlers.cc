@@ -39,13 +39,13 @@ Result<http::Response> get_var(const Call& call) {
 
 Result<http::Response> set_var(const Call& call) {
   SLIPWAY_TRY_ASSIGN(const auto name, checked_name(call));
-  SLIPWAY_TRY(call.backend.control.call(engine::SetVar{name, *call.body.find("value")}));
+  SLIPWAY_TRY(call.command(engine::SetVar{name, *call.body.find("value")}));
   return get_var(call);
 }
 
 Result<http::Response> delete_var(const Call& call) {
   SLIPWAY_TRY(find_var(call));
-  SLIPWAY_TRY(call.backend.control.call(engine::SetVar{call.at("name"), std::nullopt}));
+  SLIPWAY_TRY(call.command(engine::SetVar{call.at("name"), std::nullopt}));
   return no_content();
 }
 
@@ -65,7 +65,7 @@ Result<http::Response> set_secret(const Call& call) {
   if (value.as_string().size() > vault::kSecretBytesMax)
     return Error{ErrorCode::TooLarge, "the value is longer than 64 KiB", {}};
   auto sealed = call.backend.vault.seal(name, Secret(value.as_string()));
-  SLIPWAY_TRY(call.backend.control.call(engine::SetSecret{name, std::move(sealed)}));
+  SLIPWAY_TRY(call.command(engine::SetSecret{name, std::move(sealed)}));
   return no_content();
 }
 
@@ -74,7 +74,7 @@ Result<http::Response> delete_secret(const Call& call) {
   SLIPWAY_TRY_ASSIGN(const auto sealed, call.backend.store.blobs("secret"));
   if (sealed.count(name) == 0)
     return Error{ErrorCode::NotFound, "there is no secret `" + name + "`", "slipway secret list"};
-  SLIPWAY_TRY(call.backend.control.call(engine::SetSecret{name, std::nullopt}));
+  SLIPWAY_TRY(call.command(engine::SetSecret{name, std::nullopt}));
   return no_content();
 }
 

@@ -93,7 +93,7 @@ Result<http::Response> answer_task(const Call& call) {
   command.reason = call.body.get_string("reason");
   command.by = note.empty() ? call.identity.token_id : note;
   command.may_be = {command.by, std::string(vault::kRoles.text(call.identity.role))};
-  SLIPWAY_TRY(call.backend.control.call(std::move(command)));
+  SLIPWAY_TRY(call.command(std::move(command)));
   return no_content();
 }
 

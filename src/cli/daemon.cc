@@ -84,7 +84,7 @@ Result<vault::Vault> open_vault(const std::string& home, const store::Store& sto
 Result<void> ensure_token(const std::string& home, store::Store& store, Instant now) {
   SLIPWAY_TRY_ASSIGN(const auto records, store.blobs("token"));
   SLIPWAY_TRY_ASSIGN(const auto issued, vault::ensure_local_token(home, records, now));
-  if (issued) SLIPWAY_TRY(store.put_blob("token", issued->id, issued->record));
+  if (issued) SLIPWAY_TRY(store.commit({.blobs = {{{"token", issued->id}, issued->record}}}));
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "slipway/base/error.h"
+#include "slipway/base/step.h"
 
 namespace slipway::cli {
 
@@ -15,10 +16,10 @@ struct ExitCode {
 };
 
 inline constexpr int kOk = 0, kFailed = 1, kUsage = 2, kInvalid = 3, kAuth = 4, kNotFound = 5, kConflict = 6,
-                     kUnreachable = 7, kTimedOut = 8, kCancelled = 9, kPartial = 10, kChanges = 20, kInternal = 70,
-                     kInterrupted = 130;
+                     kUnreachable = 7, kTimedOut = 8, kCancelled = 9, kPartial = 10, kChanges = 20,
+                     kNonFinite = kStepNonFinite, kInternal = 70, kResumable = kStepInterrupted, kInterrupted = 130;
 
-inline constexpr std::array<ExitCode, 14> kExitCodes{{
+inline constexpr std::array<ExitCode, 16> kExitCodes{{
     {kOk, "ok", "done; what was acknowledged is on disk"},
     {kFailed, "failed", "the run or task ended badly"},
     {kUsage, "usage", "the command line is wrong"},
@@ -31,7 +32,9 @@ inline constexpr std::array<ExitCode, 14> kExitCodes{{
     {kCancelled, "cancelled", "the run or task was cancelled"},
     {kPartial, "partial", "some of several items failed"},
     {kChanges, "changes", "`dag plan`: the file would change something"},
+    {kNonFinite, "non-finite", "training: a loss or gradient was no finite number"},
     {kInternal, "internal", "a fault of slipway; please report it"},
+    {kResumable, "resumable", "training was asked to stop and left a checkpoint; the same command goes on from it"},
     {kInterrupted, "interrupted", "Ctrl-C"},
 }};
 

@@ -131,11 +131,23 @@ Result<Reply> Core::run_command(const SetVar& command) {
   return Reply{};
 }
 
-// Sealed bytes are rows of their own, written at once: no event refers to them.
 Result<Reply> Core::run_command(const SetSecret& command) {
   if (command.name.empty()) return Error{ErrorCode::InvalidArgument, "a secret needs a name", {}};
-  SLIPWAY_TRY(command.sealed ? store_.put_blob("secret", command.name, *command.sealed)
-                             : store_.delete_blob("secret", command.name));
+  return set_blob({"secret", command.name}, command.sealed);
+}
+
+// What checks tokens reads the rows, so a revoked one is worth nothing from the commit on.
+Result<Reply> Core::run_command(const SetToken& command) {
+  if (command.id.empty()) return Error{ErrorCode::InvalidArgument, "a token needs an id", {}};
+  return set_blob({"token", command.id}, command.record);
+}
+
+Result<Reply> Core::set_blob(const store::BlobName& blob, const std::optional<std::string>& bytes) {
+  SLIPWAY_TRY_ASSIGN(const auto stored, store_.blobs(blob.space));
+  const auto changed = batch_.blobs.find(blob);
+  const bool known = changed != batch_.blobs.end() ? changed->second.has_value() : stored.count(blob.name) != 0;
+  if (!bytes && !known) return not_found(blob.space, blob.name);
+  batch_.blobs[blob] = bytes;
   return Reply{};
 }
 

@@ -26,6 +26,16 @@ std::optional<run::WaitState> waiting_of(const run::ActiveRun& run, const TaskKe
   return instance == run.state.tasks.end() ? std::nullopt : instance->second.waiting;
 }
 
+// One that only asks what would happen.
+bool is_preview(const Command& command) {
+  return std::visit(
+      [](const auto& c) {
+        if constexpr (requires { c.preview; }) return c.preview;
+        return false;
+      },
+      command);
+}
+
 }  // namespace
 
 Core::Core(Options options, store::Store& store, exec::Executor& executor, SecretSource& secrets, const Clock& clock,
@@ -49,13 +59,23 @@ void Core::begin() {
   follow_clock();
 }
 
-void Core::handle(const Command& command, Completion done) {
+void Core::handle(const Command& command, Completion done, const std::optional<Origin>& origin) {
   const auto carry_out = [this](const auto& c) {
     if constexpr (requires { RunId(c.run); }) work_on_run(c.run);
     return run_command(c);
   };
   Result<Reply> reply = std::visit(carry_out, command);
+  if (origin && !is_preview(command)) note(*origin, reply);
   if (done) effects_.replies.emplace_back(std::move(done), std::move(reply));
+}
+
+// Committed with what the command changed, or alone if it was refused.
+void Core::note(const Origin& origin, const Result<Reply>& reply) {
+  batch_.audit.push_back({.at = now_,
+                          .token = origin.token,
+                          .actor = origin.actor,
+                          .action = origin.action,
+                          .outcome = reply ? "ok" : std::string(kErrorCodes.text(reply.error().code))});
 }
 
 void Core::settle() {

@@ -27,7 +27,7 @@ class Core {
 
   // --- one step
   void begin();  // reads the clock, once a step
-  void handle(const Command& command, Completion done);
+  void handle(const Command& command, Completion done, const std::optional<Origin>& origin);
   void handle(const exec::Report& report);
   void handle(const Seen& seen);
   void settle();
@@ -73,6 +73,7 @@ class Core {
   void work_on_run(const RunId& run);
   [[nodiscard]] bool is_set_aside(std::string_view subject) const;
   void emit(const RunId& run, run::EventBody body);
+  void note(const Origin& origin, const Result<Reply>& reply);
   RunId create_run(run::DagEntry& entry, run::RunHeader header, const std::string& backfill = {});
   void save(store::DagRow& row);
   void save_cursors(const DagId& id);
@@ -90,6 +91,8 @@ class Core {
   [[nodiscard]] Result<Reply> run_command(const SetVar& command);
   [[nodiscard]] Result<Reply> run_command(const DagFolder& command);
   [[nodiscard]] Result<Reply> run_command(const SetSecret& command);
+  [[nodiscard]] Result<Reply> run_command(const SetToken& command);
+  [[nodiscard]] Result<Reply> set_blob(const store::BlobName& blob, const std::optional<std::string>& bytes);
   [[nodiscard]] Result<Reply> run_command(const StopService& command);
   [[nodiscard]] Result<Reply> run_command(const NoticeDone& command);
   [[nodiscard]] Result<Reply> run_command(const CondemnRuns& command);

@@ -21,6 +21,7 @@ constexpr Duration kQuiet = std::chrono::milliseconds(500);
 struct CommandInput {
   Command command;
   Completion done;
+  std::optional<Origin> origin;
 };
 using Query = std::function<void(Core&)>;
 using Input = std::variant<CommandInput, exec::Report, Seen, Query>;
@@ -153,16 +154,17 @@ Engine::~Engine() {
       command->done(stopped());
 }
 
-void Engine::submit(Command command, Completion done) {
+void Engine::submit(Command command, Completion done, std::optional<Origin> origin) {
   Completion refused = done;
-  if (impl_->push(CommandInput{std::move(command), std::move(done)}, true) || !refused) return;
+  if (impl_->push(CommandInput{std::move(command), std::move(done), std::move(origin)}, true) || !refused) return;
   refused(Error{ErrorCode::Unavailable, "the engine's queue is full", "try again in a moment"});
 }
 
-Result<Reply> Engine::call(Command command, Duration timeout) {
+Result<Reply> Engine::call(Command command, Duration timeout, std::optional<Origin> origin) {
   auto promise = std::make_shared<std::promise<Result<Reply>>>();
   auto future = promise->get_future();
-  submit(std::move(command), [promise](Result<Reply> reply) { promise->set_value(std::move(reply)); });
+  submit(
+      std::move(command), [promise](Result<Reply> reply) { promise->set_value(std::move(reply)); }, std::move(origin));
   if (future.wait_for(timeout) != std::future_status::ready)
     return Error{ErrorCode::TimedOut, "the engine did not answer within " + to_text(timeout),
                  "the command may still be carried out"};
@@ -186,7 +188,7 @@ Result<std::optional<Instant>> Engine::step() {
   core.begin();
   for (Input& input : impl_->inputs()) {
     if (auto* command = std::get_if<CommandInput>(&input))
-      core.handle(command->command, std::move(command->done));
+      core.handle(command->command, std::move(command->done), command->origin);
     else if (auto* report = std::get_if<exec::Report>(&input))
       core.handle(*report);
     else if (auto* seen = std::get_if<Seen>(&input))

@@ -276,13 +276,9 @@ Result<std::vector<run::Share>> load_shares(Connection& connection) {
   return shares;
 }
 
-Result<void> save_blob(Connection& connection, const std::string& space, const std::string& name,
-                       const std::string& bytes) {
-  return connection.query(kSaveBlob).bind(space, name, Bytes{bytes}).run();
-}
-
-Result<void> delete_blob(Connection& connection, const std::string& space, const std::string& name) {
-  return connection.query(kDeleteBlob).bind(space, name).run();
+Result<void> save_blob(Connection& connection, const BlobName& blob, const std::optional<std::string>& bytes) {
+  if (!bytes) return connection.query(kDeleteBlob).bind(blob.space, blob.name).run();
+  return connection.query(kSaveBlob).bind(blob.space, blob.name, Bytes{*bytes}).run();
 }
 
 Result<std::map<std::string, std::string>> load_blobs(Connection& connection, const std::string& space) {

@@ -36,9 +36,8 @@ namespace slipway::store {
 [[nodiscard]] Result<void> save_share(Connection& connection, const run::Share& share);
 [[nodiscard]] Result<std::vector<run::Share>> load_shares(Connection& connection);
 
-[[nodiscard]] Result<void> save_blob(Connection& connection, const std::string& space, const std::string& name,
-                                     const std::string& bytes);
-[[nodiscard]] Result<void> delete_blob(Connection& connection, const std::string& space, const std::string& name);
+[[nodiscard]] Result<void> save_blob(Connection& connection, const BlobName& blob,
+                                     const std::optional<std::string>& bytes);  // nullopt deletes
 [[nodiscard]] Result<std::map<std::string, std::string>> load_blobs(Connection& connection, const std::string& space);
 
 // The anchor last saved, if any.

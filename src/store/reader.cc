@@ -1,5 +1,6 @@
 #include "store/reader.h"
 
+#include "store/audit_rows.h"
 #include "store/backfill_rows.h"
 #include "store/dag_rows.h"
 #include "store/data_rows.h"
@@ -57,6 +58,9 @@ Result<std::vector<RunId>> SqliteReader::condemned() { return condemned_runs(*co
 Result<std::map<std::string, run::Dataset>> SqliteReader::datasets() { return load_datasets(*connection_); }
 Result<std::vector<run::Backfill>> SqliteReader::list_backfills(const BackfillFilter& filter) {
   return store::list_backfills(*connection_, filter);
+}
+Result<std::vector<AuditEntry>> SqliteReader::audit(std::optional<std::uint64_t> before, int limit) {
+  return list_audit(*connection_, before, limit);
 }
 
 }  // namespace slipway::store

@@ -43,6 +43,7 @@ class SqliteReader final : public Reader {
   Result<std::vector<RunId>> condemned() override;
   Result<std::map<std::string, run::Dataset>> datasets() override;
   Result<std::vector<run::Backfill>> list_backfills(const BackfillFilter& filter) override;
+  Result<std::vector<AuditEntry>> audit(std::optional<std::uint64_t> before, int limit) override;
 
   [[nodiscard]] Connection& connection() { return *connection_; }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "slipway/base/failpoint.h"
+#include "store/audit_rows.h"
 #include "store/backfill_rows.h"
 #include "store/check.h"
 #include "store/dag_rows.h"
@@ -120,6 +121,8 @@ Result<void> save(Connection& connection, const Batch& batch) {
   for (const auto& backfill : batch.backfills) SLIPWAY_TRY(save_backfill(connection, backfill));
   for (const auto& notice : batch.notices) SLIPWAY_TRY(save_notice(connection, notice));
   for (const auto& id : batch.notices_gone) SLIPWAY_TRY(delete_notice(connection, id));
+  for (const auto& [blob, bytes] : batch.blobs) SLIPWAY_TRY(save_blob(connection, blob, bytes));
+  SLIPWAY_TRY(append_audit(connection, batch.audit));
   return batch.clock ? save_clock(connection, *batch.clock) : Result<void>();
 }
 
@@ -193,6 +196,7 @@ class SqliteStore final : public Store {
     std::vector<Finding> findings;
     SLIPWAY_TRY_ASSIGN(auto reader, SqliteReader::open(readers_));
     SLIPWAY_TRY(check_file(reader->connection(), findings));
+    SLIPWAY_TRY(check_audit(reader->connection(), findings));
     for (RunId last;;) {
       reader.reset();
       SLIPWAY_TRY_ASSIGN(reader, SqliteReader::open(readers_));
@@ -212,12 +216,6 @@ class SqliteStore final : public Store {
 
   Result<void> backup(const std::string& file) const override { return backup_sqlite(path_, file); }
 
-  Result<void> put_blob(const std::string& space, const std::string& name, const std::string& bytes) override {
-    return write([&]() -> Result<void> { return save_blob(*writer_, space, name, bytes); });
-  }
-  Result<void> delete_blob(const std::string& space, const std::string& name) override {
-    return write([&]() -> Result<void> { return store::delete_blob(*writer_, space, name); });
-  }
   Result<std::map<std::string, std::string>> blobs(const std::string& space) const override {
     SLIPWAY_TRY_ASSIGN(auto reader, SqliteReader::open(readers_));
     return load_blobs(reader->connection(), space);

@@ -41,7 +41,8 @@ class FixedClock final : public Clock {
 // Answers every command with `reply`; `on_command` may change the store first, as the engine would.
 class RecordingControl final : public Control {
  public:
-  Result<engine::Reply> call(engine::Command command) override {
+  Result<engine::Reply> call(engine::Command command, engine::Origin origin) override {
+    origins.push_back(std::move(origin));
     if (on_command) on_command(command);
     commands.push_back(std::move(command));
     return reply;
@@ -57,6 +58,7 @@ class RecordingControl final : public Control {
   }
 
   std::vector<engine::Command> commands;
+  std::vector<engine::Origin> origins;  // of each
   std::function<void(const engine::Command&)> on_command;
   Result<engine::Reply> reply = engine::Reply{};
   std::vector<engine::PoolUse> pool_uses{{PoolId("default"), 2, 1, 3, "the local slots"},
@@ -69,7 +71,7 @@ class ApiTest : public ::testing::Test {
   ApiTest() {
     for (const auto& row : vault::kRoles.rows()) {
       const auto token = vault::issue_token(row.value, "test", kNoon);
-      expect_ok(store->put_blob("token", token.id, token.record));
+      expect_ok(store->commit({.blobs = {{{"token", token.id}, token.record}}}));
       tokens.emplace(row.value, token.text.reveal());
     }
   }
@@ -100,7 +102,7 @@ class ApiTest : public ::testing::Test {
     Story active(header(2));
     active.start();
     expect_ok(store->commit(active.batch()));
-    expect_ok(store->put_blob("secret", "HF_TOKEN", "sealed"));
+    expect_ok(store->commit({.blobs = {{{"secret", "HF_TOKEN"}, "sealed"}}}));
   }
 
   // Of 30 ticks, 12 are done, and one run is under way.

@@ -505,7 +505,7 @@ TEST_F(HandlersTest, SecretsGoInSealedAndNeverComeOut) {
   EXPECT_EQ(command.name, "KEY");
   EXPECT_THAT(*command.sealed, Not(HasSubstr("hunter22")));
   EXPECT_EQ(expect_ok(vault.unseal("KEY", *command.sealed)).reveal(), "hunter22");
-  expect_ok(store->put_blob("secret", "KEY", *command.sealed));
+  expect_ok(store->commit({.blobs = {{{"secret", "KEY"}, *command.sealed}}}));
   EXPECT_THAT(send("GET", "/secrets").body, R"({"secrets":["KEY"]})");
   EXPECT_EQ(refused("PUT", "/secrets/KEY", R"({"value": 5})"), "400 `value` is no text");
   EXPECT_EQ(send("PUT", "/secrets/K-Y", R"({"value": "x"})").status, 400);

@@ -99,5 +99,12 @@ TEST(Completion, KnowsEveryVerb) {
   }
 }
 
+TEST(App, WordsMayGoThreeDeep) {
+  EXPECT_NE(run_words({"auth", "token"}).out.find("revoke"), std::string::npos);
+  const auto wrong = run_words({"auth", "token", "creat"});
+  EXPECT_EQ(wrong.code, kUsage);
+  EXPECT_NE(wrong.err.find("did you mean `create`?"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace slipway::cli

@@ -583,12 +583,12 @@ TEST_P(StoreContract, ARunWhoseServiceIsLiveStays) {
 
 TEST_P(StoreContract, KeepsBlobsBySpace) {
   const std::string bytes("\0\xff x", 4);
-  ASSERT_TRUE(store_->put_blob("secret", "a", bytes));
-  ASSERT_TRUE(store_->put_blob("token", "a", "t"));
+  ASSERT_TRUE(store_->commit({.blobs = {{{"secret", "a"}, bytes}}}));
+  ASSERT_TRUE(store_->commit({.blobs = {{{"token", "a"}, "t"}}}));
   reopen();
   EXPECT_EQ(store_->blobs("secret")->at("a"), bytes);
   EXPECT_EQ(store_->blobs("token")->size(), 1U);
-  ASSERT_TRUE(store_->delete_blob("secret", "a"));
+  ASSERT_TRUE(store_->commit({.blobs = {{{"secret", "a"}, std::nullopt}}}));
   EXPECT_TRUE(store_->blobs("secret")->empty());
 }
 

@@ -197,5 +197,31 @@ TEST_F(CommandTest, SecretsAreStoredSealed) {
   EXPECT_EQ(refusal(SetSecret{"TOKEN", std::nullopt}), ErrorCode::NotFound);
 }
 
+TEST_F(CommandTest, TokensAreStoredAndRevoked) {
+  ASSERT_TRUE(ask(SetToken{"0a1b2c3d", "{}"}));
+  EXPECT_EQ((disk->blobs.at({"token", "0a1b2c3d"})), "{}");
+  ASSERT_TRUE(ask(SetToken{"0a1b2c3d", std::nullopt}));
+  EXPECT_EQ(refusal(SetToken{"0a1b2c3d", std::nullopt}), ErrorCode::NotFound);
+  EXPECT_EQ(refusal(SetToken{"", "{}"}), ErrorCode::InvalidArgument);
+}
+
+TEST_F(CommandTest, WhoAskedIsCommittedWithWhatChanged) {
+  put("dag: d\ntasks:\n  a: {run: 'true'}\n");
+  const Origin origin{"t1", "ci", "POST /dags/d/runs"};
+  const auto commits = disk->commits;
+  daemon->submit(TriggerRun{DagId("d"), {}, "", {}}, {}, origin);
+  daemon->submit(TriggerRun{DagId("none"), {}, "", {}}, {}, origin);
+  step();
+  EXPECT_EQ(disk->commits, commits + 1);
+  ASSERT_EQ(disk->audit.size(), 2U);
+  EXPECT_EQ(disk->audit[0].actor, "ci");
+  EXPECT_EQ(disk->audit[0].at, clock.now());
+  EXPECT_EQ(disk->audit[0].outcome, "ok");
+  EXPECT_EQ(disk->audit[1].outcome, "not-found");
+  daemon->submit(ClearRun{.run = disk->runs.begin()->first, .preview = true}, {}, origin);
+  step();
+  EXPECT_EQ(disk->audit.size(), 2U) << "a preview changes nothing";
+}
+
 }  // namespace
 }  // namespace slipway::engine

@@ -67,12 +67,6 @@ class MortalStore final : public store::Store {
   Result<std::vector<store::Finding>> check() const override { return inner_->check(); }
   Result<std::vector<store::Finding>> quick_check() const override { return inner_->quick_check(); }
   Result<void> backup(const std::string& file) const override { return inner_->backup(file); }
-  Result<void> put_blob(const std::string& space, const std::string& name, const std::string& bytes) override {
-    return inner_->put_blob(space, name, bytes);
-  }
-  Result<void> delete_blob(const std::string& space, const std::string& name) override {
-    return inner_->delete_blob(space, name);
-  }
   Result<std::map<std::string, std::string>> blobs(const std::string& space) const override {
     return inner_->blobs(space);
   }

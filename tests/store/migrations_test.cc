@@ -65,7 +65,7 @@ std::vector<Migration> and_then(const Migration& next) {
 
 class UpgradeTest : public ::testing::Test {
  protected:
-  UpgradeTest() { expect_ok(expect_ok(open_sqlite(path))->put_blob("token", "kept", "bytes")); }
+  UpgradeTest() { expect_ok(expect_ok(open_sqlite(path))->commit({.blobs = {{{"token", "kept"}, "bytes"}}})); }
 
   TempFolder folder;
   std::string path = folder / "slipway.db";
@@ -143,7 +143,7 @@ void freeze(const std::string& path) {
   batch.vars = {{"BUCKET", Value("b")}};
   batch.dags = {{.id = DagId("nightly"), .version = VersionId("v1"), .cursors = {{"daily", kNoon}}}};
   expect_ok(store->commit(batch));
-  expect_ok(store->put_blob("secret", "HF_TOKEN", "sealed"));
+  expect_ok(store->commit({.blobs = {{{"secret", "HF_TOKEN"}, "sealed"}}}));
 }
 
 // One per released schema. They are never rewritten; SLIPWAY_UPDATE_GOLDENS=1 makes the newest where it is absent.

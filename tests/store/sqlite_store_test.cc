@@ -213,11 +213,11 @@ TEST_F(SqliteStoreTest, DagsVarsServicesAndVersionsReadBack) {
 
 TEST_F(SqliteStoreTest, BlobsAreBytes) {
   const std::string bytes("\0\xff'", 3);
-  expect_ok(store->put_blob("secret", "A", "old"));
-  expect_ok(store->put_blob("secret", "A", bytes));
-  expect_ok(store->put_blob("token", "A", "other"));
+  expect_ok(store->commit({.blobs = {{{"secret", "A"}, "old"}}}));
+  expect_ok(store->commit({.blobs = {{{"secret", "A"}, bytes}}}));
+  expect_ok(store->commit({.blobs = {{{"token", "A"}, "other"}}}));
   EXPECT_THAT(expect_ok(store->blobs("secret")), ElementsAre(std::pair("A", bytes)));
-  expect_ok(store->delete_blob("secret", "A"));
+  expect_ok(store->commit({.blobs = {{{"secret", "A"}, std::nullopt}}}));
   EXPECT_THAT(expect_ok(store->blobs("secret")), IsEmpty());
   EXPECT_EQ(expect_ok(store->blobs("token")).size(), 1U);
 }
@@ -268,6 +268,45 @@ TEST_P(CheckTest, FindsTheDamage) {
   EXPECT_THAT(findings(), ElementsAre(GetParam().invariant));
 }
 
+TEST_F(SqliteStoreTest, ChainsTheAuditLog) {
+  const AuditEntry start{.at = Instant{}, .token = "t1", .actor = "ci", .action = "POST /dags/d/runs", .outcome = "ok"};
+  AuditEntry stop = start;
+  stop.action = "POST /runs/r/cancel";
+  stop.outcome = "conflict";
+  ASSERT_TRUE(store->commit({.audit = {start, stop}}));
+  store.reset();
+  store = expect_ok(open_sqlite(path));
+  ASSERT_TRUE(store->commit({.audit = {start}}));
+  const auto entries = *(*store->read())->audit(std::nullopt, 10);
+  ASSERT_EQ(entries.size(), 3U);
+  EXPECT_EQ(entries[0].seq, 3U);
+  EXPECT_EQ(entries[1].action, stop.action);
+  EXPECT_EQ(entries[1].outcome, "conflict");
+  EXPECT_EQ(entries[2].hash, audit_hash("", entries[2]));
+  EXPECT_EQ(entries[1].hash, audit_hash(entries[2].hash, entries[1]));
+  EXPECT_EQ(entries[0].hash, audit_hash(entries[1].hash, entries[0]));
+  EXPECT_NE(entries[0].hash, entries[2].hash);
+  const auto page = *(*store->read())->audit(3, 1);
+  ASSERT_EQ(page.size(), 1U);
+  EXPECT_EQ(page[0].seq, 2U);
+  EXPECT_TRUE(store->check()->empty());
+}
+
+class AuditDamageTest : public SqliteStoreTest, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(AuditDamageTest, BreaksTheChain) {
+  const AuditEntry entry{.at = kNoon, .token = "t", .actor = "ci", .action = "POST /x", .outcome = "ok"};
+  expect_ok(store->commit({.audit = {entry, entry, entry}}));
+  ASSERT_THAT(findings(), IsEmpty());
+  tamper(GetParam());
+  EXPECT_THAT(findings(), ElementsAre("the audit log is a chain"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Damages, AuditDamageTest,
+                         ::testing::Values("UPDATE audit SET actor = 'nobody' WHERE seq = 2",
+                                           "DELETE FROM audit WHERE seq = 1", "DELETE FROM audit WHERE seq = 2",
+                                           "UPDATE audit SET at = at + 1 WHERE seq = 3"));
+
 INSTANTIATE_TEST_SUITE_P(
     Damages, CheckTest,
     ::testing::Values(Damage{"DELETE FROM event WHERE seq = 2", "events are gap-free and legal"},
@@ -299,7 +338,7 @@ TEST_F(SqliteStoreTest, AFailedWriteRefusesAllLaterOnes) {
   Batch innocent;
   innocent.vars = {{"A", Value(1)}};
   EXPECT_EQ(store->commit(innocent).error(), refused.error());
-  EXPECT_FALSE(store->put_blob("secret", "A", "a"));
+  EXPECT_FALSE(store->commit({.blobs = {{{"secret", "A"}, "a"}}}));
   EXPECT_EQ(expect_ok(read()->get_run(story.id)), story.run);
 }
 

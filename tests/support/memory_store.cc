@@ -78,6 +78,15 @@ class Writer {
     for (const auto& [uri, dataset] : batch.datasets) disk_.datasets[uri] = dataset;
     for (const auto& entry : batch.cached) disk_.cached[entry.key] = entry;
     for (const auto& backfill : batch.backfills) disk_.backfills[backfill.id] = backfill;
+    for (const auto& [blob, bytes] : batch.blobs) {
+      disk_.blobs.erase(blob);
+      if (bytes) disk_.blobs[blob] = *bytes;
+    }
+    for (store::AuditEntry entry : batch.audit) {
+      entry.seq = disk_.audit.size() + 1;
+      entry.hash = store::audit_hash(disk_.audit.empty() ? std::string() : disk_.audit.back().hash, entry);
+      disk_.audit.push_back(std::move(entry));
+    }
     ++disk_.commits;
   }
 
@@ -162,6 +171,12 @@ class MemoryReader final : public store::Reader {
     return std::vector<RunId>(disk_.condemned.begin(), disk_.condemned.end());
   }
   Result<std::map<std::string, run::Dataset>> datasets() override { return disk_.datasets; }
+  Result<std::vector<store::AuditEntry>> audit(std::optional<std::uint64_t> before, int limit) override {
+    std::vector<store::AuditEntry> found;
+    for (auto it = disk_.audit.rbegin(); it != disk_.audit.rend() && static_cast<int>(found.size()) < limit; ++it)
+      if (!before || it->seq < *before) found.push_back(*it);
+    return found;
+  }
   Result<std::vector<run::Backfill>> list_backfills(const store::BackfillFilter& filter) override {
     std::vector<run::Backfill> found;
     for (auto it = disk_.backfills.rbegin(); it != disk_.backfills.rend(); ++it) {
@@ -314,19 +329,10 @@ Result<bool> MemoryStore::erase(const RunId& run) {
   return false;
 }
 
-Result<void> MemoryStore::put_blob(const std::string& space, const std::string& name, const std::string& bytes) {
-  disk_->blobs[{space, name}] = bytes;
-  return {};
-}
-
-Result<void> MemoryStore::delete_blob(const std::string& space, const std::string& name) {
-  return disk_->blobs.erase({space, name}) == 0 ? Result<void>(not_found(space + " " + name)) : Result<void>();
-}
-
 Result<std::map<std::string, std::string>> MemoryStore::blobs(const std::string& space) const {
   std::map<std::string, std::string> found;
   for (const auto& [key, bytes] : disk_->blobs)
-    if (key.first == space) found[key.second] = bytes;
+    if (key.space == space) found[key.name] = bytes;
   return found;
 }
 

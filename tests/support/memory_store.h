@@ -22,7 +22,8 @@ struct MemoryDisk {
   std::map<std::pair<PoolId, DagId>, run::Share> shares;
   std::map<std::string, run::Dataset> datasets;
   std::map<std::string, store::CacheEntry> cached;
-  std::map<std::pair<std::string, std::string>, std::string> blobs;
+  std::map<store::BlobName, std::string> blobs;
+  std::vector<store::AuditEntry> audit;
   Value vars = Value::Object{};
   std::set<RunId> condemned;
   std::map<std::string, run::Backfill> backfills;
@@ -65,9 +66,6 @@ class MemoryStore final : public store::Store {
   [[nodiscard]] Result<void> backup(const std::string&) const override {
     return Error{ErrorCode::Unsupported, "a store in memory keeps no file", {}};
   }
-  [[nodiscard]] Result<void> put_blob(const std::string& space, const std::string& name,
-                                      const std::string& bytes) override;
-  [[nodiscard]] Result<void> delete_blob(const std::string& space, const std::string& name) override;
   [[nodiscard]] Result<std::map<std::string, std::string>> blobs(const std::string& space) const override;
 
  private:

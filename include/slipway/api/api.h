@@ -47,7 +47,7 @@ struct Deps {
 class Control {
  public:
   virtual ~Control() = default;
-  [[nodiscard]] virtual Result<engine::Reply> call(engine::Command command) = 0;
+  [[nodiscard]] virtual Result<engine::Reply> call(engine::Command command, engine::Origin origin) = 0;
   [[nodiscard]] virtual Result<std::string> why(const RunId& run, const TaskKey& key) = 0;
   [[nodiscard]] virtual Result<std::vector<engine::PoolUse>> pools() = 0;
 };

@@ -109,6 +109,11 @@ struct SetSecret {
   std::string name;
   std::optional<std::string> sealed;
 };  // sealed by vault; nullopt deletes
+// Stores what is known of an API token under its id (vault/token.h), or (nullopt) revokes it.
+struct SetToken {
+  std::string id;
+  std::optional<std::string> record;
+};
 // Forgets what is live. Whoever sends this has ended the processes.
 struct StopService {
   ServiceId name;
@@ -169,7 +174,14 @@ struct CancelBackfill {
 
 using Command = std::variant<TriggerRun, CancelRun, RetryRun, PauseDag, SetVar, DagFolder, SetSecret, StopService,
                              NoticeDone, CondemnRuns, EraseRun, SetPool, ClearRun, MarkRun, ResumeRun, Approve,
-                             TouchDataset, StartBackfill, CancelBackfill>;
+                             TouchDataset, StartBackfill, CancelBackfill, SetToken>;
+
+// On whose behalf a command comes. Its outcome goes into the audit log, in the same commit as what it changes.
+struct Origin {
+  std::string token;   // id of an API token
+  std::string actor;   // what the token's maker called it
+  std::string action;  // "POST /runs/01JD…/cancel"
+};
 
 enum class Action : unsigned char { Reset, Stop, Decide, Mark, TakeOver, Add, Remove };
 inline constexpr EnumTable<Action, 7> kActions{{{
@@ -312,9 +324,9 @@ class Engine final : public exec::ReportSink {
   ~Engine() override;
 
   // Any thread. `done` may run before submit returns only if the queue is full (error Unavailable).
-  void submit(Command command, Completion done);
+  void submit(Command command, Completion done, std::optional<Origin> origin = {});
   // The same for callers that may block (API workers, never the engine thread).
-  [[nodiscard]] Result<Reply> call(Command command, Duration timeout);
+  [[nodiscard]] Result<Reply> call(Command command, Duration timeout, std::optional<Origin> origin = {});
   void on_report(exec::Report report) override;
   // Any thread.
   void on_seen(Seen seen);

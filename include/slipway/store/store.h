@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "slipway/base/ids.h"
@@ -87,6 +88,29 @@ struct TickRun {
   bool operator==(const TickRun&) const = default;
 };
 
+// Who asked for a change, what, and how it ended. Never removed, never changed.
+struct AuditEntry {
+  std::uint64_t seq = 0;  // 1, 2, …; given by the store
+  Instant at;
+  std::string token;    // id of the token that asked
+  std::string actor;    // what the token's maker called it
+  std::string action;   // "POST /runs/01JD…/cancel"
+  std::string outcome;  // "ok", or the code of the error that refused it
+  std::string hash;     // audit_hash() over the entry before it and this one; given by the store
+
+  bool operator==(const AuditEntry&) const = default;
+};
+// Hex SHA-256 over `previous` (the hash of the entry before it; of the first: empty) and everything of `entry` but its
+// hash. Whoever changes or removes an entry changes every hash after it.
+[[nodiscard]] std::string audit_hash(std::string_view previous, const AuditEntry& entry);
+
+// Small named bytes of the vault: sealed secrets in space "secret", what is known of API tokens in space "token".
+struct BlobName {
+  std::string space, name;
+
+  auto operator<=>(const BlobName&) const = default;
+};
+
 // Everything of one transaction. Rows of `runs`, their instances and attempts are those named by the events, after
 // them.
 struct Batch {
@@ -102,14 +126,16 @@ struct Batch {
   std::optional<ClockAnchor> clock;                  // replaces the one before
   std::map<PoolId, std::optional<run::Pool>> pools;  // set or deleted
   std::vector<run::Share> shares;  // upserted by pool and DAG; go with whatever else is committed, never alone
-  std::map<std::string, run::Dataset> datasets;  // upserted by URI
-  std::vector<CacheEntry> cached;                // replace entries of the same key
-  std::vector<run::Backfill> backfills;          // upserted by id; what does not change is kept as first stored
+  std::map<std::string, run::Dataset> datasets;          // upserted by URI
+  std::vector<CacheEntry> cached;                        // replace entries of the same key
+  std::vector<run::Backfill> backfills;                  // upserted by id; what does not change is kept as first stored
+  std::map<BlobName, std::optional<std::string>> blobs;  // set or deleted
+  std::vector<AuditEntry> audit;                         // appended; `seq` and `hash` are the store's
 
   [[nodiscard]] bool empty() const {
     return events.empty() && versions.empty() && dags.empty() && vars.empty() && services.empty() &&
            services_gone.empty() && notices.empty() && notices_gone.empty() && !clock && pools.empty() &&
-           datasets.empty() && cached.empty() && backfills.empty();
+           datasets.empty() && cached.empty() && backfills.empty() && blobs.empty() && audit.empty();
   }
 };
 
@@ -188,6 +214,8 @@ class Reader {
   [[nodiscard]] virtual Result<std::vector<RunId>> condemned() = 0;
   [[nodiscard]] virtual Result<std::map<std::string, run::Dataset>> datasets() = 0;
   [[nodiscard]] virtual Result<std::vector<run::Backfill>> list_backfills(const BackfillFilter& filter) = 0;
+  // Newest first; `before` is a cursor: those with a lower seq, nullopt = from the newest.
+  [[nodiscard]] virtual Result<std::vector<AuditEntry>> audit(std::optional<std::uint64_t> before, int limit) = 0;
 };
 
 // One finding of `db check`.
@@ -231,11 +259,7 @@ class Store {
   // this store keeps no file.
   [[nodiscard]] virtual Result<void> backup(const std::string& file) const = 0;
 
-  // Small named blobs for the vault (sealed secrets, token hashes): namespace "secret", "token". Engine thread for
-  // writes, any for reads.
-  [[nodiscard]] virtual Result<void> put_blob(const std::string& space, const std::string& name,
-                                              const std::string& bytes) = 0;
-  [[nodiscard]] virtual Result<void> delete_blob(const std::string& space, const std::string& name) = 0;
+  // By name. Any thread.
   [[nodiscard]] virtual Result<std::map<std::string, std::string>> blobs(const std::string& space) const = 0;
 
   // Takes runs out of sight of everything else for good; their ticks and idempotency keys are free. Those that are not

@@ -21,6 +21,16 @@ CREATE TABLE attempt (
   FOREIGN KEY (run, task, map_index) REFERENCES task_instance (run, task, map_index)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE audit (
+  seq     INTEGER NOT NULL PRIMARY KEY,
+  at      INTEGER NOT NULL,
+  token   TEXT NOT NULL,
+  actor   TEXT NOT NULL,
+  action  TEXT NOT NULL,
+  outcome TEXT NOT NULL,
+  hash    TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE backfill (
   id         TEXT NOT NULL PRIMARY KEY,
   dag        TEXT NOT NULL,
