@@ -157,15 +157,22 @@ class Bench {
 
   void decoding(std::size_t batch) {
     constexpr std::int64_t kPrompt = 64, kSteps = 16;
+    KvPool pool(subject_.config, static_cast<std::int64_t>(batch) * KvPool::pages_for(kPrompt + kSteps));
     std::vector<KvCache> caches;
-    for (std::size_t i = 0; i < batch; ++i) caches.emplace_back(subject_.config, kPrompt + kSteps);
+    for (std::size_t i = 0; i < batch; ++i) caches.emplace_back(pool);
     std::vector<DecodeInput> inputs;
     for (auto& cache : caches) inputs.push_back({&cache, std::span<const std::int32_t>(ids_).first(kPrompt), nullptr});
     const double prefill = best_seconds(2, [&] {
-      for (auto& cache : caches) cache.truncate(0);
+      for (auto& cache : caches) {
+        cache.truncate(0);
+        SLIPWAY_ASSERT(cache.reserve(kPrompt + kSteps));
+      }
       (void)model_.decode(compute_, inputs);
     });
-    for (auto& input : inputs) input.ids = input.ids.first(1);
+    for (auto& input : inputs) {
+      input.ids = input.ids.first(1);
+      input.one_by_one = true;
+    }
     const double step = best_seconds(kSteps - 1, [&] { (void)model_.decode(compute_, inputs); });
     fmt::print("batch {}: prefill {:.0f} tokens/s, decoding {:.1f} tokens/s\n", batch,
                static_cast<double>(batch * kPrompt) / prefill, static_cast<double>(batch) / step);

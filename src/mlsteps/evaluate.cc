@@ -7,6 +7,7 @@
 #include "mlsteps/subject.h"
 #include "slipway/ml/dataset.h"
 #include "slipway/ml/generator.h"
+#include "slipway/ml/memory.h"
 
 namespace slipway::mlsteps {
 namespace {
@@ -43,19 +44,20 @@ Result<double> accuracy(const std::vector<Question>& questions, const std::strin
                         const std::string& adapter_folder, const EvaluateOptions& options) {
   SLIPWAY_TRY_ASSIGN(const Subject subject, open_subject(model_folder, adapter_folder));
   ml::Compute compute(options.compute);
-  ml::Generator generator(subject.model(), subject.loaded.tokenizer, compute, {.tokens_only = true});
+  ml::Generator generator(subject.model(), subject.loaded.tokenizer, compute,
+                          {.tokens_only = true, .kv_bytes_max = ml::usable_memory() / 2});
   std::int64_t right = 0;
   for (const auto& question : questions) {
     ml::GenerationRequest request;
     request.prompt = subject.loaded.tokenizer.encode(question.prompt, ml::SpecialTokens::Add);
-    if (request.prompt.empty() || std::ssize(request.prompt) >= subject.model().config().context_length)
+    if (request.prompt.empty() || std::ssize(request.prompt) >= generator.context())
       return Error{
           ErrorCode::InvalidArgument, "a prompt is empty or longer than the model's context: " + question.prompt, {}};
     request.params.temperature = 0;
     request.params.max_tokens = options.max_new_tokens;
     request.params.stop = {"\n"};
     request.lora = subject.lora();
-    request.finished = [&](int, const ml::Generation& generation) {
+    request.events.finished = [&](int, const ml::Generation& generation) {
       right += answer_of(generation.text, options.labels) == question.answer ? 1 : 0;
     };
     generator.add(std::move(request));

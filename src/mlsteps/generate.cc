@@ -4,6 +4,8 @@
 
 #include "mlsteps/json_lines.h"
 #include "mlsteps/subject.h"
+#include "slipway/ml/generator.h"
+#include "slipway/ml/memory.h"
 
 namespace slipway::mlsteps {
 namespace {
@@ -27,18 +29,17 @@ Value to_value(const std::vector<ml::Generation>& generations, const ml::Samplin
   return Value::Object{{"ids", to_values(generations.front().ids)}, {"samples", std::move(samples)}};
 }
 
-Result<std::vector<ml::TokenId>> prompt_of(const JsonLine& line, const ml::LoadedModel& model) {
-  const auto& config = model.model.config();
+Result<std::vector<ml::TokenId>> prompt_of(const JsonLine& line, const ml::LoadedModel& model, std::int64_t context) {
   std::vector<ml::TokenId> ids;
   if (const Value* text = line.value.find("prompt"); text != nullptr && text->is_string()) {
     ids = model.tokenizer.encode(text->as_string(), ml::SpecialTokens::Add);
   } else {
-    SLIPWAY_TRY_ASSIGN(ids, token_ids(line, "prompt_ids", config.vocab_size));
+    SLIPWAY_TRY_ASSIGN(ids, token_ids(line, "prompt_ids", model.model.config().vocab_size));
   }
-  if (ids.empty() || std::ssize(ids) >= config.context_length)
+  if (ids.empty() || std::ssize(ids) >= context)
     return Error{ErrorCode::InvalidArgument,
                  line.where + ": the prompt has " + std::to_string(ids.size()) + " tokens; 1 to " +
-                     std::to_string(config.context_length - 1) + " are possible",
+                     std::to_string(context - 1) + " are possible",
                  {}};
   return ids;
 }
@@ -53,15 +54,16 @@ Result<std::vector<std::vector<ml::Generation>>> generate(const GenerateOptions&
   SLIPWAY_TRY_ASSIGN(const auto lines, prompts_of(options));
   std::vector<std::vector<ml::Generation>> results(lines.size());
   ml::Compute compute(options.compute);
-  ml::Generator generator(subject.model(), subject.loaded.tokenizer, compute);
+  ml::Generator generator(subject.model(), subject.loaded.tokenizer, compute,
+                          {.kv_bytes_max = ml::usable_memory() / 2});
   for (std::size_t i = 0; i < lines.size(); ++i) {
     ml::GenerationRequest request;
-    SLIPWAY_TRY_ASSIGN(request.prompt, prompt_of(lines[i], subject.loaded));
+    SLIPWAY_TRY_ASSIGN(request.prompt, prompt_of(lines[i], subject.loaded, generator.context()));
     results[i].resize(static_cast<std::size_t>(options.params.n));
     request.params = options.params;
     request.lora = subject.lora();
     request.seed = options.seed + 0xd1342543de82ef95ULL * i;
-    request.finished = [&slot = results[i]](int index, ml::Generation generation) {
+    request.events.finished = [&slot = results[i]](int index, ml::Generation generation) {
       slot[static_cast<std::size_t>(index)] = std::move(generation);
     };
     generator.add(std::move(request));

@@ -97,12 +97,8 @@ Result<GenerateResult> Engine::generate(GenerateCall call) {
     request.params = call.params;
     request.lora = lora;
     request.seed = options_.seed + kRequestStride * ++requests_;
-    request.finished = [collector](int index, ml::Generation generation) {
+    request.events.finished = [collector](int index, ml::Generation generation) {
       collector->take(index, std::move(generation));
-    };
-    request.cancelled = [this] {
-      const std::lock_guard inner(mutex_);
-      return stopping_;
     };
     incoming_.push_back(std::move(request));
   }
@@ -139,10 +135,11 @@ void Engine::decode_loop() {
       changed_.wait(lock, [&] { return stopping_ || !incoming_.empty() || !generator.idle(); });
       for (auto& request : incoming_) generator.add(std::move(request));
       incoming_.clear();
-      if (stopping_ && generator.idle()) return;
+      if (stopping_) break;
     }
     generator.step();
   }
+  generator.cancel_all();
 }
 
 }  // namespace slipway::serve

@@ -1,7 +1,9 @@
-// Text generation: sampling rules in vLLM's order, stop conditions, and decoding of one prompt or many.
+// Continuous batching: any number of prompts are continued together, one token per running sequence and step, long
+// prompts in chunks beside them; a finished sequence makes room for the next at once.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -10,63 +12,13 @@
 #include <vector>
 
 #include "slipway/base/enum_table.h"
-#include "slipway/base/result.h"
-#include "slipway/base/rng.h"
 #include "slipway/ml/compute.h"
 #include "slipway/ml/lora.h"
 #include "slipway/ml/model.h"
+#include "slipway/ml/sampling.h"
 #include "slipway/ml/tokenizer.h"
 
 namespace slipway::ml {
-
-struct SamplingParams {
-  double temperature = 1.0;         // below 1e-5: always the likeliest token
-  int top_k = 0;                    // 0 or -1: off
-  double top_p = 1.0;               // (0, 1]
-  double min_p = 0.0;               // [0, 1]
-  double repetition_penalty = 1.0;  // > 0, over prompt and output
-  double frequency_penalty = 0.0;   // per occurrence in the output
-  double presence_penalty = 0.0;    // once per token of the output
-  int max_tokens = 16;              // new tokens, > 0
-  int min_tokens = 0;               // before these no end-of-sequence or stop token may be chosen
-  int n = 1;                        // independent continuations of one prompt
-  std::optional<std::uint64_t> seed = {};
-  std::vector<std::string> stop = {};             // ends the text; not part of it unless include_stop
-  std::vector<std::int32_t> stop_token_ids = {};  // besides the model's end-of-sequence tokens
-  bool include_stop = false;
-  bool ignore_eos = false;
-  bool skip_special_tokens = true;
-};
-
-// nullopt if the parameters make sense, else a sentence that says which does not.
-[[nodiscard]] std::optional<std::string> invalid_reason(const SamplingParams& params);
-
-// Chooses tokens for one sequence. The order is vLLM's (v1/sample/sampler.py): min_tokens mask, repetition, frequency
-// and presence penalties, greedy or temperature, min_p, top_k (ties with the k-th stay), top_p on what top_k left
-// (the smallest set whose mass reaches p, never empty), then one draw. Not thread-safe.
-class Sampler {
- public:
-  // `end_tokens`: end-of-sequence and stop ids that min_tokens masks. `vocabulary`: ids at or above it are never chosen
-  // (embedding rows without a token).
-  Sampler(SamplingParams params, std::uint64_t seed, std::vector<std::int32_t> end_tokens, std::int32_t vocabulary);
-
-  // A prompt token: counts for the repetition penalty.
-  void see_prompt(std::span<const std::int32_t> prompt);
-  // The next token. `logits` [V] is changed. The chosen token counts as output from then on.
-  [[nodiscard]] std::int32_t next(std::span<float> logits);
-
- private:
-  void penalise(std::span<float> logits) const;
-  [[nodiscard]] std::int32_t draw(std::span<const float> logits);
-
-  SamplingParams params_;
-  Rng rng_;
-  std::vector<std::int32_t> end_tokens_;
-  std::int32_t vocabulary_;
-  std::vector<std::uint8_t> seen_;          // by id: in prompt or output
-  std::vector<std::int32_t> output_count_;  // by id
-  int produced_ = 0;
-};
 
 enum class FinishReason : std::uint8_t { Stop, Length, Cancelled };
 inline constexpr EnumTable<FinishReason, 3> kFinishReasons{{{
@@ -79,55 +31,97 @@ struct Generation {
   std::vector<TokenId> ids = {};  // new tokens, the ending one included
   std::string text = {};          // decoded, without the ending token and the stop string
   FinishReason finish = FinishReason::Length;
+  std::vector<Logprobs> logprobs = {};          // one per id, if asked for
+  std::optional<TokenId> stop_token = {};       // of stop_token_ids, if one ended it
+  std::optional<std::string> stop_string = {};  // likewise
 };
 
-// The part of `text` before the first stop string (with it if include_stop), or nullopt if none occurs.
-[[nodiscard]] std::optional<std::string> cut_at_stop(const std::string& text, const SamplingParams& params);
+// Called by Generator::step() and cancel() on their thread.
+struct GenerationEvents {
+  // The first token was put in work; may be empty.
+  std::function<void()> started = {};
+  // After each token but the last; may be empty. `text` is what no later token can change: a stop string that may have
+  // begun and half a character are held back.
+  std::function<void(int index, const Generation& so_far, std::string_view text)> progress = {};
+  // Once per continuation, index in [0, n).
+  std::function<void(int index, Generation generation)> finished;
+};
 
 struct GenerationRequest {
-  std::vector<TokenId> prompt;  // at least one, below the model's context length
+  std::vector<TokenId> prompt;  // at least one, fewer than Generator::context()
   SamplingParams params;
   const Lora* lora = nullptr;  // outlives the request
   std::uint64_t seed = 0;      // used if params.seed is absent
-  // Called by Generator::step() on its thread. `finished` once per continuation, index in [0, n).
-  std::function<void(int index, Generation generation)> finished;
-  std::function<bool()> cancelled;  // may be empty; asked before each step
+  GenerationEvents events;
 };
+using RequestId = std::uint64_t;
 
 struct GeneratorLimits {
   int sequences_max = 16;  // decoded together; more wait
   // Never choose an id without a token (models may have more embedding rows than tokens). transformers and vLLM do.
   bool tokens_only = false;
-  std::int64_t prompt_chunk = 256;  // prompt tokens taken per step, so that a long prompt does not stall the others
+  std::int64_t step_tokens = 256;  // per step, so that a long prompt does not stall the others; prompts get at least 64
+  // For keys and values. If they run out, the youngest sequence gives its own back and computes them again later.
+  std::size_t kv_bytes_max = std::size_t{1} << 30U;
 };
 
-// Decodes any number of requests together, one token per running sequence and step; a finished one makes room for the
-// next at once. What a sequence says does not depend on its neighbours, up to rounding. One Generator, one thread.
+// How full it is.
+struct GeneratorLoad {
+  std::int64_t running = 0;  // sequences
+  std::int64_t waiting = 0;
+  std::int64_t pages = 0;
+  std::int64_t pages_used = 0;
+  std::int64_t preemptions = 0;  // so far
+};
+
+// What a sequence says depends on its request alone: beside which others it is decoded, how its prompt is cut and
+// whether it gave back its keys meanwhile changes no bit of its logits. One Generator, one thread.
 class Generator {
  public:
   Generator(const Model& model, Tokenizer tokenizer, Compute& compute, GeneratorLimits limits = {});
   ~Generator();
 
-  void add(GenerationRequest request);
-  [[nodiscard]] bool idle() const;
+  // Most tokens of prompt and output together: the model's context, or what the memory for keys and values holds.
+  [[nodiscard]] std::int64_t context() const { return context_; }
+
+  RequestId add(GenerationRequest request);
+  // Its continuations end as Cancelled; nothing if it has ended.
+  void cancel(RequestId id);
+  void cancel_all();
+  [[nodiscard]] bool idle() const { return waiting_.empty() && running_.empty(); }
   void step();
+  [[nodiscard]] GeneratorLoad load() const;
 
  private:
   struct Sequence;
+  struct Share;
+  using Sequences = std::deque<std::unique_ptr<Sequence>>;
+
+  [[nodiscard]] std::unique_ptr<Sequence> make_sequence(std::shared_ptr<const GenerationRequest> request, RequestId id,
+                                                        int index);
   [[nodiscard]] std::int32_t vocabulary() const;
-  void admit();
-  void drop_cancelled();
-  void sample(Sequence& sequence, std::span<float> logits);
+  [[nodiscard]] std::int64_t tokens_to_take(const Sequence& sequence, std::int64_t budget) const;
+  void schedule(std::vector<Share>& shares);
+  void admit(std::vector<Share>& shares, std::int64_t budget);
+  [[nodiscard]] bool make_room(Sequence& sequence, std::int64_t tokens);
+  void preempt_youngest();
+  void sample(std::span<const Share> shares, Matrix& logits);
+  [[nodiscard]] TokenId choose(Sequence& sequence, std::span<float> logits) const;
   void fork(Sequence& leader, std::span<const float> logits);
   void accept(Sequence& sequence, TokenId id);
   void finish(Sequence& sequence, FinishReason reason);
+  void cancel_where(const std::function<bool(const Sequence&)>& which);
 
   const Model& model_;
   Tokenizer tokenizer_;
   Compute& compute_;
   GeneratorLimits limits_;
-  std::vector<std::shared_ptr<const GenerationRequest>> waiting_;  // oldest first
-  std::vector<std::unique_ptr<Sequence>> running_;
+  KvPool pool_;
+  std::int64_t context_;
+  RequestId last_id_ = 0;
+  std::int64_t preemptions_ = 0;
+  Sequences waiting_;  // first come, first served; what gave its pages back stands in front
+  Sequences running_;  // oldest first
 };
 
 }  // namespace slipway::ml

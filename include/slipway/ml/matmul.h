@@ -30,9 +30,18 @@ struct Operand {
   [[nodiscard]] const void* row(std::int64_t r) const;  // first element of row r
 };
 
+// Which loop computes a product. The loops sum over K in different orders, and ByShape chooses by M. Who wants a row's
+// bits not to depend on the number of rows names a loop, and neither scales nor accumulates.
+enum class GemmLoop : std::uint8_t {
+  ByShape,
+  Streaming,  // reads b once, row by row of b^T: for few rows, bound by memory. Needs element (k, n) of b along k
+  Packed,     // packs b: for many rows, bound by arithmetic
+};
+
 struct Product {
   float scale = 1;          // c = scale a b
   bool accumulate = false;  // c += scale a b
+  GemmLoop loop = GemmLoop::ByShape;
 };
 
 // c [M, N] = a [M, K] b [K, N]. a is fp32, b fp32 or bf16 (widened, fp32 products and sums). c overlaps neither.

@@ -13,6 +13,7 @@
 
 #include "slipway/base/result.h"
 #include "slipway/ml/compute.h"
+#include "slipway/ml/kv_cache.h"
 #include "slipway/ml/lora.h"
 #include "slipway/ml/model_config.h"
 #include "slipway/ml/tensor.h"
@@ -42,37 +43,16 @@ struct BackwardOptions {
   std::size_t activation_bytes_max = std::numeric_limits<std::size_t>::max();
 };
 
-// Keys and values of one sequence, fp32. Memory is reserved for `capacity` tokens and becomes resident as they come.
-class KvCache {
- public:
-  KvCache(const ModelConfig& config, std::int64_t capacity);
-
-  [[nodiscard]] std::int64_t size() const { return size_; }  // tokens held
-  [[nodiscard]] std::int64_t capacity() const { return capacity_; }
-  // Forgets all tokens from `size` on; size <= size().
-  void truncate(std::int64_t size);
-  // Bytes that one token takes.
-  [[nodiscard]] static std::size_t bytes_per_token(const ModelConfig& config);
-
-  // Keys (after RoPE) or values of one layer: [capacity, kv_heads * head_dim]; rows from size() on are not yet written.
-  [[nodiscard]] Rows<float> keys(std::int64_t layer);
-  [[nodiscard]] Rows<float> values(std::int64_t layer);
-  // The rows behind size() that a decoding step wrote now count. Model::decode does this.
-  void advance(std::int64_t count);
-
- private:
-  std::int64_t capacity_;
-  std::int64_t width_;  // kv_heads * head_dim
-  std::int64_t size_ = 0;
-  Matrix data_;  // [layers * 2 * capacity, width]
-};
-
-// One sequence's share of a decoding step: `ids` are new tokens that follow what `cache` holds. A prompt (or a chunk of
-// it) and a single sampled token are the same thing.
+// One sequence's share of a decoding step: `ids` are new tokens that follow what `cache` holds.
 struct DecodeInput {
   KvCache* cache = nullptr;
-  std::span<const std::int32_t> ids;  // at least one; cache->size() + ids.size() <= capacity
+  std::span<const std::int32_t> ids;  // at least one; the cache has room for them
   const Lora* lora = nullptr;         // this sequence's adapter, or none
+  // false: as a prompt, many rows at a time. true: each token as if it came alone. The two differ by rounding; what
+  // else is in the step changes no bit of either, nor does how a prompt is cut, if it is cut at multiples of
+  // kQueryBlock.
+  bool one_by_one = false;
+  std::int64_t logit_rows = 1;  // of how many last tokens logits are wanted
 };
 
 // Immutable after load; any number of threads may use it, each with its own Compute.
@@ -102,7 +82,8 @@ class Model {
   LossSum forward_backward(Compute& compute, std::span<const Sequence> batch, const Lora& lora, Lora& gradients,
                            const BackwardOptions& options) const;
 
-  // Appends each input's tokens to its cache and returns the logits after its last one: [inputs.size(), V].
+  // Appends each input's tokens to its cache and returns the logits after its last tokens, as many as each asks for:
+  // [sum of logit_rows, V], in the inputs' order. Prompts may be cut into inputs of several steps.
   [[nodiscard]] Matrix decode(Compute& compute, std::span<const DecodeInput> inputs) const;
 
   // The weight matrix of one module [out, in] and of the embedding [V, h], as stored.

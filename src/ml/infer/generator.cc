@@ -1,12 +1,17 @@
 #include "slipway/ml/generator.h"
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
+#include "ml/infer/output_text.h"
 #include "slipway/base/assert.h"
+#include "slipway/ml/paged_attention.h"
 
 namespace slipway::ml {
 namespace {
+
+// So many of a prompt's last tokens the decoder sees first: what a token says may depend on those before it.
+constexpr std::size_t kDecoderContext = 6;
 
 std::vector<TokenId> end_tokens_of(const ModelConfig& config, const SamplingParams& params) {
   std::vector<TokenId> tokens = params.stop_token_ids;
@@ -19,159 +24,265 @@ std::uint64_t seed_of(const GenerationRequest& request, int index) {
   return request.params.seed.value_or(request.seed) + 0x9e3779b97f4a7c15ULL * static_cast<std::uint64_t>(index);
 }
 
-void copy_rows(Rows<const float> from, Rows<float> to, std::int64_t count) {
-  for (std::int64_t r = 0; r < count; ++r)
-    std::memcpy(to.row(r), from.row(r), static_cast<std::size_t>(from.cols) * sizeof(float));
+// At most what all sequences at full length need.
+std::int64_t page_count(const ModelConfig& config, const GeneratorLimits& limits) {
+  const auto page_bytes = KvPool::bytes_per_token(config) * static_cast<std::size_t>(KvPool::kPageTokens);
+  const std::int64_t useful = KvPool::pages_for(config.context_length) * limits.sequences_max;
+  return std::clamp<std::int64_t>(static_cast<std::int64_t>(limits.kv_bytes_max / page_bytes), 1, useful);
 }
 
-KvCache copy_of(KvCache& cache, const ModelConfig& config) {
-  KvCache copy(config, cache.capacity());
-  for (std::int64_t layer = 0; layer < config.layers; ++layer) {
-    copy_rows(cache.keys(layer), copy.keys(layer), cache.size());
-    copy_rows(cache.values(layer), copy.values(layer), cache.size());
-  }
-  copy.advance(cache.size());
-  return copy;
+template <class T>
+bool contains(const std::vector<T>& list, const T& value) {
+  return std::ranges::find(list, value) != list.end();
 }
 
 }  // namespace
 
 struct Generator::Sequence {
   std::shared_ptr<const GenerationRequest> request;
+  RequestId id;
   int index;
   KvCache cache;
   std::vector<TokenId> end_tokens;
   Sampler sampler;
   StreamDecoder decoder;
-  std::size_t prompt_taken = 0;  // prompt tokens in the cache; the siblings of a fork have all of them
-  TokenId last = 0;              // chosen, not yet in the cache
+  OutputText text;
+  std::vector<TokenId> tokens;  // prompt and output
   Generation result = {};
+  bool started = false;
   bool done = false;
 
-  [[nodiscard]] bool in_prompt() const { return prompt_taken < request->prompt.size(); }
+  [[nodiscard]] bool in_prompt() const { return cache.size() < std::ssize(request->prompt); }
+  [[nodiscard]] std::int64_t missing() const { return std::ssize(tokens) - cache.size(); }
+};
+
+// What a sequence computes in one step.
+struct Generator::Share {
+  Sequence* sequence;
+  std::int64_t tokens;
+  bool one_by_one;
+  bool reaches_end;  // then the next token is chosen
 };
 
 Generator::Generator(const Model& model, Tokenizer tokenizer, Compute& compute, GeneratorLimits limits)
-    : model_(model), tokenizer_(std::move(tokenizer)), compute_(compute), limits_(limits) {}
+    : model_(model),
+      tokenizer_(std::move(tokenizer)),
+      compute_(compute),
+      limits_(limits),
+      pool_(model.config(), page_count(model.config(), limits)),
+      context_(std::min(model.config().context_length, pool_.pages() * KvPool::kPageTokens)) {}
 
 Generator::~Generator() = default;
-
-void Generator::add(GenerationRequest request) {
-  SLIPWAY_ASSERT(!request.prompt.empty() && std::cmp_less(request.prompt.size(), model_.config().context_length));
-  waiting_.push_back(std::make_shared<const GenerationRequest>(std::move(request)));
-}
 
 std::int32_t Generator::vocabulary() const {
   const std::int64_t rows = model_.config().vocab_size;
   return static_cast<std::int32_t>(limits_.tokens_only ? std::min<std::int64_t>(rows, std::ssize(tokenizer_)) : rows);
 }
 
-bool Generator::idle() const { return waiting_.empty() && running_.empty(); }
+std::unique_ptr<Generator::Sequence> Generator::make_sequence(std::shared_ptr<const GenerationRequest> request,
+                                                              RequestId id, int index) {
+  const auto& params = request->params;
+  auto ends = end_tokens_of(model_.config(), params);
+  Sampler sampler(params, seed_of(*request, index), ends, vocabulary());
+  sampler.see_prompt(request->prompt);
+  StreamDecoder decoder(tokenizer_, params.skip_special_tokens);
+  const std::span<const TokenId> prompt = request->prompt;
+  for (const TokenId token : prompt.last(std::min(prompt.size(), kDecoderContext))) (void)decoder.push(token);
+  auto tokens = request->prompt;
+  return std::make_unique<Sequence>(Sequence{std::move(request), id, index, KvCache(pool_), std::move(ends),
+                                             std::move(sampler), std::move(decoder),
+                                             OutputText(params.stop, params.include_stop), std::move(tokens)});
+}
 
-void Generator::admit() {
-  while (!waiting_.empty() && std::ssize(running_) < limits_.sequences_max) {
-    auto request = waiting_.front();
-    waiting_.erase(waiting_.begin());
-    const auto wanted = std::ssize(request->prompt) + request->params.max_tokens;
-    KvCache cache(model_.config(), std::min<std::int64_t>(wanted, model_.config().context_length));
-    auto ends = end_tokens_of(model_.config(), request->params);
-    Sampler sampler(request->params, seed_of(*request, 0), ends, vocabulary());
-    sampler.see_prompt(request->prompt);
-    StreamDecoder decoder(tokenizer_, request->params.skip_special_tokens);
-    running_.push_back(std::make_unique<Sequence>(
-        Sequence{request, 0, std::move(cache), std::move(ends), std::move(sampler), std::move(decoder)}));
+RequestId Generator::add(GenerationRequest request) {
+  SLIPWAY_ASSERT(!request.prompt.empty() && std::ssize(request.prompt) < context_);
+  waiting_.push_back(make_sequence(std::make_shared<const GenerationRequest>(std::move(request)), ++last_id_, 0));
+  return last_id_;
+}
+
+void Generator::cancel_where(const std::function<bool(const Sequence&)>& which) {
+  for (auto* list : {&waiting_, &running_}) {
+    for (auto& sequence : *list) {
+      if (sequence->done || !which(*sequence)) continue;
+      // Continuations that were not yet made end with their leader.
+      const bool leads = sequence->index == 0 && sequence->result.ids.empty();
+      for (int i = 1; leads && i < sequence->request->params.n; ++i)
+        sequence->request->events.finished(i, Generation{.finish = FinishReason::Cancelled});
+      finish(*sequence, FinishReason::Cancelled);
+    }
+    std::erase_if(*list, [](const auto& sequence) { return sequence->done; });
   }
 }
 
-void Generator::drop_cancelled() {
-  std::erase_if(waiting_, [](const auto& request) {
-    if (!request->cancelled || !request->cancelled()) return false;
-    for (int i = 0; i < request->params.n; ++i) request->finished(i, Generation{.finish = FinishReason::Cancelled});
-    return true;
-  });
-  for (auto& sequence : running_)
-    if (sequence->request->cancelled && sequence->request->cancelled()) finish(*sequence, FinishReason::Cancelled);
+void Generator::cancel(RequestId id) {
+  cancel_where([id](const Sequence& sequence) { return sequence.id == id; });
+}
+
+void Generator::cancel_all() {
+  cancel_where([](const Sequence&) { return true; });
+}
+
+GeneratorLoad Generator::load() const {
+  return {std::ssize(running_), std::ssize(waiting_), pool_.pages(), pool_.pages() - pool_.free_pages(), preemptions_};
+}
+
+// A prompt is cut at multiples of the query block only, so that its bits do not depend on the budget.
+std::int64_t Generator::tokens_to_take(const Sequence& sequence, std::int64_t budget) const {
+  if (!sequence.in_prompt()) return std::min(sequence.missing(), std::max<std::int64_t>(budget, 1));
+  const std::int64_t rest = std::ssize(sequence.request->prompt) - sequence.cache.size();
+  return rest <= budget ? rest : budget / kQueryBlock * kQueryBlock;
+}
+
+void Generator::preempt_youngest() {
+  auto victim = std::move(running_.back());
+  running_.pop_back();
+  victim->cache.clear();
+  ++preemptions_;
+  waiting_.push_front(std::move(victim));
+}
+
+// False: `sequence` itself was the youngest and has given way.
+bool Generator::make_room(Sequence& sequence, std::int64_t tokens) {
+  while (!sequence.cache.reserve(sequence.cache.size() + tokens)) {
+    const bool itself = running_.back().get() == &sequence;
+    preempt_youngest();
+    if (itself) return false;
+  }
+  return true;
+}
+
+void Generator::schedule(std::vector<Share>& shares) {
+  std::int64_t budget = std::max(limits_.step_tokens - std::ssize(running_), kQueryBlock);
+  // By index: making room shortens the list at its end.
+  for (std::size_t i = 0; i < running_.size(); ++i) {
+    Sequence& sequence = *running_[i];
+    const std::int64_t take = tokens_to_take(sequence, budget);
+    if (take == 0) continue;
+    if (!make_room(sequence, take)) break;
+    shares.push_back({&sequence, take, !sequence.in_prompt(), take == sequence.missing()});
+    if (take > 1 || sequence.in_prompt()) budget -= take;
+  }
+  admit(shares, budget);
+}
+
+// In order of arrival, as long as there are places and the whole prompt finds room: who has begun is not to starve.
+void Generator::admit(std::vector<Share>& shares, std::int64_t budget) {
+  while (!waiting_.empty()) {
+    Sequence& next = *waiting_.front();
+    const bool leads = next.result.ids.empty();
+    const std::int64_t places = std::ssize(running_) + (leads ? next.request->params.n : 1);
+    if (!running_.empty() && places > limits_.sequences_max) return;
+    const std::int64_t take = tokens_to_take(next, budget);
+    if (take == 0 || budget <= 0) return;
+    if (KvPool::pages_for(std::ssize(next.tokens)) - next.cache.page_count() > pool_.free_pages()) return;
+    if (!next.cache.reserve(next.cache.size() + take)) return;
+    if (leads && !std::exchange(next.started, true) && next.request->events.started) next.request->events.started();
+    shares.push_back({&next, take, !next.in_prompt(), take == next.missing()});
+    budget -= take;
+    running_.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
 }
 
 void Generator::step() {
-  drop_cancelled();
-  std::erase_if(running_, [](const auto& sequence) { return sequence->done; });
-  admit();
-  std::int64_t budget = limits_.prompt_chunk;
+  std::vector<Share> shares;
+  schedule(shares);
+  if (shares.empty()) return;
   std::vector<DecodeInput> inputs;
-  std::vector<Sequence*> chosen;
-  for (auto& sequence : running_) {
-    std::span<const TokenId> ids(&sequence->last, 1);
-    if (sequence->in_prompt()) {
-      if (budget <= 0) continue;
-      const auto rest = std::span<const TokenId>(sequence->request->prompt).subspan(sequence->prompt_taken);
-      ids = rest.first(std::min<std::size_t>(rest.size(), static_cast<std::size_t>(budget)));
-      budget -= std::ssize(ids);
-      sequence->prompt_taken += ids.size();
-    }
-    inputs.push_back({.cache = &sequence->cache, .ids = ids, .lora = sequence->request->lora});
-    chosen.push_back(sequence.get());
+  for (const Share& share : shares) {
+    Sequence& sequence = *share.sequence;
+    const auto ids =
+        std::span<const TokenId>(sequence.tokens)
+            .subspan(static_cast<std::size_t>(sequence.cache.size()), static_cast<std::size_t>(share.tokens));
+    inputs.push_back({.cache = &sequence.cache,
+                      .ids = ids,
+                      .lora = sequence.request->lora,
+                      .one_by_one = share.one_by_one,
+                      .logit_rows = share.reaches_end ? 1 : 0});
   }
-  if (inputs.empty()) return;
   Matrix logits = model_.decode(compute_, inputs);
-  for (std::size_t i = 0; i < chosen.size(); ++i)
-    if (!chosen[i]->in_prompt())
-      sample(*chosen[i], {logits.row(static_cast<std::int64_t>(i)), static_cast<std::size_t>(logits.cols())});
+  std::erase_if(shares, [](const Share& share) { return !share.reaches_end; });
+  sample(shares, logits);
   std::erase_if(running_, [](const auto& sequence) { return sequence->done; });
 }
 
-void Generator::sample(Sequence& sequence, std::span<float> logits) {
-  const bool first = sequence.result.ids.empty() && sequence.index == 0;
-  if (first && sequence.request->params.n > 1) fork(sequence, logits);
-  accept(sequence, sequence.sampler.next(logits));
+TokenId Generator::choose(Sequence& sequence, std::span<float> logits) const {
+  const auto& wanted = sequence.request->params.logprobs;
+  if (!wanted) return sequence.sampler.next(logits);
+  const std::vector<float> raw(logits.begin(), logits.end());
+  const TokenId id = sequence.sampler.next(logits);
+  sequence.result.logprobs.push_back(logprobs_of(raw, vocabulary(), id, *wanted));
+  return id;
 }
 
+void Generator::sample(std::span<const Share> shares, Matrix& logits) {
+  const auto row = [&](std::size_t i) {
+    return std::span(logits.row(static_cast<std::int64_t>(i)), static_cast<std::size_t>(logits.cols()));
+  };
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    Sequence& sequence = *shares[i].sequence;
+    if (sequence.result.ids.empty() && sequence.request->params.n > 1) fork(sequence, row(i));
+  }
+  std::vector<TokenId> chosen(shares.size());
+  compute_.parallel(std::ssize(shares), [&](std::int64_t index, Arena&) {
+    const auto i = static_cast<std::size_t>(index);
+    chosen[i] = choose(*shares[i].sequence, row(i));
+  });
+  for (std::size_t i = 0; i < shares.size(); ++i) accept(*shares[i].sequence, chosen[i]);
+}
+
+// The other continuations begin where the leader stands behind the prompt. One for whose cache there is no page waits.
 void Generator::fork(Sequence& leader, std::span<const float> logits) {
-  const auto& request = leader.request;
   std::vector<float> own(logits.size());
-  for (int index = 1; index < request->params.n; ++index) {
-    Sampler sampler(request->params, seed_of(*request, index), leader.end_tokens, vocabulary());
-    sampler.see_prompt(request->prompt);
-    std::copy(logits.begin(), logits.end(), own.begin());
-    const TokenId id = sampler.next(own);
-    StreamDecoder decoder(tokenizer_, request->params.skip_special_tokens);
-    // A continuation of one token needs no cache of its own.
-    KvCache cache =
-        request->params.max_tokens > 1 ? copy_of(leader.cache, model_.config()) : KvCache(model_.config(), 0);
-    auto sibling = std::make_unique<Sequence>(Sequence{request, index, std::move(cache), leader.end_tokens,
-                                                       std::move(sampler), std::move(decoder), leader.prompt_taken});
-    accept(*sibling, id);
-    if (!sibling->done) running_.push_back(std::move(sibling));
+  for (int index = 1; index < leader.request->params.n; ++index) {
+    auto sibling = make_sequence(leader.request, leader.id, index);
+    std::ranges::copy(logits, own.begin());
+    accept(*sibling, choose(*sibling, own));
+    if (sibling->done) continue;
+    if (auto cache = leader.cache.fork()) {
+      sibling->cache = *std::move(cache);
+      running_.push_back(std::move(sibling));
+    } else {
+      waiting_.push_front(std::move(sibling));
+    }
   }
 }
 
 void Generator::accept(Sequence& sequence, TokenId id) {
   const auto& params = sequence.request->params;
-  sequence.last = id;
-  sequence.result.ids.push_back(id);
-  const bool ends = std::find(sequence.end_tokens.begin(), sequence.end_tokens.end(), id) != sequence.end_tokens.end();
-  if (ends && std::ssize(sequence.result.ids) > params.min_tokens) return finish(sequence, FinishReason::Stop);
-  sequence.result.text += sequence.decoder.push(id);
-  if (auto cut = cut_at_stop(sequence.result.text, params)) {
-    sequence.result.text = std::move(*cut);
-    sequence.done = true;
-    sequence.result.finish = FinishReason::Stop;
-    return sequence.request->finished(sequence.index, std::move(sequence.result));
+  auto& result = sequence.result;
+  sequence.tokens.push_back(id);
+  result.ids.push_back(id);
+  const auto produced = std::ssize(result.ids);
+  if (contains(sequence.end_tokens, id) && produced > params.min_tokens) {
+    if (contains(params.stop_token_ids, id)) result.stop_token = id;
+    if (params.include_stop) (void)sequence.text.push(sequence.decoder.push(id), false);
+    return finish(sequence, FinishReason::Stop);
   }
-  const auto used = std::ssize(sequence.request->prompt) + std::ssize(sequence.result.ids);
-  if (std::ssize(sequence.result.ids) >= params.max_tokens || used >= model_.config().context_length)
-    finish(sequence, FinishReason::Length);
+  if (auto stop = sequence.text.push(sequence.decoder.push(id), produced > params.min_tokens)) {
+    result.stop_string = std::move(stop);
+    return finish(sequence, FinishReason::Stop);
+  }
+  if (produced >= params.max_tokens || std::ssize(sequence.tokens) >= context_)
+    return finish(sequence, FinishReason::Length);
+  const auto& progress = sequence.request->events.progress;
+  if (progress) progress(sequence.index, result, sequence.text.certain());
 }
 
 void Generator::finish(Sequence& sequence, FinishReason reason) {
-  sequence.result.text += sequence.decoder.finish();
-  if (auto cut = cut_at_stop(sequence.result.text, sequence.request->params)) {
-    sequence.result.text = std::move(*cut);
-    if (reason == FinishReason::Length) reason = FinishReason::Stop;
+  auto& result = sequence.result;
+  if (!result.stop_string) {
+    const bool may_stop = std::ssize(result.ids) > sequence.request->params.min_tokens;
+    if (auto stop = sequence.text.push(sequence.decoder.finish(), may_stop); stop && reason == FinishReason::Length) {
+      result.stop_string = std::move(stop);
+      reason = FinishReason::Stop;
+    }
   }
-  sequence.result.finish = reason;
+  result.text = sequence.text.text();
+  result.finish = reason;
   sequence.done = true;
-  sequence.request->finished(sequence.index, std::move(sequence.result));
+  sequence.cache.clear();
+  sequence.request->events.finished(sequence.index, std::move(result));
 }
 
 }  // namespace slipway::ml

@@ -1,14 +1,17 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <queue>
 
 #include "slipway/base/assert.h"
-#include "slipway/ml/generator.h"
+#include "slipway/ml/sampling.h"
 
 namespace slipway::ml {
 namespace {
 
 constexpr double kGreedyBelow = 1e-5;
+// exp of less is nothing beside 1 in double, even 10^9 times.
+constexpr double kLeastLogWeight = -60;
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
 struct Candidate {
@@ -26,13 +29,17 @@ double mass_of(const std::vector<Candidate>& candidates) {
   return mass;
 }
 
-// Keeps the k likeliest and whatever ties with the k-th.
-void keep_top_k(std::vector<Candidate>& candidates, int top_k) {
-  if (top_k <= 0 || static_cast<std::size_t>(top_k) >= candidates.size()) return;
-  const auto kth = candidates.begin() + (top_k - 1);
-  std::nth_element(candidates.begin(), kth, candidates.end(), likelier);
-  const double least = kth->weight;
-  std::erase_if(candidates, [least](const Candidate& c) { return c.weight < least; });
+// The k-th largest, or the smallest if there are fewer.
+float kth_largest(std::span<const float> logits, std::size_t k) {
+  std::priority_queue<float, std::vector<float>, std::greater<>> best;
+  for (const float logit : logits) {
+    if (best.size() == k) {
+      if (!(logit > best.top())) continue;
+      best.pop();
+    }
+    best.push(logit);
+  }
+  return best.top();
 }
 
 void keep_top_p(std::vector<Candidate>& candidates, double top_p) {
@@ -66,49 +73,57 @@ std::optional<std::string> invalid_reason(const SamplingParams& params) {
   if (params.n < 1) return "n must be at least 1";
   if (std::any_of(params.stop.begin(), params.stop.end(), [](const std::string& s) { return s.empty(); }))
     return "a stop string must not be empty";
+  if (params.logprobs && (*params.logprobs < 0 || *params.logprobs > kLogprobsMax))
+    return "logprobs must be in [0, " + std::to_string(kLogprobsMax) + "]";
+  for (const auto& [id, bias] : params.logit_bias)
+    if (id < 0 || !finite(bias) || std::abs(bias) > 100)
+      return "logit_bias must map token ids to numbers in [-100, 100]";
   return std::nullopt;
 }
 
-Sampler::Sampler(SamplingParams params, std::uint64_t seed, std::vector<std::int32_t> end_tokens,
-                 std::int32_t vocabulary)
-    : params_(std::move(params)),
-      rng_(seed),
-      end_tokens_(std::move(end_tokens)),
-      vocabulary_(vocabulary),
-      seen_(static_cast<std::size_t>(vocabulary), 0),
-      output_count_(static_cast<std::size_t>(vocabulary), 0) {
+Sampler::Sampler(SamplingParams params, std::uint64_t seed, std::vector<TokenId> end_tokens, std::int32_t vocabulary)
+    : params_(std::move(params)), rng_(seed), end_tokens_(std::move(end_tokens)), vocabulary_(vocabulary) {
   SLIPWAY_ASSERT(vocabulary > 0);
 }
 
-void Sampler::see_prompt(std::span<const std::int32_t> prompt) {
+void Sampler::see_prompt(std::span<const TokenId> prompt) {
+  if (params_.repetition_penalty == 1.0) return;
   for (const auto id : prompt)
-    if (id >= 0 && id < vocabulary_) seen_[static_cast<std::size_t>(id)] = 1;
+    if (id >= 0 && id < vocabulary_) seen_.insert(id);
 }
 
 void Sampler::penalise(std::span<float> logits) const {
   if (produced_ < params_.min_tokens)
     for (const auto id : end_tokens_)
       if (id >= 0 && id < vocabulary_) logits[static_cast<std::size_t>(id)] = kNever;
+  for (const auto& [id, bias] : params_.logit_bias)
+    if (id < vocabulary_) logits[static_cast<std::size_t>(id)] += static_cast<float>(bias);
   const auto repetition = static_cast<float>(params_.repetition_penalty);
-  for (std::size_t id = 0; id < seen_.size(); ++id) {
-    float& logit = logits[id];
-    if (seen_[id] != 0 && repetition != 1.0F) logit = logit > 0 ? logit / repetition : logit * repetition;
-    if (output_count_[id] == 0) continue;
-    logit -= static_cast<float>(params_.frequency_penalty) * static_cast<float>(output_count_[id]);
+  for (const auto id : seen_) {
+    float& logit = logits[static_cast<std::size_t>(id)];
+    logit = logit > 0 ? logit / repetition : logit * repetition;
+  }
+  for (const auto& [id, count] : output_count_) {
+    float& logit = logits[static_cast<std::size_t>(id)];
+    logit -= static_cast<float>(params_.frequency_penalty) * static_cast<float>(count);
     logit -= static_cast<float>(params_.presence_penalty);
   }
 }
 
-std::int32_t Sampler::draw(std::span<const float> logits) {
+TokenId Sampler::draw(std::span<const float> logits) {
   const float top = *std::max_element(logits.begin(), logits.end());
+  // Weights are relative to the likeliest token's. Those below the least one allowed need no exponential.
+  const double least = std::max(kLeastLogWeight, params_.min_p > 0 ? std::log(params_.min_p) - 1e-6 : kLeastLogWeight);
+  auto floor = static_cast<float>(static_cast<double>(top) + least * params_.temperature);
+  if (params_.top_k > 0 && static_cast<std::size_t>(params_.top_k) < logits.size())
+    floor = std::max(floor, kth_largest(logits, static_cast<std::size_t>(params_.top_k)));
   std::vector<Candidate> candidates;
-  candidates.reserve(logits.size());
   for (std::size_t id = 0; id < logits.size(); ++id) {
+    if (!(logits[id] >= floor)) continue;
     const double weight = std::exp(static_cast<double>(logits[id] - top) / params_.temperature);
-    if (weight > 0 && weight >= params_.min_p) candidates.push_back({static_cast<std::int32_t>(id), weight});
+    if (weight > 0 && weight >= params_.min_p) candidates.push_back({static_cast<TokenId>(id), weight});
   }
   SLIPWAY_ASSERT(!candidates.empty());
-  keep_top_k(candidates, params_.top_k);
   keep_top_p(candidates, params_.top_p);
   double left = rng_.unit() * mass_of(candidates);
   for (const auto& candidate : candidates) {
@@ -118,32 +133,36 @@ std::int32_t Sampler::draw(std::span<const float> logits) {
   return candidates.back().id;
 }
 
-std::int32_t Sampler::next(std::span<float> logits) {
-  SLIPWAY_ASSERT(logits.size() >= seen_.size());
-  const auto usable = logits.first(seen_.size());
+TokenId Sampler::next(std::span<float> logits) {
+  SLIPWAY_ASSERT(std::ssize(logits) >= vocabulary_);
+  const auto usable = logits.first(static_cast<std::size_t>(vocabulary_));
   penalise(usable);
-  const std::int32_t id =
-      params_.temperature < kGreedyBelow
-          ? static_cast<std::int32_t>(std::max_element(usable.begin(), usable.end()) - usable.begin())
-          : draw(usable);
-  seen_[static_cast<std::size_t>(id)] = 1;
-  ++output_count_[static_cast<std::size_t>(id)];
+  const TokenId id = params_.temperature < kGreedyBelow
+                         ? static_cast<TokenId>(std::max_element(usable.begin(), usable.end()) - usable.begin())
+                         : draw(usable);
+  if (params_.repetition_penalty != 1.0) seen_.insert(id);
+  if (params_.frequency_penalty != 0 || params_.presence_penalty != 0) ++output_count_[id];
   ++produced_;
   return id;
 }
 
-std::optional<std::string> cut_at_stop(const std::string& text, const SamplingParams& params) {
-  std::size_t first = std::string::npos;
-  std::size_t length = 0;
-  for (const auto& stop : params.stop) {
-    const std::size_t at = text.find(stop);
-    if (at < first) {
-      first = at;
-      length = stop.size();
-    }
-  }
-  if (first == std::string::npos) return std::nullopt;
-  return text.substr(0, params.include_stop ? first + length : first);
+Logprobs logprobs_of(std::span<const float> logits, std::int32_t vocabulary, TokenId chosen, int likeliest) {
+  const auto usable = logits.first(static_cast<std::size_t>(vocabulary));
+  const double top = *std::max_element(usable.begin(), usable.end());
+  double sum = 0;
+  for (const float logit : usable) sum += std::exp(static_cast<double>(logit) - top);
+  const double log_sum = top + std::log(sum);
+  const auto logprob = [&](TokenId id) {
+    return TokenLogprob{id, static_cast<float>(static_cast<double>(usable[static_cast<std::size_t>(id)]) - log_sum)};
+  };
+  Logprobs result{logprob(chosen), {}};
+  if (likeliest == 0) return result;
+  const float least = kth_largest(usable, static_cast<std::size_t>(likeliest));
+  for (std::size_t id = 0; id < usable.size(); ++id)
+    if (usable[id] >= least) result.likeliest.push_back(logprob(static_cast<TokenId>(id)));
+  std::ranges::stable_sort(result.likeliest, std::greater<>(), &TokenLogprob::logprob);
+  if (std::ssize(result.likeliest) > likeliest) result.likeliest.resize(static_cast<std::size_t>(likeliest));
+  return result;
 }
 
 }  // namespace slipway::ml

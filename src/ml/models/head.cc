@@ -48,7 +48,8 @@ LabelRows label_rows(std::span<const Sequence> batch) {
 
 void head_logits(Pass& pass, Rows<float> x, Rows<float> out) {
   rms_norm(pass.compute, x, pass.weights.final_norm, pass.config().norm_eps, x);
-  matmul(pass.compute, x, pass.weights.head.t(), out);
+  matmul(pass.compute, x, pass.weights.head.t(), out,
+         {.loop = pass.streamed ? GemmLoop::Streaming : GemmLoop::ByShape});
   softcap(pass.compute, pass.config().final_softcap, out);
 }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "ml/models/linear.h"
+#include "slipway/ml/paged_attention.h"
 
 namespace slipway::ml {
 namespace {
@@ -57,24 +58,41 @@ void copy_rows(Rows<const float> from, Rows<float> to) {
     std::memcpy(to.row(r), from.row(r), static_cast<std::size_t>(from.cols) * sizeof(float));
 }
 
-// Keys and values that each sequence's queries see: their own rows, or the cache with the new rows appended.
-std::vector<AttentionSpan> attention_spans(Pass& pass, std::int64_t layer, const LayerState& state) {
+std::vector<AttentionSpan> attention_spans(const Pass& pass, const LayerState& state) {
   std::vector<AttentionSpan> spans;
-  for (std::size_t i = 0; i < pass.sequences.size(); ++i) {
-    const auto [first, count] = pass.sequences[i];
-    AttentionSpan span{state.q.slice(first, count), state.k.slice(first, count), state.v.slice(first, count),
-                       state.context.slice(first, count)};
-    if (!pass.caches.empty()) {
-      auto& cache = *pass.caches[i];
-      const std::int64_t held = cache.size();
-      copy_rows(span.k, cache.keys(layer).slice(held, count));
-      copy_rows(span.v, cache.values(layer).slice(held, count));
-      span.k = cache.keys(layer).slice(0, held + count);
-      span.v = cache.values(layer).slice(0, held + count);
-    }
-    spans.push_back(span);
-  }
+  for (const auto& [first, count] : pass.sequences)
+    spans.push_back({state.q.slice(first, count), state.k.slice(first, count), state.v.slice(first, count),
+                     state.context.slice(first, count)});
   return spans;
+}
+
+// Writes the new tokens' keys and values behind those that the cache holds.
+void append(const KvCache& cache, std::int64_t layer, Rows<const float> k, Rows<const float> v) {
+  for (std::int64_t t = 0; t < k.rows; ++t) {
+    const std::int64_t page = (cache.size() + t) / KvPool::kPageTokens, row = (cache.size() + t) % KvPool::kPageTokens;
+    copy_rows(k.slice(t, 1), cache.keys(layer, page).slice(row, 1));
+    copy_rows(v.slice(t, 1), cache.values(layer, page).slice(row, 1));
+  }
+}
+
+// Each sequence attends to its cache, the new tokens appended.
+void cached_attention(Pass& pass, const AttentionShape& shape, std::int64_t layer, const LayerState& state) {
+  std::vector<std::vector<KvPage>> pages(pass.inputs.size());
+  std::vector<PagedSpan> spans;
+  for (std::size_t i = 0; i < pass.inputs.size(); ++i) {
+    const auto [first, count] = pass.sequences[i];
+    const auto& cache = *pass.inputs[i]->cache;
+    append(cache, layer, state.k.slice(first, count), state.v.slice(first, count));
+    const std::int64_t used = KvPool::pages_for(cache.size() + count);
+    for (std::int64_t page = 0; page < used; ++page)
+      pages[i].push_back({cache.keys(layer, page), cache.values(layer, page)});
+    spans.push_back({.q = state.q.slice(first, count),
+                     .out = state.context.slice(first, count),
+                     .first = cache.size(),
+                     .pages = pages[i],
+                     .one_by_one = pass.inputs[i]->one_by_one});
+  }
+  paged_attention(pass.compute, shape, spans);
 }
 
 // y = x + norm(branch); an empty gain is the identity.
@@ -114,7 +132,9 @@ class Forward {
     }
     for (const auto& rotated : {state_.q, state_.k})
       rope(pass.compute, rope_of(pass, layer_), pass.rope_index, config.head_dim, Turn::Forward, rotated);
-    attention(pass.compute, attention_shape(config, layer_), attention_spans(pass, layer_, state_));
+    const auto shape = attention_shape(config, layer_);
+    if (!pass.inputs.empty()) return cached_attention(pass, shape, layer_, state_);
+    attention(pass.compute, shape, attention_spans(pass, state_));
   }
 
   // From the context to y, row by row.

@@ -1,5 +1,7 @@
 #include "ml/models/linear.h"
 
+#include <algorithm>
+
 namespace slipway::ml {
 namespace {
 
@@ -23,6 +25,26 @@ const LinearWeight& weight_of(const Pass& pass, std::int64_t layer, Linear which
   return pass.weights.layers[static_cast<std::size_t>(layer)].at(which);
 }
 
+// y = x b, x being the rows of the pass from `first` on, by the loop that each row is due.
+void product(const Pass& pass, std::int64_t first, Rows<const float> x, const Operand& b, Rows<float> y) {
+  if (!pass.streamed) return matmul(pass.compute, x, b, y);
+  const std::int64_t streamed = std::clamp<std::int64_t>(*pass.streamed - first, 0, x.rows), rest = x.rows - streamed;
+  matmul(pass.compute, x.slice(0, streamed), b, y.slice(0, streamed), {.loop = GemmLoop::Streaming});
+  matmul(pass.compute, x.slice(streamed, rest), b, y.slice(streamed, rest), {.loop = GemmLoop::Packed});
+}
+
+// y += scale h B^T. While decoding scaled and added apart: whether a loop fuses the two may depend on the rows it is
+// for, and then the bits would.
+void add_adapted(Pass& pass, std::int64_t first, const LoraPair& pair, Rows<float> h, Rows<float> y) {
+  const Operand b = Operand(pair.b.view()).t();
+  if (!pass.streamed) return matmul(pass.compute, h, b, y, {.scale = pair.scale, .accumulate = true});
+  for (std::int64_t row = 0; row < h.rows; ++row)
+    for (std::int64_t i = 0; i < h.cols; ++i) h.at(row, i) *= pair.scale;
+  const auto change = pass.arena().rows(y.rows, y.cols);
+  product(pass, first, h, b, change);
+  add(pass.compute, change, y);
+}
+
 }  // namespace
 
 Rows<float> allocate_hidden(Pass& pass, std::int64_t layer, Linear which) {
@@ -34,7 +56,7 @@ Rows<float> allocate_hidden(Pass& pass, std::int64_t layer, Linear which) {
 void linear_forward(Pass& pass, std::int64_t layer, Linear which, Rows<const float> x, Rows<float> y,
                     Rows<float> hidden) {
   const auto& weight = weight_of(pass, layer, which);
-  matmul(pass.compute, x, weight.matrix.t(), y);
+  product(pass, 0, x, weight.matrix.t(), y);
   if (!weight.bias.empty()) add_bias(pass.compute, weight.bias, y);
   for (const auto& [range, lora] : pass.adapted) {
     const auto* pair = lora->find(layer, which);
@@ -43,9 +65,8 @@ void linear_forward(Pass& pass, std::int64_t layer, Linear which, Rows<const flo
     const auto h = pass.has_backward ? hidden : pass.arena().rows(range.count, pair->a.rows());
     const auto keys = row_keys(pass, layer, which);
     const auto input = dropped(pass, keys, x.slice(range.first, range.count));
-    matmul(pass.compute, input, Operand(pair->a.view()).t(), h);
-    matmul(pass.compute, h, Operand(pair->b.view()).t(), y.slice(range.first, range.count),
-           {.scale = pair->scale, .accumulate = true});
+    product(pass, range.first, input, Operand(pair->a.view()).t(), h);
+    add_adapted(pass, range.first, *pair, h, y.slice(range.first, range.count));
   }
 }
 

@@ -1,6 +1,7 @@
 #include "slipway/ml/model.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <optional>
 #include <utility>
@@ -33,6 +34,34 @@ Rows<float> last_rows(Pass& pass, Tail& tail) {
     std::swap(x, y);
   }
   return last;
+}
+
+// Those that come one by one first; neighbours with one adapter are computed together.
+std::vector<const DecodeInput*> decode_order(std::span<const DecodeInput> inputs) {
+  std::vector<const DecodeInput*> order;
+  for (const auto& input : inputs) order.push_back(&input);
+  std::ranges::stable_sort(order, [](const DecodeInput* a, const DecodeInput* b) {
+    if (a->one_by_one != b->one_by_one) return a->one_by_one;
+    return std::less<>()(a->lora, b->lora);
+  });
+  return order;
+}
+
+// The rows of `logits`, which follow `order`, in the order of `inputs`.
+Matrix in_order_of(std::span<const DecodeInput> inputs, std::span<const DecodeInput* const> order, Matrix logits) {
+  std::vector<std::int64_t> first(inputs.size());  // by input: its first row
+  std::int64_t row = 0;
+  for (const DecodeInput* input : order) {
+    first[static_cast<std::size_t>(input - inputs.data())] = row;
+    row += input->logit_rows;
+  }
+  if (std::ranges::is_sorted(first)) return logits;
+  Matrix sorted(logits.rows(), logits.cols());
+  row = 0;
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    for (std::int64_t t = 0; t < inputs[i].logit_rows; ++t)
+      std::copy_n(logits.row(first[i] + t), logits.cols(), sorted.row(row++));
+  return sorted;
 }
 
 LossSum sum_of(std::span<const double> losses) {
@@ -184,14 +213,17 @@ LossSum Model::forward_backward(Compute& compute, std::span<const Sequence> batc
 
 Matrix Model::decode(Compute& compute, std::span<const DecodeInput> inputs) const {
   const ArenaScope scope(compute.arena());
-  Pass pass = make_pass(compute, *weights_, inputs);
+  const auto order = decode_order(inputs);
+  Pass pass = make_pass(compute, *weights_, order);
   std::vector<std::int64_t> rows;
-  for (const auto& [first, count] : pass.sequences) rows.push_back(first + count - 1);
+  for (std::size_t i = 0; i < order.size(); ++i)
+    for (std::int64_t t = order[i]->logit_rows; t > 0; --t)
+      rows.push_back(pass.sequences[i].first + pass.sequences[i].count - t);
   Tail tail = make_tail(pass, std::move(rows));
   Matrix out(tail.pass.rows(), config().vocab_size);
   head_logits(tail.pass, last_rows(pass, tail), out.view());
   for (const auto& input : inputs) input.cache->advance(static_cast<std::int64_t>(input.ids.size()));
-  return out;
+  return in_order_of(inputs, order, std::move(out));
 }
 
 TensorView Model::weight(std::int64_t layer, Linear linear) const {

@@ -44,6 +44,7 @@ Tail make_tail(const Pass& pass, std::vector<std::int64_t> rows) {
   Pass part(pass.compute, pass.weights);
   part.ids = pick(pass.ids, rows);
   for (const auto& [range, lora] : pass.adapted) part.adapted.push_back({range_among(rows, range), lora});
+  if (pass.streamed) part.streamed = part.rows();
   part.has_backward = pass.has_backward;
   part.dropout = pass.dropout;
   part.dropout_seed = pass.dropout_seed;
@@ -68,21 +69,26 @@ Pass make_pass(Compute& compute, const DecoderWeights& weights, std::span<const 
   return pass;
 }
 
-Pass make_pass(Compute& compute, const DecoderWeights& weights, std::span<const DecodeInput> inputs) {
+Pass make_pass(Compute& compute, const DecoderWeights& weights, std::span<const DecodeInput* const> inputs) {
   Pass pass(compute, weights);
+  pass.streamed = 0;
   std::vector<std::int32_t> positions;
-  for (const auto& input : inputs) {
-    const auto count = static_cast<std::int64_t>(input.ids.size());
-    SLIPWAY_ASSERT(count > 0 && input.cache != nullptr && input.cache->size() + count <= input.cache->capacity());
-    if (input.lora != nullptr) {
-      const bool continues = !pass.adapted.empty() && pass.adapted.back().lora == input.lora &&
-                             pass.adapted.back().range.first + pass.adapted.back().range.count == pass.rows();
-      if (!continues) pass.adapted.push_back({{pass.rows(), 0}, input.lora});
+  for (const DecodeInput* input : inputs) {
+    const auto count = static_cast<std::int64_t>(input->ids.size());
+    const auto& cache = *input->cache;
+    SLIPWAY_ASSERT(count > 0 && cache.size() + count <= cache.capacity() && input->logit_rows <= count);
+    SLIPWAY_ASSERT(!input->one_by_one || pass.streamed == pass.rows());
+    if (input->lora != nullptr) {
+      const bool continues = !pass.adapted.empty() && pass.adapted.back().lora == input->lora &&
+                             pass.adapted.back().range.first + pass.adapted.back().range.count == pass.rows() &&
+                             (input->one_by_one || pass.streamed != pass.rows());
+      if (!continues) pass.adapted.push_back({{pass.rows(), 0}, input->lora});
       pass.adapted.back().range.count += count;
     }
-    pass.caches.push_back(input.cache);
-    append_rows(pass, input.ids);
-    for (std::int64_t t = 0; t < count; ++t) positions.push_back(static_cast<std::int32_t>(input.cache->size() + t));
+    pass.inputs.push_back(input);
+    append_rows(pass, input->ids);
+    if (input->one_by_one) pass.streamed = pass.rows();
+    for (std::int64_t t = 0; t < count; ++t) positions.push_back(static_cast<std::int32_t>(cache.size() + t));
   }
   pass.rope_index.resize(positions.size());
   std::iota(pass.rope_index.begin(), pass.rope_index.end(), 0);

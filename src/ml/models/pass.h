@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -29,9 +30,11 @@ struct Pass {
 
   Compute& compute;
   const DecoderWeights& weights;
-  std::vector<std::int32_t> ids;         // one per row
-  std::vector<RowRange> sequences;       // a row attends inside its range, and to its cache
-  std::vector<KvCache*> caches;          // one per sequence when decoding, else empty
+  std::vector<std::int32_t> ids;           // one per row
+  std::vector<RowRange> sequences;         // a row attends inside its range, and to its cache
+  std::vector<const DecodeInput*> inputs;  // one per sequence when decoding, else empty
+  // Rows before this one are computed by the streaming loop, the others by the packed one; nullopt: by shape.
+  std::optional<std::int64_t> streamed;
   std::vector<AdaptedRows> adapted;      // ranges that an adapter changes
   bool has_backward = false;             // then one adapter changes all rows
   RopeTable rope;                        // in the arena
@@ -57,7 +60,8 @@ struct Tail {
 // Whole samples, positions from 0. The pass uses the arena: keep a scope around it. lora may be null.
 [[nodiscard]] Pass make_pass(Compute& compute, const DecoderWeights& weights, std::span<const Sequence> batch,
                              const Lora* lora);
-// New tokens of cached sequences.
-[[nodiscard]] Pass make_pass(Compute& compute, const DecoderWeights& weights, std::span<const DecodeInput> inputs);
+// New tokens of cached sequences; those that come one by one must come first.
+[[nodiscard]] Pass make_pass(Compute& compute, const DecoderWeights& weights,
+                             std::span<const DecodeInput* const> inputs);
 
 }  // namespace slipway::ml

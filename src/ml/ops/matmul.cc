@@ -68,12 +68,18 @@ GemmTile part(const GemmTile& all, const Grid& grid, std::int64_t index) {
   return tile;
 }
 
-bool suits_few_rows(const Kernels& kernels, const GemmTile& tile) {
-  return tile.m <= kernels.few_rows && tile.b_row == 1 && tile.a_col == 1;
+bool streams(const Kernels& kernels, const GemmTile& tile, GemmLoop loop) {
+  const bool possible = tile.b_row == 1 && tile.a_col == 1;
+  switch (loop) {
+    case GemmLoop::ByShape: return possible && tile.m <= kernels.few_rows;
+    case GemmLoop::Streaming: SLIPWAY_ASSERT(possible); return true;
+    case GemmLoop::Packed: return false;
+  }
+  return false;
 }
 
-bool suits_bf16(const Kernels& kernels, const GemmTile& all) {
-  return kernels.gemm_bf16 != nullptr && all.b_is_bf16 && all.a_col == 1 && all.k > 0 && !suits_few_rows(kernels, all);
+bool suits_bf16(const Kernels& kernels, const GemmTile& all, GemmLoop loop) {
+  return kernels.gemm_bf16 != nullptr && all.b_is_bf16 && all.a_col == 1 && all.k > 0 && !streams(kernels, all, loop);
 }
 
 // Rounds a once for all tiles. Rows lie a cache line more apart than they are long, so that they do not collide in L1.
@@ -86,8 +92,8 @@ void round_a(Compute& compute, GemmTile& all) {
   all.a_bf16_row = row;
 }
 
-void run(const Kernels& kernels, const GemmTile& tile, Arena& scratch) {
-  if (suits_few_rows(kernels, tile)) return kernels.gemm_few_rows(tile);
+void run(const Kernels& kernels, const GemmTile& tile, GemmLoop loop, Arena& scratch) {
+  if (streams(kernels, tile, loop)) return kernels.gemm_few_rows(tile);
   SLIPWAY_ASSERT(tile.m <= kTileRowsMax);
   const ArenaScope scope(scratch);
   (tile.a_bf16 != nullptr ? kernels.gemm_bf16 : kernels.gemm)(tile, scratch.floats(kernels.pack_floats));
@@ -118,10 +124,11 @@ void matmul(Compute& compute, const Operand& a, const Operand& b, Rows<float> c,
   GemmTile all = whole(a, b, c, product);
   if (all.m == 0 || all.n == 0) return;
   const ArenaScope scope(compute.arena());
-  if (suits_bf16(kernels, all)) round_a(compute, all);
+  if (suits_bf16(kernels, all, product.loop)) round_a(compute, all);
   const Grid grid = cut(kernels, all.m, all.n, all.k);
-  compute.parallel(grid.down * grid.across,
-                   [&](std::int64_t index, Arena& scratch) { run(kernels, part(all, grid, index), scratch); });
+  compute.parallel(grid.down * grid.across, [&](std::int64_t index, Arena& scratch) {
+    run(kernels, part(all, grid, index), product.loop, scratch);
+  });
 }
 
 void matmul_serial(const Kernels& kernels, const Operand& a, const Operand& b, Rows<float> c, Arena& scratch,
@@ -133,7 +140,7 @@ void matmul_serial(const Kernels& kernels, const Operand& a, const Operand& b, R
     tile.m = std::min(kTileRowsMax, all.m - m);
     tile.a += m * all.a_row;
     tile.c += m * all.c_row;
-    run(kernels, tile, scratch);
+    run(kernels, tile, product.loop, scratch);
   }
 }
 

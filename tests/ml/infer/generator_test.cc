@@ -35,12 +35,12 @@ class GeneratorTest : public ::testing::TestWithParam<std::string> {
   std::shared_ptr<std::map<int, Generation>> add(std::vector<TokenId> prompt, const SamplingParams& params,
                                                  const Lora* lora = nullptr) {
     auto results = std::make_shared<std::map<int, Generation>>();
-    GenerationRequest request{.prompt = std::move(prompt),
-                              .params = params,
-                              .lora = lora,
-                              .seed = 11,
-                              .finished = [results](int index, Generation g) { (*results)[index] = std::move(g); },
-                              .cancelled = {}};
+    GenerationRequest request{
+        .prompt = std::move(prompt),
+        .params = params,
+        .lora = lora,
+        .seed = 11,
+        .events = {.finished = [results](int index, Generation g) { (*results)[index] = std::move(g); }}};
     generator_->add(std::move(request));
     return results;
   }
@@ -70,7 +70,7 @@ constexpr SamplingParams greedy(int max_tokens) {
 
 // All prompts, with and without adapter, decoded together, long prompts in pieces: each says what transformers says.
 TEST_P(GeneratorTest, GreedyIsThatOfTransformers) {
-  open(GetParam(), {.prompt_chunk = 7});
+  open(GetParam(), {.step_tokens = 64});
   const auto rows = json_lines(golden(name_, "generate.jsonl"));
   std::vector<std::shared_ptr<std::map<int, Generation>>> results;
   for (const auto& row : rows)
@@ -195,23 +195,30 @@ TEST_F(GeneratorTest, EndsWhereTheContextEnds) {
 }
 
 TEST_F(GeneratorTest, CancelledRequestsLeave) {
-  open("tiny-gemma2");
-  bool stop = false;
-  std::vector<FinishReason> ends;
-  const auto request = [&] {
-    return GenerationRequest{.prompt = {2, 9},
-                             .params = greedy(1000),
-                             .lora = nullptr,
-                             .seed = 0,
-                             .finished = [&](int, const Generation& g) { ends.push_back(g.finish); },
-                             .cancelled = [&] { return stop; }};
+  open("tiny-gemma2", {.sequences_max = 2});
+  std::vector<std::pair<int, FinishReason>> ends;
+  const auto request = [&](int n) {
+    auto params = greedy(1000);
+    params.n = n;
+    return GenerationRequest{
+        .prompt = {2, 9}, .params = params, .events = {.finished = [&, n](int index, const Generation& g) {
+                                              ends.emplace_back(10 * n + index, g.finish);
+                                            }}};
   };
-  generator_->add(request());
-  for (int i = 0; i < 3; ++i) generator_->step();
-  generator_->add(request());
-  stop = true;
-  run();
-  EXPECT_EQ(ends, (std::vector{FinishReason::Cancelled, FinishReason::Cancelled}));
+  const auto first = generator_->add(request(1));
+  generator_->step();
+  const auto second = generator_->add(request(2));
+  generator_->step();
+  generator_->cancel(second);
+  EXPECT_EQ(ends,
+            (std::vector<std::pair<int, FinishReason>>{{21, FinishReason::Cancelled}, {20, FinishReason::Cancelled}}))
+      << "it waited; all its continuations end";
+  generator_->cancel(second);
+  EXPECT_EQ(ends.size(), 2U);
+  generator_->cancel(first);
+  EXPECT_EQ(ends.back(), (std::pair{10, FinishReason::Cancelled}));
+  EXPECT_TRUE(generator_->idle());
+  EXPECT_EQ(generator_->load().pages_used, 0);
 }
 
 TEST(LoadModel, KnowsWhatEndsAText) {

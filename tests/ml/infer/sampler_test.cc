@@ -1,10 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <map>
 
-#include "slipway/ml/generator.h"
+#include "slipway/ml/sampling.h"
 
 namespace slipway::ml {
 namespace {
@@ -128,22 +129,82 @@ TEST_P(InvalidTest, NamesTheParameter) {
   ASSERT_TRUE(reason.has_value());
   EXPECT_TRUE(reason->find(GetParam().word) != std::string::npos) << *reason;
 }
-INSTANTIATE_TEST_SUITE_P(Rows, InvalidTest,
-                         testing::Values(InvalidRow{{.temperature = -0.1}, "temperature"},
-                                         InvalidRow{{.temperature = std::nan("")}, "temperature"},
-                                         InvalidRow{{.top_k = -2}, "top_k"}, InvalidRow{{.top_p = 0.0}, "top_p"},
-                                         InvalidRow{{.top_p = 1.1}, "top_p"}, InvalidRow{{.min_p = 2.0}, "min_p"},
-                                         InvalidRow{{.repetition_penalty = 0.0}, "repetition_penalty"},
-                                         InvalidRow{{.max_tokens = 0}, "max_tokens"},
-                                         InvalidRow{{.max_tokens = 3, .min_tokens = 4}, "min_tokens"},
-                                         InvalidRow{{.n = 0}, "n must"}, InvalidRow{{.stop = {""}}, "stop"}));
+INSTANTIATE_TEST_SUITE_P(
+    Rows, InvalidTest,
+    testing::Values(InvalidRow{{.temperature = -0.1}, "temperature"},
+                    InvalidRow{{.temperature = std::nan("")}, "temperature"}, InvalidRow{{.top_k = -2}, "top_k"},
+                    InvalidRow{{.top_p = 0.0}, "top_p"}, InvalidRow{{.top_p = 1.1}, "top_p"},
+                    InvalidRow{{.min_p = 2.0}, "min_p"}, InvalidRow{{.repetition_penalty = 0.0}, "repetition_penalty"},
+                    InvalidRow{{.max_tokens = 0}, "max_tokens"},
+                    InvalidRow{{.max_tokens = 3, .min_tokens = 4}, "min_tokens"}, InvalidRow{{.n = 0}, "n must"},
+                    InvalidRow{{.stop = {""}}, "stop"}, InvalidRow{{.logit_bias = {{3, 101}}}, "logit_bias"},
+                    InvalidRow{{.logit_bias = {{-1, 1}}}, "logit_bias"}, InvalidRow{{.logprobs = 21}, "logprobs"}));
 
-TEST(CutAtStop, TakesTheFirst) {
-  SamplingParams params{.stop = {"\n\n", "END"}};
-  EXPECT_EQ(cut_at_stop("one END two\n\n", params), "one ");
-  EXPECT_EQ(cut_at_stop("nothing", params), std::nullopt);
-  params.include_stop = true;
-  EXPECT_EQ(cut_at_stop("one END two\n\n", params), "one END");
+// Two steps of the order at a time: with the two swapped, the other token would be chosen.
+struct OrderRow {
+  const char* name;
+  SamplingParams params;
+  std::vector<float> logits;
+  std::vector<std::int32_t> prompt, ends;
+  std::vector<std::int32_t> possible;
+};
+class OrderTest : public testing::TestWithParam<OrderRow> {};
+TEST_P(OrderTest, IsThatOfVllm) {
+  const auto& row = GetParam();
+  std::vector<std::int32_t> got;
+  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+    Sampler sampler(row.params, seed, row.ends, static_cast<std::int32_t>(row.logits.size()));
+    sampler.see_prompt(row.prompt);
+    auto logits = row.logits;
+    got.push_back(sampler.next(logits));
+  }
+  std::ranges::sort(got);
+  got.erase(std::ranges::unique(got).begin(), got.end());
+  EXPECT_EQ(got, row.possible);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Rows, OrderTest,
+    testing::Values(
+        // A bias cannot bring back what min_tokens forbids.
+        OrderRow{"min_tokens_wins_over_bias",
+                 {.temperature = 0, .min_tokens = 1, .logit_bias = {{0, 100}}},
+                 {1, 0},
+                 {},
+                 {0},
+                 {1}},
+        OrderRow{"bias", {.temperature = 0, .logit_bias = {{1, 2}}}, {1, 0}, {}, {}, {1}},
+        // 1 + 4 = 5, halved 2.5 < 3; halved first, 4.5 would win.
+        OrderRow{"bias_before_repetition",
+                 {.temperature = 0, .repetition_penalty = 2, .logit_bias = {{0, 4}}},
+                 {1, 3},
+                 {0},
+                 {},
+                 {1}},
+        // Halved it is no longer the likeliest; greedy takes what penalties left.
+        OrderRow{"penalties_before_greedy", {.temperature = 0, .repetition_penalty = 2}, {4, 3}, {0}, {}, {1}},
+        // At temperature 1 token 1 has e^-2 = 0.14 of the likeliest; at 4 it has e^-0.5 = 0.6.
+        OrderRow{"temperature_before_min_p", {.temperature = 4, .min_p = 0.5}, {2, 0}, {}, {}, {0, 1}},
+        OrderRow{"min_p_when_cold", {.temperature = 1, .min_p = 0.5}, {2, 0}, {}, {}, {0}},
+        // At temperature 1 token 0 alone has 0.87 of the mass; at 8 it has 0.56.
+        OrderRow{"temperature_before_top_p", {.temperature = 8, .top_p = 0.7}, {2, 0}, {}, {}, {0, 1}},
+        // Of four equal tokens top_k 3 keeps all by ties; top_p 0.6 of them three.
+        OrderRow{"ties_of_top_k_count_for_top_p", {.top_k = 3, .top_p = 0.6}, {1, 1, 1, 1}, {}, {}, {0, 1, 2}},
+        // min_p leaves two of 0.44 each of what was 0.4, 0.4, 0.2; 0.45 of the rest is one, of all it were two.
+        OrderRow{"min_p_before_top_p", {.top_p = 0.45, .min_p = 0.9}, {2, 2, 1.307F}, {}, {}, {0}},
+        OrderRow{"unknown_ids_have_no_bias", {.temperature = 0, .logit_bias = {{7, 9}}}, {1, 0}, {}, {}, {0}}),
+    [](const auto& row) { return std::string(row.param.name); });
+
+TEST(Logprobs, AreOfTheModelsDistribution) {
+  const auto logits = logits_of({0.5, 0.2, 0.2, 0.1});
+  const auto got = logprobs_of(logits, 4, 3, 2);
+  EXPECT_EQ(got.chosen.id, 3);
+  EXPECT_NEAR(got.chosen.logprob, std::log(0.1), 1e-6);
+  ASSERT_EQ(got.likeliest.size(), 2U) << "ties are cut";
+  EXPECT_EQ(got.likeliest[0].id, 0);
+  EXPECT_NEAR(got.likeliest[0].logprob, std::log(0.5), 1e-6);
+  EXPECT_EQ(got.likeliest[1].id, 1);
+  EXPECT_TRUE(logprobs_of(logits, 4, 3, 0).likeliest.empty());
+  EXPECT_NEAR(logprobs_of(logits, 2, 0, 1).chosen.logprob, std::log(0.5 / 0.7), 1e-6) << "rows without token count not";
 }
 
 }  // namespace

@@ -151,7 +151,9 @@ TEST_P(ModelTest, CachedDecodingEqualsTheFullForward) {
   const auto long_one = random_sample(50, 1), short_one = random_sample(20, 2);
   const auto want_long = model_.logits(compute_, long_one.ids, &lora_),
              want_short = model_.logits(compute_, short_one.ids, nullptr);
-  KvCache a(model_.config(), 50), b(model_.config(), 20);
+  KvPool pool(model_.config(), 2);
+  KvCache a(pool), b(pool);
+  ASSERT_TRUE(a.reserve(50) && b.reserve(20));
   const std::span<const std::int32_t> ids_a(long_one.ids), ids_b(short_one.ids);
   const auto row = [](const Matrix& matrix, std::int64_t r) {
     return std::span(matrix.row(r), static_cast<std::size_t>(matrix.cols()));
@@ -178,7 +180,9 @@ TEST_P(ModelTest, CachedDecodingEqualsTheFullForward) {
 
 TEST_P(ModelTest, ATruncatedCacheForgets) {
   const auto sample = random_sample(30, 1), other = random_sample(30, 2);
-  KvCache cache(model_.config(), 40);
+  KvPool pool(model_.config(), 1);
+  KvCache cache(pool);
+  ASSERT_TRUE(cache.reserve(40));
   const std::span<const std::int32_t> ids(sample.ids);
   const DecodeInput prompt[] = {{&cache, ids.first(20), nullptr}}, detour[] = {{&cache, other.ids, nullptr}};
   (void)model_.decode(compute_, prompt);

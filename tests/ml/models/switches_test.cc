@@ -181,20 +181,5 @@ TEST_P(SwitchesTest, GradientsAreSlopesOfTheFormulas) {
 INSTANTIATE_TEST_SUITE_P(Variants, SwitchesTest, ::testing::ValuesIn(kVariants),
                          [](const auto& parameter) { return std::string(parameter.param.name); });
 
-TEST(KvCache, ReservesWhatItSays) {
-  const auto config = testing::tiny_gemma2();
-  KvCache cache(config, 10);
-  EXPECT_EQ(KvCache::bytes_per_token(config), 3U * 2 * 32 * sizeof(float));
-  EXPECT_EQ(cache.size(), 0);
-  EXPECT_EQ(cache.capacity(), 10);
-  // Keys and values of all layers lie apart.
-  for (std::int64_t layer = 0; layer < config.layers; ++layer) {
-    EXPECT_EQ(cache.keys(layer).row(10), cache.values(layer).row(0));
-    if (layer > 0) {
-      EXPECT_EQ(cache.values(layer - 1).row(10), cache.keys(layer).row(0));
-    }
-  }
-}
-
 }  // namespace
 }  // namespace slipway::ml

@@ -212,6 +212,25 @@ TEST_F(Bf16ProductsTest, AreChosenOnlyWhereFaster) {
   EXPECT_EQ(faster_products(AlternatingClock(false)), Products::Fp32);
 }
 
+// What batching relies on: with the loop named, a row has the same bits whatever the number of rows.
+TEST_P(MatmulTest, RowsDoNotDependOnTheirNumber) {
+  for (const std::int64_t depth : {40, 256, 700}) {
+    const auto x = testing::to_matrix(testing::random_values(70 * depth, 1), 70);
+    const Bf16Matrix weight(testing::random_values(90 * depth, 2), 90);
+    for (const GemmLoop loop : {GemmLoop::Streaming, GemmLoop::Packed}) {
+      Matrix all(70, 90);
+      matmul(compute_, x.view(), weight.operand().t(), all.view(), {.loop = loop});
+      for (const auto& [first, count] : {std::pair{0, 1}, {3, 2}, {5, 4}, {9, 13}, {1, 33}, {0, 69}}) {
+        Matrix some(count, 90);
+        matmul(compute_, x.view().slice(first, count), weight.operand().t(), some.view(), {.loop = loop});
+        EXPECT_TRUE(std::ranges::equal(
+            some.values(), all.values().subspan(static_cast<std::size_t>(first) * 90, some.values().size())))
+            << count << " rows, depth " << depth;
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Isas, MatmulTest, ::testing::ValuesIn(testing::supported_isas()),
                          [](const auto& parameter) { return std::string(kIsas.text(parameter.param)); });
 
