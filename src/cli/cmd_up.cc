@@ -45,6 +45,7 @@ Result<DaemonOptions> daemon_options(const UpOptions& given, const Config& confi
     return Error{ErrorCode::InvalidArgument, "`" + listen.value + "` (" + listen.origin + ") is no HOST:PORT",
                  "write 127.0.0.1:8480"};
   options.host = listen.value.substr(0, colon);
+  options.port = static_cast<std::uint16_t>(std::stoi(port));
   if (options.host == "[::1]") options.host = "::1";
   options.names = split_names(config.get("behind_proxy", given.behind_proxy).value);
   const bool loopback = options.host == "127.0.0.1" || options.host == "::1";

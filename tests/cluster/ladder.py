@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Climbs the ladder of clusters, rung by rung. A rung that cannot be had says so, loudly, and is never counted as passed.
 
-  ladder.py [--if-built] [--slipway BINARY] [L1] [L2] [L3]
+  ladder.py [--if-built] [--slipway BINARY] [--image ARCHIVE] [L1] [L2] [L3]
 
   L1  etcd and kube-apiserver           names, rights, strict validation, manifests
   L2  + controllers, scheduler, kwok    rollouts, garbage collection, a thousand pods that are only objects
@@ -22,7 +22,7 @@ SKIPPED = 77
 RUNGS = {
     "L1": {"level": "api", "checks": ["check_api.py", "check_rights.py", "check_manifests.py"], "helm": True},
     "L2": {"level": "control", "checks": ["check_api.py", "check_control.py"], "kwok": True},
-    "L3": {"level": "node", "checks": ["check_api.py", "check_node.py"]},
+    "L3": {"level": "node", "checks": ["check_api.py", "check_node.py"], "image_checks": ["check_daemon.py"]},
 }
 # Debian package of each program.
 PROGRAMS = {"openssl": "openssl", "curl": "curl", "gcc": "gcc"}
@@ -84,12 +84,18 @@ def climb(name, rung, options):
         return "SKIPPED", "its tools cannot be built here"
     if options.slipway:
         env["SLIPWAY_BINARY"] = os.path.abspath(options.slipway)
+    checks = list(rung["checks"])
+    if rung.get("image_checks") and options.image and os.path.exists(options.image):
+        env["CLUSTER_IMAGES"] = os.path.abspath(options.image)
+        checks += rung["image_checks"]
+    elif rung.get("image_checks"):
+        print(f" SKIPPED {', '.join(rung['image_checks'])}: there is no image; ./dev image makes it", flush=True)
     try:
         if script("up.sh", **env) != 0:
             return "FAILED", "the cluster does not come up"
         if rung.get("kwok") and subprocess.run([os.path.join(HERE, "ctl.sh"), "start", "kwok"], env={**os.environ, **env}, check=False).returncode != 0:
             return "FAILED", "kwok does not start"
-        failed = [check for check in rung["checks"] if run_check(check, env) != 0]
+        failed = [check for check in checks if run_check(check, env) != 0]
     finally:
         script("down.sh", **env)
     return ("FAILED", "in " + ", ".join(failed)) if failed else ("ok", "")
@@ -106,6 +112,7 @@ def main():
     parser.add_argument("rungs", nargs="*", metavar="RUNG", help="L1, L2, L3; default all")
     parser.add_argument("--if-built", action="store_true")
     parser.add_argument("--slipway", help="the binary that runs in the cluster")
+    parser.add_argument("--image", help="its image, as an archive")
     options = parser.parse_args()
     unknown = set(options.rungs) - set(RUNGS)
     if unknown:

@@ -75,7 +75,8 @@ kubectl apply -f "$run/cluster.yaml" >/dev/null
 [ "$CLUSTER_LEVEL" = api ] || until_true 60 kubectl get serviceaccount default || die "the controllers do not work"
 if [ "$CLUSTER_LEVEL" = node ]; then
   until_true 30 inside ctr version || die "containerd does not answer"
-  for image in "$CLUSTER_BUILD"/images/*.tar; do inside ctr -n k8s.io images import "$image" >>"$run/log/images.log" 2>&1; done
+  # shellcheck disable=SC2086  # CLUSTER_IMAGES: more archives, by spaces
+  for image in "$CLUSTER_BUILD"/images/*.tar ${CLUSTER_IMAGES:-}; do inside ctr -n k8s.io images import "$image" >>"$run/log/images.log" 2>&1; done
   until_true 60 kubectl get node "$NODE_NAME" || die "the kubelet does not register: $run/log/kubelet.log"
   kubectl wait --for=condition=Ready --timeout=120s "node/$NODE_NAME" >/dev/null
 fi
