@@ -126,7 +126,8 @@ class Api {
     SLIPWAY_TRY_ASSIGN(call.body, read_body(request));
     SLIPWAY_TRY(check_request(*route, call));
     auto response = route->handler(call);
-    if (response && is_safe(request.method) && response->status == 200) add_etag(request, *response);
+    if (response && is_safe(request.method) && response->status == 200 && !response->later)
+      add_etag(request, *response);
     if (!is_safe(request.method)) log(call, response);
     return response;
   }

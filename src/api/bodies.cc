@@ -191,15 +191,17 @@ Value runs_body(const std::vector<store::RunSummary>& runs, int limit) {
   return body;
 }
 
+Value event_value(const run::Event& event) {
+  Value value;
+  value["seq"] = event.seq;
+  value["at"] = to_rfc3339(event.at);
+  value["event"] = run::to_value(event.body);
+  return value;
+}
+
 Value events_body(const std::vector<run::Event>& events, std::uint64_t after) {
   Value body;
-  body["events"] = array_of(events, [](const run::Event& event) {
-    Value value;
-    value["seq"] = event.seq;
-    value["at"] = to_rfc3339(event.at);
-    value["event"] = run::to_value(event.body);
-    return value;
-  });
+  body["events"] = array_of(events, event_value);
   body["next"] = events.empty() ? after : events.back().seq;
   return body;
 }

@@ -24,6 +24,8 @@ namespace slipway::api {
 [[nodiscard]] Value run_body(const run::Run& run, const dag::Dag* dag);
 // {"runs": […], "next": id or null}: `next` goes into ?before= for the next page.
 [[nodiscard]] Value runs_body(const std::vector<store::RunSummary>& runs, int limit);
+// {seq, at, event: {kind, …}}; `event` is as it is stored.
+[[nodiscard]] Value event_value(const run::Event& event);
 // {"events": [{seq, at, event: {kind, …}}], "next": seq}: `next` goes into ?after=; `event` is as it is stored.
 [[nodiscard]] Value events_body(const std::vector<run::Event>& events, std::uint64_t after);
 // {"lines": […], "next": offset, "over": …}.

@@ -29,6 +29,7 @@ http::Handler make_handler(Deps deps) {
                                       .store = deps.store,
                                       .vault = deps.vault,
                                       .clock = deps.clock,
+                                      .events = deps.events,
                                       .log = std::move(deps.log),
                                       .home = std::move(deps.home),
                                       .version = std::move(deps.version),

@@ -24,6 +24,7 @@ namespace slipway::api {
 [[nodiscard]] Result<http::Response> list_runs(const Call& call);
 [[nodiscard]] Result<http::Response> get_run(const Call& call);
 [[nodiscard]] Result<http::Response> list_events(const Call& call);
+[[nodiscard]] Result<http::Response> listen_to_events(const Call& call);
 [[nodiscard]] Result<http::Response> diff_runs(const Call& call);
 
 // action_handlers.cc

@@ -68,6 +68,9 @@ constexpr std::array kRoutes{
     Route{"POST", "/runs/{run}/tasks/{task}/answer", kOperator, "approve or reject a task that waits for a person",
           answer_task, "map_index? dag?", "approved fields? reason?"},
 
+    Route{"GET", "/events", kViewer, "what happens in all runs, or in one, as it happens: server-sent events",
+          listen_to_events, "run?"},
+
     Route{"GET", "/datasets", kViewer, "datasets: how often and by whom updated, who produces and consumes them",
           list_datasets, "uri?"},
     Route{"POST", "/datasets/touch", kOperator, "say that a dataset was updated", touch_dataset, "", "uri"},

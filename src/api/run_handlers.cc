@@ -71,6 +71,17 @@ Result<http::Response> list_events(const Call& call) {
   return reply(events_body(events, from));
 }
 
+Result<http::Response> listen_to_events(const Call& call) {
+  RunId run;
+  if (const auto name = call.query("run"); !name.empty()) {
+    SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
+    SLIPWAY_TRY_ASSIGN(run, named_run(call, *reader, name));
+  }
+  http::Response response;
+  SLIPWAY_TRY_ASSIGN(response.later, call.backend.events.listen(run, call.request.header("Last-Event-ID")));
+  return response;
+}
+
 Result<http::Response> diff_runs(const Call& call) {
   SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
   SLIPWAY_TRY_ASSIGN(const auto id, named_run(call, *reader));

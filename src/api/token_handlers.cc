@@ -104,7 +104,8 @@ Result<http::Response> revoke_token(const Call& call) {
   if (records.count(id) == 0)
     return Error{ErrorCode::NotFound, "there is no token `" + id + "`", "slipway auth token list"};
   if (id == call.identity.token_id)
-    return Error{ErrorCode::Conflict, "token `" + id + "` is the one that asks", "revoke it with another admin's token"};
+    return Error{ErrorCode::Conflict, "token `" + id + "` is the one that asks",
+                 "revoke it with another admin's token"};
   SLIPWAY_TRY(call.command(engine::SetToken{id, std::nullopt}));
   return no_content();
 }

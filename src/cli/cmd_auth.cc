@@ -39,8 +39,7 @@ Table tokens_table(const Value& body, bool) {
     const Value* expired = token.find("expired");
     const bool over = expired != nullptr && expired->is_bool() && expired->as_bool();
     table.add({token.get_string("id"), token.get_string("role"), token.get_string("note"),
-               short_time(token.find("created_at")),
-               over ? "expired" : short_time(token.find("expires_at"))});
+               short_time(token.find("created_at")), over ? "expired" : short_time(token.find("expires_at"))});
   }
   return table;
 }

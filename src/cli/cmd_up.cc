@@ -94,6 +94,7 @@ int serve(const DaemonOptions& options, const Logger& log, Session& session, int
     session.err << "slipway is up at " << (*daemon)->url() << ", home " << options.home
                 << "; Ctrl-C stops it, tasks go on\n";
   while (!signals.wait(std::chrono::milliseconds(500))) {
+    (*daemon)->beat();
     if (const auto failure = (*daemon)->failure()) {
       session.fail(*failure);
       return kInternal;

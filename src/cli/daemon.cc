@@ -119,6 +119,7 @@ struct Daemon::Parts {
   std::unique_ptr<HomeSecrets> secrets;
   ReportRelay relay;
   std::unique_ptr<exec::Executor> executor;
+  api::EventStream events{clock};
   std::unique_ptr<engine::Engine> engine;
   std::unique_ptr<Post> post;
   std::unique_ptr<http::Transport> transport = http::make_curl_transport();
@@ -187,6 +188,7 @@ struct Daemon::Parts {
                                            [this](engine::Seen seen) { engine->on_seen(std::move(seen)); });
     engine->set_prober(prober.get());
     engine->set_suspects(suspects.get());
+    engine->set_observer(&events);
     engine_thread = std::thread([this] {
       const auto ended = engine->run();
       if (ended) return;
@@ -254,6 +256,7 @@ struct Daemon::Parts {
         *store,
         *vault,
         clock,
+        events,
         log,
         options.home,
         kVersion,
@@ -294,6 +297,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(DaemonOptions options, Logger log)
 const std::string& Daemon::url() const { return parts_->url; }
 engine::Engine& Daemon::engine() { return *parts_->engine; }
 const store::Store& Daemon::store() const { return *parts_->store; }
+void Daemon::beat() { parts_->events.beat(); }
 std::optional<Error> Daemon::failure() const {
   const std::lock_guard guard(parts_->mutex);
   return parts_->failure;

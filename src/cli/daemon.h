@@ -43,6 +43,8 @@ class Daemon {
   [[nodiscard]] const std::string& url() const;  // "http://127.0.0.1:8480", for this machine; empty without api
   [[nodiscard]] engine::Engine& engine();
   [[nodiscard]] const store::Store& store() const;
+  // To be called often, by one thread: keeps those who listen to events listening.
+  void beat();
   // Set once the engine's thread has ended with an error: the process must end with exit code 70.
   [[nodiscard]] std::optional<Error> failure() const;
 

@@ -25,8 +25,10 @@ AuditEntry entry_from(Row& row) {
 
 // A JSON array, so that no two entries are the same bytes.
 std::string audit_hash(std::string_view previous, const AuditEntry& entry) {
-  const Value hashed = Value::Array{std::string(previous), static_cast<std::int64_t>(entry.seq), to_micros(entry.at),
-                                    entry.token, entry.actor, entry.action, entry.outcome};
+  const Value hashed = Value::Array{std::string(previous), static_cast<std::int64_t>(entry.seq),
+                                    to_micros(entry.at),   entry.token,
+                                    entry.actor,           entry.action,
+                                    entry.outcome};
   return sha256_hex(hashed.dump());
 }
 
@@ -60,8 +62,8 @@ Result<void> check_audit(Connection& connection, std::vector<Finding>& findings)
     AuditEntry entry = entry_from(row);
     const bool follows = entry.seq == last.seq + 1 && entry.hash == audit_hash(last.hash, entry);
     if (!follows && !broken)
-      findings.push_back({"the audit log is a chain",
-                          "entry " + std::to_string(entry.seq) + " does not follow from entry " + std::to_string(last.seq)});
+      findings.push_back({"the audit log is a chain", "entry " + std::to_string(entry.seq) +
+                                                          " does not follow from entry " + std::to_string(last.seq)});
     broken = broken || !follows;
     last = std::move(entry);
   });

@@ -168,10 +168,12 @@ class ApiTest : public ::testing::Test {
   FixedClock clock;
   std::vector<std::string> stopped;  // services whose processes were asked to end
   std::optional<Error> trouble;      // why the daemon is degraded
+  EventStream events{clock};
   http::Handler handler = make_handler(Backend{.control = control,
                                                .store = *store,
                                                .vault = vault,
                                                .clock = clock,
+                                               .events = events,
                                                .log = Logger(),
                                                .home = folder.path().string(),
                                                .version = "1.2.3",

@@ -119,6 +119,7 @@ class EngineTest : public ApiTest {
                                             .store = *store,
                                             .vault = vault,
                                             .clock = system_clock,
+                                            .events = events,
                                             .log = Logger(),
                                             .home = folder.path().string(),
                                             .version = "1.2.3",

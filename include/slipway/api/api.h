@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "slipway/api/event_stream.h"
 #include "slipway/base/log.h"
 #include "slipway/base/result.h"
 #include "slipway/base/time.h"
@@ -31,6 +32,7 @@ struct Deps {
   const store::Store& store;  // read only; every change goes through the engine
   const vault::Vault& vault;  // seals what PUT /secrets brings
   const Clock& clock;
+  EventStream& events;  // hears of what the engine commits
   Logger log;
   std::string home;  // absolute; logs are read below it
   std::string version;
@@ -58,6 +60,7 @@ struct Backend {
   const store::Store& store;
   const vault::Vault& vault;
   const Clock& clock;
+  EventStream& events;
   Logger log;
   std::string home;
   std::string version;
