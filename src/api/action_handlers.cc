@@ -11,15 +11,6 @@ Result<RunId> find_run(const Call& call) {
   return named_run(call, *reader);
 }
 
-// The run as it is now, and what was changed.
-Result<http::Response> reply_run(const Call& call, const RunId& id, const engine::Reply& done, int status = 200) {
-  SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
-  SLIPWAY_TRY_ASSIGN(const auto run, reader->get_run(id));
-  Value body = run_body(run, call.dags.get(*reader, run.header.version).get());
-  body["changes"] = changes_value(done.changes);
-  return reply(body, status);
-}
-
 Result<std::vector<TaskKey>> task_keys(const Value& body, std::string_view name) {
   SLIPWAY_TRY_ASSIGN(const auto names, texts(body, name));
   std::vector<TaskKey> keys;

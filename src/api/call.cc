@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "api/bodies.h"
+
 namespace slipway::api {
 
 std::string Call::query(std::string_view name) const {
@@ -109,6 +111,14 @@ Result<RunId> named_run(const Call& call, store::Reader& reader, const std::stri
   if (!newest && found.size() > 1)
     return Error{ErrorCode::Conflict, "several runs begin with " + text, "give more of the id"};
   return found.front().header.id;
+}
+
+Result<http::Response> reply_run(const Call& call, const RunId& id, const engine::Reply& done, int status) {
+  SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
+  SLIPWAY_TRY_ASSIGN(const auto run, reader->get_run(id));
+  Value body = run_body(run, call.dags.get(*reader, run.header.version).get());
+  body["changes"] = changes_value(done.changes);
+  return reply(body, status);
 }
 
 Result<store::DagRow> find_dag(const Call& call, store::Reader& reader) {

@@ -53,6 +53,9 @@ struct Call {
 // prefix is ambiguous.
 [[nodiscard]] Result<RunId> named_run(const Call& call, store::Reader& reader);
 [[nodiscard]] Result<RunId> named_run(const Call& call, store::Reader& reader, const std::string& text);
+// The run as it is now, and what was changed.
+[[nodiscard]] Result<http::Response> reply_run(const Call& call, const RunId& id, const engine::Reply& done,
+                                               int status = 200);
 // The DAG named by the path. NotFound.
 [[nodiscard]] Result<store::DagRow> find_dag(const Call& call, store::Reader& reader);
 

@@ -46,10 +46,10 @@ void EventStream::add(const run::Event& event) {
 std::string EventStream::first_messages(const RunId& run, const std::string& last_id) const {
   std::uint64_t seen = 0;
   const std::string mine = epoch_ + "-";
-  const bool known = last_id.compare(0, mine.size(), mine) == 0 &&
-                     std::from_chars(last_id.data() + mine.size(), last_id.data() + last_id.size(), seen).ec ==
-                         std::errc() &&
-                     seen <= last_ && seen + kept_.size() >= last_;
+  const bool known =
+      last_id.compare(0, mine.size(), mine) == 0 &&
+      std::from_chars(last_id.data() + mine.size(), last_id.data() + last_id.size(), seen).ec == std::errc() &&
+      seen <= last_ && seen + kept_.size() >= last_;
   if (!known) return message_of(id_of(last_), last_id.empty() ? "ready" : "reset", Value(Value::Object{}));
   std::string missed = message_of(last_id, "ready", Value(Value::Object{}));
   for (const Kept& kept : kept_)

@@ -69,6 +69,7 @@ namespace slipway::api {
 [[nodiscard]] Result<http::Response> get_service(const Call& call);
 [[nodiscard]] Result<http::Response> get_service_logs(const Call& call);
 [[nodiscard]] Result<http::Response> stop_service(const Call& call);
+[[nodiscard]] Result<http::Response> rollback_service(const Call& call);
 
 // token_handlers.cc
 [[nodiscard]] Result<http::Response> list_tokens(const Call& call);

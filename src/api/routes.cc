@@ -100,6 +100,9 @@ constexpr std::array kRoutes{
     Route{"GET", "/services/{name}", kViewer, "one service, and whether it is up", get_service},
     Route{"GET", "/services/{name}/logs", kViewer, "lines of the live revision's log from an offset on",
           get_service_logs, "offset?"},
+    Route{"POST", "/services/{name}/rollback", kAdmin,
+          "deploy again what was live before, or what `run` deployed; the reply is that run", rollback_service, "",
+          "run?"},
     Route{"POST", "/services/{name}/stop", kAdmin, "stop a service", stop_service},
 };
 

@@ -1,4 +1,4 @@
-// service get, service logs: one deployed service.
+// service get, logs, rollback: one deployed service.
 #include <CLI/CLI.hpp>
 
 #include "cli/exit_code.h"
@@ -6,6 +6,7 @@
 #include "cli/print.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
+#include "cli/watch.h"
 
 namespace slipway::cli {
 namespace {
@@ -56,6 +57,23 @@ Handler setup_service_logs(CLI::App& app) {
     return show_log(
         session, [&](std::int64_t offset) { return service_path(*name) + "/logs?offset=" + std::to_string(offset); },
         *view);
+  };
+}
+
+Handler setup_service_rollback(CLI::App& app) {
+  auto name = std::make_shared<std::string>();
+  auto to = std::make_shared<std::string>();
+  auto watch = std::make_shared<bool>(false);
+  app.add_option("name", *name, "name of the service")->required();
+  app.add_option("--to", *to, "the run that deployed what is to be live; default what was live before");
+  app.add_flag("--watch", *watch, "follow the run that deploys it again");
+  return [name, to, watch](Session& session) {
+    Value body{Value::Object{}};
+    if (!to->empty()) body["run"] = *to;
+    const auto reply = session.call("POST", service_path(*name) + "/rollback", body);
+    if (!reply) return session.fail(reply.error());
+    if (*watch) return watch_run(session, reply->find("run")->get_string("id"));
+    return print_run(session, *reply);
   };
 }
 

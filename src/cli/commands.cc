@@ -84,6 +84,7 @@ constexpr std::array kCommands{
     Command{"service list", "deployed services", setup_service_list},
     Command{"service get", "a service, and whether it is up", setup_service_get},
     Command{"service logs", "log of what is live of a service", setup_service_logs},
+    Command{"service rollback", "deploy again what was live before", setup_service_rollback},
     Command{"service stop", "stop services", setup_service_stop},
     Command{"auth token create", "make a token; it is shown once", setup_auth_token_create},
     Command{"auth token list", "tokens, without what they are", setup_auth_token_list},

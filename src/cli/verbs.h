@@ -69,6 +69,7 @@ Handler setup_service_list(CLI::App& app);
 Handler setup_service_get(CLI::App& app);
 Handler setup_service_logs(CLI::App& app);
 Handler setup_service_stop(CLI::App& app);
+Handler setup_service_rollback(CLI::App& app);
 
 Handler setup_config_list(CLI::App& app);
 Handler setup_config_get(CLI::App& app);

@@ -151,13 +151,6 @@ Result<Reply> Core::set_blob(const store::BlobName& blob, const std::optional<st
   return Reply{};
 }
 
-// Forgets the revision; whoever asks has ended its processes.
-Result<Reply> Core::run_command(const StopService& command) {
-  if (services_.erase(command.name) == 0) return not_found("service", command.name.str());
-  batch_.services_gone.push_back(command.name);
-  return Reply{};
-}
-
 // Rows of their own, like secrets. What is in memory is not over, or is being opened again in this step.
 Result<Reply> Core::run_command(const CondemnRuns& command) {
   std::vector<RunId> over;

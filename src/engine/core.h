@@ -93,7 +93,6 @@ class Core {
   [[nodiscard]] Result<Reply> run_command(const SetSecret& command);
   [[nodiscard]] Result<Reply> run_command(const SetToken& command);
   [[nodiscard]] Result<Reply> set_blob(const store::BlobName& blob, const std::optional<std::string>& bytes);
-  [[nodiscard]] Result<Reply> run_command(const StopService& command);
   [[nodiscard]] Result<Reply> run_command(const NoticeDone& command);
   [[nodiscard]] Result<Reply> run_command(const CondemnRuns& command);
   [[nodiscard]] Result<Reply> run_command(const EraseRun& command);
@@ -102,6 +101,11 @@ class Core {
   [[nodiscard]] Result<Reply> run_command(const TouchDataset& command);
   [[nodiscard]] Result<run::ActiveRun*> active_or_loaded(const RunId& id);
   [[nodiscard]] Result<std::optional<RunId>> run_of_key(const DagId& dag, const std::string& key);
+
+  // --- services.cc
+  [[nodiscard]] Result<Reply> run_command(const StopService& command);
+  [[nodiscard]] Result<Reply> run_command(const RollbackService& command);
+  [[nodiscard]] std::string superseded_by(const run::ActiveRun& run, const dag::Task& task) const;
 
   // --- run_actions.cc
   [[nodiscard]] Result<Reply> run_command(const ClearRun& command);
@@ -153,7 +157,6 @@ class Core {
   void open_attempt(const RunId& run, const TaskKey& key);
   void stop(const sched::Stop& order);
   void fence(const sched::Fence& fence);
-  [[nodiscard]] std::string superseded_by(const run::ActiveRun& run, const dag::Task& task) const;
 
   // --- notices.cc
   void tell_of_end(const run::ActiveRun& run);

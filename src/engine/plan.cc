@@ -89,17 +89,6 @@ void Core::open_attempt(const RunId& run_id, const TaskKey& key) {
   emit(run_id, run::AttemptOpened{id, std::string(executor_.name()), std::move(rendered->shown)});
 }
 
-// The live revision, if it is of a later logical date (or a later run of the same) than this run.
-std::string Core::superseded_by(const run::ActiveRun& run, const dag::Task& task) const {
-  if (!task.service) return {};
-  const auto live = services_.find(task.service->name);
-  if (live == services_.end()) return {};
-  const run::RunHeader& header = run.state.header;
-  const bool newer =
-      std::pair(live->second.logical_date, live->second.revision.run) > std::pair(header.logical_date, header.id);
-  return newer ? live->second.revision.str() : std::string();
-}
-
 void Core::stop(const sched::Stop& order) {
   const AttemptId& id = order.attempt;
   emit(id.run, run::AttemptStopping{id, order.cause, order.reason});

@@ -25,13 +25,14 @@ constexpr std::string_view kDeleteVar = "DELETE FROM var WHERE name = ?";
 constexpr std::string_view kVars = "SELECT name, value FROM var ORDER BY name";
 
 constexpr std::string_view kSaveService = R"(
-  INSERT INTO service (name, dag, revision, url, logical_date, deployed_at) VALUES (?, ?, ?, ?, ?, ?)
+  INSERT INTO service (name, dag, revision, url, logical_date, deployed_at, rollback_to)
+  VALUES (?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (name) DO UPDATE SET
     dag = excluded.dag, revision = excluded.revision, url = excluded.url, logical_date = excluded.logical_date,
-    deployed_at = excluded.deployed_at)";
+    deployed_at = excluded.deployed_at, rollback_to = excluded.rollback_to)";
 constexpr std::string_view kDeleteService = "DELETE FROM service WHERE name = ?";
 constexpr std::string_view kServices = R"(
-  SELECT name, dag, revision, url, logical_date, deployed_at FROM service ORDER BY name)";
+  SELECT name, dag, revision, url, logical_date, deployed_at, rollback_to FROM service ORDER BY name)";
 
 constexpr std::string_view kSaveNotice = R"(
   INSERT INTO notice (id, target, kind, at, data) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING)";
@@ -160,7 +161,8 @@ Service service_from(Row& row) {
                  .revision = revision_from(row),
                  .url = row.text(),
                  .logical_date = row.instant(),
-                 .deployed_at = row.instant()};
+                 .deployed_at = row.instant(),
+                 .rollback_to = row.id<RunId>()};
 }
 
 }  // namespace
@@ -213,7 +215,8 @@ Result<Value> load_vars(Connection& connection) {
 
 Result<void> save_service(Connection& connection, const Service& service) {
   return connection.query(kSaveService)
-      .bind(service.name, service.dag, service.revision.str(), service.url, service.logical_date, service.deployed_at)
+      .bind(service.name, service.dag, service.revision.str(), service.url, service.logical_date, service.deployed_at,
+            service.rollback_to)
       .run();
 }
 

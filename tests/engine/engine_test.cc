@@ -187,23 +187,6 @@ TEST_F(EngineTest, ALostAttemptIsReplacedOnceItsEndIsProved) {
   EXPECT_EQ(task(id, "a").infra_used, 1);
 }
 
-TEST_F(EngineTest, ServicesAreRecordedAndOlderRevisionsSuperseded) {
-  put("dag: d\ntasks:\n  web:\n    service: {name: web, run: ['serve'], port: 8000}\n");
-  scripts["web"].output = R"({"url": "http://127.0.0.1:8000"})";
-  const RunId id = trigger();
-  drive();
-  ASSERT_EQ(disk->services.size(), 1U);
-  EXPECT_EQ(disk->services.begin()->second.url, "http://127.0.0.1:8000");
-  EXPECT_EQ(launched.begin()->second.service->port, 8000);
-  const auto older = ask(TriggerRun{DagId("d"), {}, "", at_second(-1000)});
-  drive();
-  EXPECT_EQ(task(older->run, "web").state, TaskState::Skipped);
-  EXPECT_EQ(task(older->run, "web").reason, "superseded: " + id.str() + "/web/1 is live");
-  EXPECT_TRUE(ask(StopService{ServiceId("web")}));
-  EXPECT_TRUE(disk->services.empty());
-  EXPECT_FALSE(ask(StopService{ServiceId("web")}));
-}
-
 TEST_F(EngineTest, AFailedCommitStopsEverythingAndAcknowledgesNothing) {
   put(kChain);
   store->set_hooks([](const store::Batch&) -> Result<void> { return Error{ErrorCode::Io, "fsync failed", {}}; }, {});

@@ -63,6 +63,11 @@ struct ClearRun {
   bool current_version = false;               // go on with the DAG's newest version
   bool preview = false;                       // change nothing, only tell
 };
+// Lets the revision that a run deployed go live again, although a later one is: its service task is run again.
+struct RollbackService {
+  ServiceId name;
+  RunId run;
+};
 // Somebody says how a task, or a run, ended. An attempt under way is stopped and ends in the older generation.
 struct MarkRun {
   RunId run;
@@ -174,7 +179,7 @@ struct CancelBackfill {
 
 using Command = std::variant<TriggerRun, CancelRun, RetryRun, PauseDag, SetVar, DagFolder, SetSecret, StopService,
                              NoticeDone, CondemnRuns, EraseRun, SetPool, ClearRun, MarkRun, ResumeRun, Approve,
-                             TouchDataset, StartBackfill, CancelBackfill, SetToken>;
+                             TouchDataset, StartBackfill, CancelBackfill, SetToken, RollbackService>;
 
 // On whose behalf a command comes. Its outcome goes into the audit log, in the same commit as what it changes.
 struct Origin {

@@ -1,4 +1,5 @@
-// Keys and values of the sequences in work, fp32, in pages that sequences take as they grow and give back when they end.
+// Keys and values of the sequences in work, fp32, in pages that sequences take as they grow and give back when they
+// end.
 #pragma once
 
 #include <cstddef>

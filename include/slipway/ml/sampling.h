@@ -24,10 +24,10 @@ struct SamplingParams {
   double frequency_penalty = 0.0;   // per occurrence in the output
   double presence_penalty = 0.0;    // once per token of the output
   int max_tokens = 16;              // new tokens, > 0
-  int min_tokens = 0;               // before these no end-of-sequence or stop token may be chosen, no stop string counts
-  int n = 1;                        // independent continuations of one prompt
+  int min_tokens = 0;  // before these no end-of-sequence or stop token may be chosen, no stop string counts
+  int n = 1;           // independent continuations of one prompt
   std::optional<std::uint64_t> seed = {};
-  std::vector<std::string> stop = {};       // ends the text; not part of it unless include_stop
+  std::vector<std::string> stop = {};        // ends the text; not part of it unless include_stop
   std::vector<TokenId> stop_token_ids = {};  // besides the model's end-of-sequence tokens
   std::vector<std::pair<TokenId, double>> logit_bias = {};
   std::optional<int> logprobs = {};  // per token: its own and so many of the likeliest
@@ -63,7 +63,7 @@ class Sampler {
   Rng rng_;
   std::vector<TokenId> end_tokens_;
   std::int32_t vocabulary_;
-  std::set<TokenId> seen_;                // in prompt or output
+  std::set<TokenId> seen_;  // in prompt or output
   std::map<TokenId, int> output_count_;
   int produced_ = 0;
 };
@@ -80,6 +80,7 @@ struct Logprobs {
 };
 
 // `logits` as the model gave them, of which the first `vocabulary` count.
-[[nodiscard]] Logprobs logprobs_of(std::span<const float> logits, std::int32_t vocabulary, TokenId chosen, int likeliest);
+[[nodiscard]] Logprobs logprobs_of(std::span<const float> logits, std::int32_t vocabulary, TokenId chosen,
+                                   int likeliest);
 
 }  // namespace slipway::ml

@@ -64,6 +64,7 @@ struct Service {
   std::string url;
   Instant logical_date;
   Instant deployed_at;
+  RunId rollback_to = {};  // the run whose revision was asked to go live again, until one goes live; else empty
 };
 
 // How the wall clock stood to the clock that counts elapsed time, in one boot of the machine.

@@ -18,7 +18,7 @@ struct Engine::Impl {
 
   const EngineOptions options;
   Compute compute;
-  Generator generator;  // the thread's own
+  Generator generator;                   // the thread's own
   std::map<RequestId, RequestId> known;  // ours to the generator's; the thread's own
 
   mutable std::mutex mutex;

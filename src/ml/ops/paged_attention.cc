@@ -91,7 +91,8 @@ void paged_attention(Compute& compute, const AttentionShape& shape, std::span<co
     const std::int64_t key_head = index % shape.kv_heads;
     const Attention attention(compute.kernels(), shape, span.pages);
     if (span.one_by_one) {
-      for (std::int64_t row = 0; row < span.q.rows; ++row) attention.attend(heads_at(shape, span, row, key_head), scratch);
+      for (std::int64_t row = 0; row < span.q.rows; ++row)
+        attention.attend(heads_at(shape, span, row, key_head), scratch);
       return;
     }
     for (std::int64_t head = key_head * group; head < (key_head + 1) * group; ++head)

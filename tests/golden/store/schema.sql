@@ -159,7 +159,7 @@ CREATE TABLE service (
   url          TEXT NOT NULL,
   logical_date INTEGER NOT NULL,
   deployed_at  INTEGER NOT NULL
-) STRICT;
+, rollback_to TEXT NOT NULL DEFAULT '') STRICT;
 
 CREATE TABLE share (
   pool         TEXT NOT NULL,

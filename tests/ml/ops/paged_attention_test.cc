@@ -48,12 +48,12 @@ class PagedAttentionTest : public ::testing::TestWithParam<std::tuple<Isa, Case>
   // The last `queries` tokens attend.
   Matrix paged(std::int64_t first, std::int64_t queries, bool one_by_one) {
     Matrix out(queries, q_.cols());
-    const PagedSpan span{.q = q_.view().slice(first, queries),
-                         .out = out.view(),
-                         .first = first,
-                         .pages = std::span(pages_).first(static_cast<std::size_t>(
-                             (first + queries + kPageTokens - 1) / kPageTokens)),
-                         .one_by_one = one_by_one};
+    const PagedSpan span{
+        .q = q_.view().slice(first, queries),
+        .out = out.view(),
+        .first = first,
+        .pages = std::span(pages_).first(static_cast<std::size_t>((first + queries + kPageTokens - 1) / kPageTokens)),
+        .one_by_one = one_by_one};
     paged_attention(compute_, shape_, {&span, 1});
     return out;
   }
@@ -101,7 +101,8 @@ TEST_P(PagedAttentionTest, PromptsCutAtBlocksHaveTheSameBits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, PagedAttentionTest,
-                         ::testing::Combine(::testing::ValuesIn(testing::supported_isas()), ::testing::ValuesIn(kCases)),
+                         ::testing::Combine(::testing::ValuesIn(testing::supported_isas()),
+                                            ::testing::ValuesIn(kCases)),
                          [](const auto& row) {
                            return std::string(kIsas.text(std::get<0>(row.param))) + "_" + std::get<1>(row.param).name;
                          });
