@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 
-from harness import Namespace, admin, check, expect, finish, until
+from harness import Namespace, admin, check, expect, finish, results, until
 
 SOURCE = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 BINARY = os.environ.get("SLIPWAY_BINARY", os.path.join(SOURCE, "build/bin/slipway"))
@@ -75,7 +75,14 @@ def _():
     admin.call("POST", "/api/v1/persistentvolumes", volume)
     kubectl("create", "configmap", "slipway-dags", "--from-file=" + os.path.join(SOURCE, "dags/hello.yaml"))
     kubectl("apply", "-k", os.path.join(SOURCE, "manifests/base"))
-    until(ready_pod, 120)
+    try:
+        until(ready_pod, 120)
+    except TimeoutError as error:
+        raise AssertionError(f"{error}; its log: {kubectl('logs', POD)[-2000:]}") from error
+
+
+if "FAIL" in results:
+    finish()
 
 
 @check("it is nobody's root, and its own root is read-only")
