@@ -187,7 +187,7 @@ def _():
     for index in range(50):
         space.create(pod(f"many-{index}", labels={"set": "many"}))
     path = space.core("pods?labelSelector=set%3Dmany")
-    until(lambda: all(ended(item) for item in admin.call("GET", path)["items"]), 180, 0.25)
+    until(lambda: all(ended(item) for item in admin.call("GET", path)["items"]), 600, 0.5)
     expect({item["status"]["phase"] for item in admin.call("GET", path)["items"]}, {"Succeeded"})
     return f"{time.monotonic() - begun:.0f} s until all had ended"
 
