@@ -1,8 +1,7 @@
-#include <array>
-
 #include "cli/compute_choice.h"
 #include "cli/ml_options.h"
 #include "cli/step_io.h"
+#include "cli/train_settings.h"
 #include "cli/verbs.h"
 #include "slipway/mlsteps/train.h"
 
@@ -11,33 +10,12 @@ namespace {
 
 using mlsteps::TrainOptions;
 
-// Names under which fine-tuning scripts take the same settings from their environment, so that a manifest written for
-// them runs unchanged. A flag wins.
-struct Alias {
-  const char* flag;
-  const char* variable;
-};
-constexpr std::array kAliases{
-    Alias{"--lora-r", "LORA_R"},
-    Alias{"--lora-alpha", "LORA_ALPHA"},
-    Alias{"--lora-dropout", "LORA_DROPOUT"},
-    Alias{"--num-train-epochs", "EPOCHS"},
-    Alias{"--per-device-train-batch-size", "TRAIN_BATCH_SIZE"},
-    Alias{"--gradient-accumulation-steps", "GRADIENT_ACCUMULATION_STEPS"},
-    Alias{"--max-seq-length", "MAX_SEQ_LENGTH"},
-    Alias{"--learning-rate", "LEARNING_RATE"},
-    Alias{"--weight-decay", "WEIGHT_DECAY"},
-    Alias{"--warmup-ratio", "WARMUP_RATIO"},
-    Alias{"--max-grad-norm", "MAX_GRAD_NORM"},
-    Alias{"--logging-steps", "LOGGING_STEPS"},
-    Alias{"--save-steps", "CHECKPOINT_SAVE_STEPS"},
-    Alias{"--save-total-limit", "CHECKPOINT_SAVE_TOTAL_LIMIT"},
-};
-
 void add_files(CLI::App& app, TrainOptions& options) {
-  app.add_option("--model", options.model, "folder of the base model")->required();
-  app.add_option("--data", options.data, "JSONL file, or a folder of such")->required();
-  app.add_option("--output", options.output, "folder for adapter, checkpoints, merged model and records")->required();
+  app.add_option("--model", options.model, "folder of the base model");
+  app.add_option("--data", options.data, "JSONL file, or a folder of such");
+  app.add_option("--limit", options.limit, "samples to train on, the first of --data; 0: all [0]");
+  app.add_option("--eval-data", options.eval_data, "JSONL file, or a folder of such, to measure the loss on");
+  app.add_option("--output", options.output, "folder for adapter, checkpoints, merged model and records");
   app.add_option("--init-adapter", options.init_adapter, "PEFT folder to start from instead of a fresh adapter");
   CLI::Option* resume = app.add_flag_callback(
       "--resume", [&options] { options.resume = ml::Resume::Always; },
@@ -69,11 +47,19 @@ void add_schedule(CLI::App& app, ml::TrainSettings& settings) {
   add_enum(app, "--lr-scheduler-type", settings.schedule, ml::kLrSchedules, "course of the learning rate");
   app.add_option("--max-grad-norm", settings.max_grad_norm, "gradients are scaled down to this norm; 0: never [0.3]");
   app.add_flag("--group-by-length,!--no-group-by-length", settings.group_by_length, "similar lengths together [yes]");
-  app.add_flag("!--no-shuffle", settings.shuffle, "take the samples in the order of the file");
+  app.add_flag("--shuffle,!--no-shuffle", settings.shuffle, "take the samples in another order than the file's [yes]");
   app.add_option("--seed", settings.seed, "of order, dropout and the fresh adapter [42]");
 }
 
-void add_records(CLI::App& app, ml::TrainSettings& settings) {
+void add_records(CLI::App& app, TrainOptions& options) {
+  auto& settings = options.settings;
+  app.add_option("--eval-steps", settings.eval_steps, "steps between evaluations; 0: only at the end [0]");
+  app.add_option("--per-device-eval-batch-size", settings.eval_batch_size,
+                 "samples whose mean loss is one under --compat hf [1]");
+  app.add_option("--mlruns", options.mlruns,
+                 "also record the run in this folder, as MLflow does [MLFLOW_TRACKING_URI]");
+  app.add_option("--experiment", options.experiment, "of the tracker [MLFLOW_EXPERIMENT_NAME, else Default]");
+  app.add_option("--run-name", options.run_name, "of the tracker [the output folder's name]");
   app.add_option("--logging-steps", settings.logging_steps, "steps between progress lines [10]");
   app.add_option("--save-steps", settings.save_steps, "steps between checkpoints; 0: only at the end [1000]");
   app.add_option("--save-total-limit", settings.save_total_limit, "checkpoints kept; 0: all [5]");
@@ -82,6 +68,10 @@ void add_records(CLI::App& app, ml::TrainSettings& settings) {
 void add_data_rules(CLI::App& app, TrainOptions& options) {
   app.add_option("--max-seq-length", options.rules.max_seq_length, "tokens of a sample; more are cut off [512]");
   app.add_option("--response-template", options.rules.response_template, "learn only what follows this text");
+  app.add_flag("--completion-only,!--no-completion-only", options.rules.completion_only,
+               "learn completions only, or every token [what the fields of a line suggest]");
+  app.add_flag("--packing", options.rules.packing,
+               "samples one behind the other, in blocks of --max-seq-length tokens");
   app.add_option("--max-skip-ratio", options.rules.skip_ratio_max,
                  "share of samples that may have nothing to learn [0.1]");
   add_enum(app, "--compat", options.rules.compat, ml::kCompats, "reproduce another trainer to the letter");
@@ -98,20 +88,45 @@ ComputeChoice exact_where_it_must_be(ComputeChoice choice, const TrainOptions& o
   return choice;
 }
 
-// "" or what is wrong with a variable.
-std::string take_aliases(CLI::App& app, const Session& session) {
-  for (const Alias& alias : kAliases) {
-    CLI::Option* option = app.get_option(alias.flag);
-    const std::string text = session.variable(alias.variable);
-    if (option->count() > 0 || text.empty()) continue;
-    try {
-      option->add_result(text);
-      option->run_callback();
-    } catch (const CLI::ParseError& problem) {
-      return std::string(alias.variable) + " (for " + alias.flag + "): " + problem.what();
-    }
-  }
-  return {};
+enum class SaveStrategy : std::uint8_t { Steps, Epoch, No };
+constexpr EnumTable<SaveStrategy, 3> kSaveStrategies{{{
+    {SaveStrategy::Steps, "steps", "every --save-steps"},
+    {SaveStrategy::Epoch, "epoch", "after every epoch"},
+    {SaveStrategy::No, "no", "only at the end, and when interrupted"},
+}}};
+
+// What is no option of the training itself.
+struct Other {
+  ComputeChoice compute;
+  std::string config;
+  SaveStrategy save = SaveStrategy::Steps;
+};
+
+// Flags win over the file, the file over the environment.
+std::string take_defaults(CLI::App& app, const Other& other, const Session& session) {
+  if (!other.config.empty())
+    if (std::string problem = take_settings_file(app, other.config); !problem.empty()) return problem;
+  return take_script_variables(app, session);
+}
+
+void settle(TrainOptions& options, const Other& other) {
+  options.settings.compat = options.rules.compat;
+  options.settings.save_each_epoch = other.save == SaveStrategy::Epoch;
+  if (other.save != SaveStrategy::Steps) options.settings.save_steps = 0;
+}
+
+Handler setup_train_with(CLI::App& app, const std::shared_ptr<TrainOptions>& options,
+                         const std::shared_ptr<Other>& other) {
+  return [options, other, &app](Session& session) {
+    StepSurroundings surroundings(session);
+    if (const std::string problem = take_defaults(app, *other, session); !problem.empty())
+      return session.usage(problem);
+    settle(*options, *other);
+    const auto compute = resolve(exact_where_it_must_be(other->compute, *options), surroundings.io().clock);
+    if (!compute) return mlsteps::fail(surroundings.io(), compute.error());
+    options->compute = *compute;
+    return mlsteps::run_train(*options, surroundings.io());
+  };
 }
 
 }  // namespace
@@ -122,19 +137,13 @@ Handler setup_train(CLI::App& app) {
   add_files(app, *options);
   add_lora(app, *options);
   add_schedule(app, options->settings);
-  add_records(app, options->settings);
+  add_records(app, *options);
   add_data_rules(app, *options);
-  auto choice = std::make_shared<ComputeChoice>();
-  add_compute(app, *choice);
-  return [options, choice, &app](Session& session) {
-    StepSurroundings surroundings(session);
-    if (const std::string problem = take_aliases(app, session); !problem.empty()) return session.usage(problem);
-    options->settings.compat = options->rules.compat;
-    const auto compute = resolve(exact_where_it_must_be(*choice, *options), surroundings.io().clock);
-    if (!compute) return mlsteps::fail(surroundings.io(), compute.error());
-    options->compute = *compute;
-    return mlsteps::run_train(*options, surroundings.io());
-  };
+  auto other = std::make_shared<Other>();
+  app.add_option("--config", other->config, "YAML or JSON file with settings under these names; flags win");
+  add_enum(app, "--save-strategy", other->save, kSaveStrategies, "when to write checkpoints");
+  add_compute(app, other->compute);
+  return setup_train_with(app, options, other);
 }
 
 }  // namespace slipway::cli

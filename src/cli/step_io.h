@@ -8,14 +8,20 @@
 
 namespace slipway::cli {
 
+// Columns of the terminal on stderr; 80 if it does not say.
+[[nodiscard]] int error_columns();
+
 // Owns what a StepIo refers to; make it before any thread is started. From then on SIGTERM and SIGINT are questions
 // that the step asks.
 class StepSurroundings {
  public:
   explicit StepSurroundings(Session& session)
-      : io_{.out = session.out, .err = session.err, .env = session.env, .clock = clock_, .stop_requested = [this] {
-              return signals_.requested();
-            }} {}
+      : io_{.out = session.out,
+            .err = session.err,
+            .env = session.env,
+            .clock = clock_,
+            .stop_requested = [this] { return signals_.requested(); },
+            .columns = session.err_is_terminal ? error_columns() : 0} {}
 
   [[nodiscard]] const mlsteps::StepIo& io() const { return io_; }
   [[nodiscard]] mlsteps::StopSignals& signals() { return signals_; }

@@ -14,4 +14,10 @@ namespace slipway::mlsteps {
 // `run watch` finds these lines in the log of a task.
 [[nodiscard]] std::string progress_for_machines(const ml::StepReport& report);
 
+// " 24% [=====>              ] 12/50 loss 1.234 2,310 tok/s eta 12s", cut to `columns`: the line of a terminal.
+[[nodiscard]] std::string progress_bar(const ml::StepReport& report, int columns);
+
+// "evaluation after step 12: loss 1.234 on 80 samples (3.1 s)"
+[[nodiscard]] std::string evaluation_for_people(const ml::EvalReport& report);
+
 }  // namespace slipway::mlsteps

@@ -1,6 +1,8 @@
 #include "mlsteps/run_folder.h"
 
+#include "mlsteps/loss_curve.h"
 #include "slipway/base/file.h"
+#include "slipway/ml/memory.h"
 
 namespace slipway::mlsteps {
 namespace {
@@ -15,7 +17,27 @@ Value to_value(const ml::StepReport& report) {
                        {"learning_rate", report.learning_rate},
                        {"tokens_per_second", report.tokens_per_second},
                        {"tokens", report.tokens},
-                       {"eta_s", report.eta_s}};
+                       {"eta_s", report.eta_s},
+                       {"memory_bytes", static_cast<std::int64_t>(ml::resident_memory())}};
+}
+
+Value to_value(const ml::EvalReport& report) {
+  return Value::Object{{"step", report.step},          {"epoch", report.epoch},
+                       {"eval_loss", report.loss},     {"eval_samples", report.samples},
+                       {"eval_labels", report.labels}, {"eval_runtime", report.seconds}};
+}
+
+// The losses under `name` in lines of metrics.jsonl.
+std::vector<CurvePoint> curve(std::string_view lines, std::string_view name) {
+  std::vector<CurvePoint> points;
+  for (std::size_t begin = 0; begin < lines.size();) {
+    const std::size_t end = std::min(lines.find('\n', begin), lines.size());
+    const auto line = parse_json(lines.substr(begin, end - begin));
+    const Value* loss = line ? line->find(name) : nullptr;
+    if (loss != nullptr && loss->is_number()) points.push_back({line->get_int("step"), loss->as_double()});
+    begin = end + 1;
+  }
+  return points;
 }
 
 }  // namespace
@@ -38,8 +60,17 @@ Result<RunFolder> RunFolder::open(const std::filesystem::path& path, const Clock
 
 void RunFolder::log(std::string_view line) { log_ << to_rfc3339(clock_->now()) << " " << line << std::endl; }
 
-Result<void> RunFolder::add(const ml::StepReport& report) {
-  metrics_ << to_value(report).dump() << "\n" << std::flush;
+Result<void> RunFolder::add(const ml::StepReport& report) { return add_line(to_value(report)); }
+
+Result<void> RunFolder::add(const ml::EvalReport& report) { return add_line(to_value(report)); }
+
+Result<void> RunFolder::write_loss_curve() {
+  SLIPWAY_TRY_ASSIGN(const std::string lines, read_whole_file(path_ / "metrics.jsonl", kMetricsBytesMax));
+  return write_whole_file(path_ / "loss.svg", loss_curve_svg(curve(lines, "loss"), curve(lines, "eval_loss")));
+}
+
+Result<void> RunFolder::add_line(const Value& line) {
+  metrics_ << line.dump() << "\n" << std::flush;
   if (!metrics_) return Error{ErrorCode::Io, "writing " + (path_ / "metrics.jsonl").string() + " failed", {}};
   return {};
 }

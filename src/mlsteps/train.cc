@@ -9,7 +9,9 @@
 #include "mlsteps/progress.h"
 #include "mlsteps/run_folder.h"
 #include "mlsteps/train_record.h"
+#include "mlsteps/train_tracking.h"
 #include "slipway/base/file.h"
+#include "slipway/http/message.h"
 #include "slipway/ml/adapter_folder.h"
 #include "slipway/ml/loaded_model.h"
 #include "slipway/ml/memory.h"
@@ -24,7 +26,7 @@ std::optional<std::string> usage_problem(const TrainOptions& options) {
   const auto& settings = options.settings;
   if (options.model.empty() || options.data.empty() || options.output.empty())
     return "--model, --data and --output are needed";
-  for (const auto* place : {&options.model, &options.data, &options.output})
+  for (const auto* place : {&options.model, &options.data, &options.eval_data, &options.output})
     if (place->find("://") != std::string::npos) return *place + " is a URI; `slipway fetch` makes a local copy";
   if (options.lora_r < 1) return "--lora-r must be at least 1";
   if (!(options.lora_dropout >= 0 && options.lora_dropout < 1)) return "--lora-dropout must be in [0, 1)";
@@ -38,6 +40,10 @@ std::optional<std::string> usage_problem(const TrainOptions& options) {
   if (settings.logging_steps < 1) return "--logging-steps must be at least 1";
   if (settings.save_steps < 0 || settings.save_total_limit < 0)
     return "--save-steps and --save-total-limit must be at least 0";
+  if (settings.eval_steps < 0 || settings.eval_batch_size < 1)
+    return "--eval-steps must be at least 0 and --per-device-eval-batch-size at least 1";
+  if (settings.eval_steps > 0 && options.eval_data.empty()) return "--eval-steps needs --eval-data";
+  if (options.limit < 0) return "--limit must be at least 0";
   if (options.rules.max_seq_length < 2) return "--max-seq-length must be at least 2";
   return std::nullopt;
 }
@@ -58,11 +64,22 @@ MemoryNeed memory_need(const ml::LoadedModel& model, const ml::Lora& lora, const
           .activations_least = layer};
 }
 
+// file:///a%20b as the path it means; anything else is left.
+std::string local_path(const std::string& place) {
+  constexpr std::string_view kScheme = "file://";
+  return place.starts_with(kScheme) ? http::percent_decode(std::string_view(place).substr(kScheme.size())) : place;
+}
+
+constexpr std::string_view kEraseLine = "\r\x1b[K";
+
 // One training, from files to files.
 class Run {
  public:
   Run(const TrainOptions& options, const StepIo& io, RunFolder folder)
-      : options_(options), io_(io), folder_(std::move(folder)) {}
+      : options_(options),
+        io_(io),
+        folder_(std::move(folder)),
+        tracking_(options, io, [this](std::string_view note) { say(note); }) {}
 
   // Every end but success leaves its status here.
   int run();
@@ -71,16 +88,24 @@ class Run {
   Result<ml::TrainSummary> train();
   Result<ml::Adapter> adapter(const ml::ModelConfig& model) const;
   Result<ml::Dataset> data(const ml::LoadedModel& model);
+  Result<std::vector<ml::Sample>> evaluation(const ml::LoadedModel& model);
   [[nodiscard]] ml::TrainContext context();
   void started(std::int64_t step, std::string_view note);
+  void stepped(const ml::StepReport& report);
   void report(const ml::StepReport& report);
+  void evaluated(const ml::EvalReport& report);
   Result<void> publish(const ml::TrainSummary& summary, ml::Adapter& adapter);
   int end(const ml::TrainSummary& summary);
   void say(std::string_view line);
+  void talk(std::string_view line);
 
   const TrainOptions& options_;
   const StepIo& io_;
   RunFolder folder_;
+  TrainTracking tracking_;
+  Value record_;
+  std::vector<ml::Sample> evaluation_;
+  bool bar_shown_ = false;
   std::optional<Error> report_error_;  // a full disk shows while reporting
   std::int64_t samples_ = 0;
   std::int64_t without_labels_ = 0;
@@ -88,6 +113,13 @@ class Run {
 
 void Run::say(std::string_view line) {
   folder_.log(line);
+  talk(line);
+}
+
+// Above the progress bar, if there is one.
+void Run::talk(std::string_view line) {
+  if (bar_shown_) io_.err << kEraseLine;
+  bar_shown_ = false;
   io_.err << line << "\n" << std::flush;
 }
 
@@ -113,7 +145,8 @@ Result<ml::Adapter> Run::adapter(const ml::ModelConfig& model) const {
 }
 
 Result<ml::Dataset> Run::data(const ml::LoadedModel& model) {
-  SLIPWAY_TRY_ASSIGN(const auto texts, ml::read_text_samples(options_.data, options_.rules, options_.model));
+  SLIPWAY_TRY_ASSIGN(auto texts, ml::read_text_samples(options_.data, options_.rules, options_.model));
+  if (options_.limit > 0 && options_.limit < std::ssize(texts)) texts.resize(static_cast<std::size_t>(options_.limit));
   SLIPWAY_TRY_ASSIGN(ml::Dataset dataset, ml::tokenize_samples(texts, model.tokenizer, model.text_end, options_.rules));
   samples_ = std::ssize(dataset.samples);
   without_labels_ = dataset.without_labels;
@@ -125,10 +158,34 @@ Result<ml::Dataset> Run::data(const ml::LoadedModel& model) {
   return dataset;
 }
 
+// The same rules as for training, but each sample by itself.
+Result<std::vector<ml::Sample>> Run::evaluation(const ml::LoadedModel& model) {
+  if (options_.eval_data.empty()) return std::vector<ml::Sample>();
+  ml::DatasetRules rules = options_.rules;
+  rules.packing = false;
+  SLIPWAY_TRY_ASSIGN(const auto texts, ml::read_text_samples(options_.eval_data, rules, options_.model));
+  SLIPWAY_TRY_ASSIGN(ml::Dataset dataset, ml::tokenize_samples(texts, model.tokenizer, model.text_end, rules));
+  say(fmt::format("{} samples to evaluate on", dataset.samples.size()));
+  return std::move(dataset.samples);
+}
+
+void Run::stepped(const ml::StepReport& report) {
+  if (io_.columns == 0) return;
+  io_.err << kEraseLine << progress_bar(report, io_.columns) << std::flush;
+  bar_shown_ = true;
+}
+
+void Run::evaluated(const ml::EvalReport& report) {
+  if (const auto added = folder_.add(report); !added) report_error_ = added.error();
+  tracking_.report(report);
+  say(evaluation_for_people(report));
+}
+
 void Run::report(const ml::StepReport& report) {
   if (const auto added = folder_.add(report); !added) report_error_ = added.error();
+  tracking_.report(report);
   if (io_.variable("SLIPWAY_ATTEMPT_ID").empty()) {
-    io_.err << progress_for_people(report) << "\n" << std::flush;
+    talk(progress_for_people(report));
   } else {
     io_.out << progress_for_machines(report) << "\n" << std::flush;
   }
@@ -138,14 +195,18 @@ void Run::started(std::int64_t step, std::string_view note) {
   if (!note.empty()) say(note);
   if (step > 0) say(fmt::format("resumed from checkpoint-{}", step));
   if (const auto kept = folder_.keep_metrics_to(step); !kept) report_error_ = kept.error();
+  tracking_.start(record_, step > 0);
 }
 
 ml::TrainContext Run::context() {
   return {.clock = io_.clock,
           .stop_requested = io_.stop_requested,
           .started = [this](std::int64_t step, std::string_view note) { started(step, note); },
+          .stepped = [this](const ml::StepReport& step) { stepped(step); },
           .report = [this](const ml::StepReport& step) { report(step); },
-          .checkpointed = [this](std::int64_t step) { folder_.log(fmt::format("wrote checkpoint-{}", step)); }};
+          .checkpointed = [this](std::int64_t step) { folder_.log(fmt::format("wrote checkpoint-{}", step)); },
+          .evaluation = evaluation_,
+          .evaluated = [this](const ml::EvalReport& report) { evaluated(report); }};
 }
 
 Result<void> Run::publish(const ml::TrainSummary& summary, ml::Adapter& adapter) {
@@ -166,6 +227,7 @@ Result<void> Run::publish(const ml::TrainSummary& summary, ml::Adapter& adapter)
                                 {"steps", summary.step},
                                 {"samples", samples_},
                                 {"samples_without_labels", without_labels_}};
+  if (summary.eval_loss) outputs["eval_loss"] = *summary.eval_loss;
   if (options_.merge) {
     const fs::path merged = output / "final_model";
     SLIPWAY_TRY_ASSIGN(const ml::MergeReport report, ml::merge_lora(options_.model, adapter.lora, merged));
@@ -181,7 +243,9 @@ Result<ml::TrainSummary> Run::train() {
   SLIPWAY_TRY_ASSIGN(ml::Adapter adapter, this->adapter(model.model.config()));
   ml::Compute compute(options_.compute);
   const Value fingerprint = training_fingerprint(options_, adapter, dataset);
-  SLIPWAY_TRY(folder_.write_config(training_record(options_, adapter, dataset, compute)));
+  SLIPWAY_TRY_ASSIGN(evaluation_, evaluation(model));
+  record_ = training_record(options_, adapter, dataset, compute);
+  SLIPWAY_TRY(folder_.write_config(record_));
   say(fmt::format("training {} parameters on {} threads, kernel {}", adapter.lora.parameter_count(), compute.threads(),
                   compute.kernel_id()));
   SLIPWAY_TRY_ASSIGN(const MemoryPlan memory,
@@ -201,6 +265,12 @@ Result<ml::TrainSummary> Run::train() {
 int Run::end(const ml::TrainSummary& summary) {
   std::string state;
   int exit_code = kStepOk;
+  if (bar_shown_) io_.err << kEraseLine << std::flush;
+  bar_shown_ = false;
+  tracking_.end(summary.end == ml::TrainEnd::Completed     ? RunStatus::Finished
+                : summary.end == ml::TrainEnd::Interrupted ? RunStatus::Killed
+                                                           : RunStatus::Failed);
+  if (const auto drawn = folder_.write_loss_curve(); !drawn) folder_.log(drawn.error().message);
   switch (summary.end) {
     case ml::TrainEnd::Completed:
       state = fmt::format("completed: {} steps, last loss {:.4f}, {:.0f} tokens/s", summary.step, summary.final_loss,
@@ -228,6 +298,7 @@ int Run::end(const ml::TrainSummary& summary) {
 int Run::run() {
   const auto summary = train();
   if (summary) return end(*summary);
+  tracking_.end(RunStatus::Failed);
   folder_.log(summary.error().message);
   // The first error is the one to report; a full disk may refuse the status too.
   if (const auto written = folder_.write_status(false, summary.error().message); !written)
@@ -237,7 +308,9 @@ int Run::run() {
 
 }  // namespace
 
-int run_train(const TrainOptions& options, const StepIo& io) {
+int run_train(const TrainOptions& given, const StepIo& io) {
+  TrainOptions options = given;
+  for (auto* place : {&options.model, &options.data, &options.eval_data, &options.output}) *place = local_path(*place);
   if (const auto problem = usage_problem(options)) return fail(io, kStepUsage, "usage", *problem);
   auto folder = RunFolder::open(options.output, io.clock);
   if (!folder) return fail(io, folder.error());

@@ -65,6 +65,12 @@ Value training_record(const TrainOptions& options, const ml::Adapter& adapter, c
   record["dataset"] = options.data;
   record["output"] = options.output;
   record["init_adapter"] = options.init_adapter;
+  record["eval_data"] = options.eval_data;
+  record["eval_steps"] = options.settings.eval_steps;
+  record["per_device_eval_batch_size"] = options.settings.eval_batch_size;
+  record["limit"] = options.limit;
+  record["packing"] = options.rules.packing;
+  if (options.rules.completion_only) record["completion_only"] = *options.rules.completion_only;
   record["response_template"] = options.rules.response_template;
   record["max_seq_length"] = options.rules.max_seq_length;
   record["logging_steps"] = options.settings.logging_steps;

@@ -30,7 +30,7 @@ EDGES = {
     "ml/models": ["ml/ops", "ml/io", "ml/core"],
     "ml/train": ["ml/models", "ml/ops", "ml/io", "ml/core"],
     "ml/infer": ["ml/models", "ml/ops", "ml/io", "ml/core"],
-    "mlsteps": ["ml/train", "ml/infer", "ml/models", "ml/ops", "ml/io", "ml/core"],
+    "mlsteps": ["ml/train", "ml/infer", "ml/models", "ml/ops", "ml/io", "ml/core", "http"],
     "serve": ["ml/infer", "ml/models", "ml/ops", "ml/io", "ml/core", "http"],
 }
 # Headers of an executor or a store that name the interface only; engine and api know no adapter.

@@ -1,11 +1,13 @@
 // The binary itself: flags, environment, signals, exit codes.
 #include <fcntl.h>
 #include <poll.h>
+#include <pty.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <regex>
 
 #include "mlsteps/step_fixture.h"
@@ -137,6 +139,105 @@ TEST_F(ProcessTest, ScriptsVariablesAreDefaultsThatFlagsOverride) {
   Process wrong = start(arguments, {"LORA_R=three"});
   EXPECT_EQ(wrong.wait(), kStepUsage);
   EXPECT_NE(read("stderr").find("LORA_R"), std::string::npos) << read("stderr");
+}
+
+TEST_F(ProcessTest, AFileOfSettingsLiesBetweenFlagsAndVariables) {
+  write("train.yaml",
+        "lora_r: 5\nlora-alpha: 6\nmax_steps: 2\nno_merge: true\nshuffle: false\ntarget_modules: [q_proj, v_proj]\n"
+        "compat: hf\nlearning_rate: 1e-3\n");
+  auto arguments = train_arguments("out");
+  arguments.insert(arguments.end(), {"--config", path("train.yaml"), "--lora-alpha", "4"});
+  Process process = start(arguments, {"LORA_R=3", "TRAIN_BATCH_SIZE=2"});
+  ASSERT_EQ(process.wait(), kStepOk) << read("stderr");
+  const Value config = parse_json(read("out/config.json")).value();
+  EXPECT_EQ(config.get_int("lora_r"), 5);
+  EXPECT_EQ(*config.find("lora_alpha"), Value(4.0));
+  EXPECT_EQ(config.get_int("per_device_train_batch_size"), 2);
+  EXPECT_EQ(*config.find("shuffle"), Value(false));
+  EXPECT_EQ(*config.find("learning_rate"), Value(1e-3));
+  EXPECT_EQ(config.get_string("compat"), "hf");
+  EXPECT_EQ(config.find("target_modules")->as_array().size(), 2U);
+  EXPECT_FALSE(exists("out/final_model"));
+
+  write("train.yaml", R"({"lora_rank": 5})");
+  EXPECT_EQ(start(arguments).wait(), kStepUsage);
+  EXPECT_NE(read("stderr").find("train.yaml: `lora_rank`: there is no such setting"), std::string::npos)
+      << read("stderr");
+}
+
+// A script's whole contract: nothing but variables.
+struct Script {
+  const char* name;
+  std::vector<std::string> variables;  // besides model, data and output
+  std::vector<std::pair<std::string, Value>> settings;
+};
+class ScriptTest : public ProcessTest, public ::testing::WithParamInterface<Script> {};
+
+TEST_P(ScriptTest, RunsByItsVariablesAlone) {
+  auto variables = GetParam().variables;
+  const std::string at_model = "=" + fixture("models/tiny-gemma2-fp32"), at_data = "=" + path("train.jsonl");
+  for (auto& variable : variables) {
+    if (variable == "MODEL_ID" || variable == "MODEL_NAME") variable += at_model;
+    if (variable == "PREPARED_DATA_URL" || variable == "LOCAL_DATA_PATH") variable += at_data;
+  }
+  variables.push_back("MODEL_PATH=" + path("out"));
+  Process process = start({"train", "--threads", "1", "--max-steps", "3"}, variables);
+  ASSERT_EQ(process.wait(), kStepOk) << read("stderr");
+  const Value config = parse_json(read("out/config.json")).value();
+  for (const auto& [key, value] : GetParam().settings) EXPECT_EQ(*config.find(key), value) << key;
+  EXPECT_TRUE(exists("out/final_model/model.safetensors"));
+  EXPECT_EQ(read("out/status.txt").rfind("SUCCESS\n", 0), 0U);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Scripts, ScriptTest,
+    ::testing::Values(Script{"finetuning_py",
+                             {"MODEL_ID", "PREPARED_DATA_URL", "LORA_R=8", "LORA_ALPHA=16", "LORA_DROPOUT=0.1",
+                              "EPOCHS=1", "TRAIN_BATCH_SIZE=1", "GRADIENT_ACCUMULATION_STEPS=1", "MAX_SEQ_LENGTH=512",
+                              "CHECKPOINT_SAVE_STRATEGY=steps", "CHECKPOINT_SAVE_STEPS=1000",
+                              "CHECKPOINT_SAVE_TOTAL_LIMIT=5"},
+                             {{"lora_r", 8},
+                              {"lora_alpha", 16.0},
+                              {"lora_dropout", 0.1},
+                              {"learning_rate", 2e-4},
+                              {"weight_decay", 0.001},
+                              {"max_grad_norm", 0.3},
+                              {"warmup_ratio", 0.03},
+                              {"lr_scheduler_type", "cosine"},
+                              {"group_by_length", true},
+                              {"save_steps", 1000},
+                              {"save_total_limit", 5},
+                              {"max_seq_length", 512}}},
+                      Script{"metaflow",
+                             {"MODEL_NAME", "PREPARED_DATA_URL", "LORA_R=8", "LORA_ALPHA=16", "TRAIN_BATCH_SIZE=1",
+                              "EVAL_BATCH_SIZE=2", "GRADIENT_ACCUMULATION_STEPS=2", "DATASET_LIMIT=40",
+                              "MAX_SEQ_LENGTH=512", "LOGGING_STEPS=5"},
+                             {{"gradient_accumulation_steps", 2},
+                              {"samples", 40},
+                              {"logging_steps", 5},
+                              {"per_device_eval_batch_size", 2}}},
+                      Script{"pipeline",
+                             {"MODEL_NAME", "LOCAL_DATA_PATH", "PROJECT_ID=p"},
+                             {{"per_device_train_batch_size", 1}, {"samples", 400}}}),
+    [](const auto& row) { return row.param.name; });
+
+TEST_F(ProcessTest, OnATerminalProgressIsABar) {
+  int terminal = -1, line = -1;
+  const winsize size{.ws_row = 24, .ws_col = 70, .ws_xpixel = 0, .ws_ypixel = 0};
+  ASSERT_EQ(::openpty(&terminal, &line, nullptr, nullptr, &size), 0);
+  std::array<char, 256> name{};
+  ASSERT_EQ(::ttyname_r(line, name.data(), name.size()), 0);
+  auto arguments = train_arguments("out");
+  arguments.insert(arguments.end(), {"--max-steps", "4", "--no-merge"});
+  Process process(arguments, path("stdout"), name.data());
+  ::close(line);
+  std::string shown;
+  std::array<char, 4096> bytes{};
+  for (ssize_t got = 0; (got = ::read(terminal, bytes.data(), bytes.size())) > 0;)
+    shown.append(bytes.data(), static_cast<std::size_t>(got));  // the last reader's end is an error
+  EXPECT_EQ(process.wait(), kStepOk) << shown;
+  ::close(terminal);
+  EXPECT_NE(shown.find("\r\x1b[K 50% [==========>         ] 2/4 loss "), std::string::npos) << shown;
+  EXPECT_NE(shown.find("\r\x1b[Kstep 4/4 loss "), std::string::npos) << shown;
 }
 
 TEST_F(ProcessTest, WrongFlagsAre2) {

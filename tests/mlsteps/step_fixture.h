@@ -27,7 +27,7 @@ class StepTest : public ::testing::Test {
   // The class of the failure that the step left.
   [[nodiscard]] std::string failure_class() const { return outputs().find("_error")->get_string("class"); }
 
-  [[nodiscard]] StepIo io() { return {out_, err_, env_, clock_, stop_}; }
+  [[nodiscard]] StepIo io() { return {out_, err_, env_, clock_, stop_, columns_}; }
 
   test::TempFolder folder_;
   std::ostringstream out_;
@@ -35,6 +35,7 @@ class StepTest : public ::testing::Test {
   std::map<std::string, std::string> env_;
   SystemClock clock_;
   std::function<bool()> stop_;
+  int columns_ = 0;
 };
 
 }  // namespace slipway::mlsteps

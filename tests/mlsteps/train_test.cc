@@ -81,6 +81,80 @@ TEST_F(TrainTest, PeopleAndTheOrchestratorSeeProgress) {
   EXPECT_NE(out_.str().find(R"("eta_s":0.0})"), std::string::npos) << out_.str();
 }
 
+TEST_F(TrainTest, EvaluatesAlongTheWayAndDrawsTheCurve) {
+  write("eval.jsonl", question(30, " yes") + "\n" + question(31, " no") + "\n");
+  options_.eval_data = "file://" + path("eval.jsonl");
+  options_.settings.eval_steps = 5;
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  std::vector<std::int64_t> steps;
+  for (const auto& line : json_lines(path("out/metrics.jsonl")))
+    if (line.find("eval_loss") != nullptr) steps.push_back(line.get_int("step"));
+  EXPECT_EQ(steps, (std::vector<std::int64_t>{5, 10, 12}));
+  EXPECT_GT(outputs().find("eval_loss")->as_double(), 0);
+  EXPECT_NE(err_.str().find("evaluation after step 5: loss "), std::string::npos) << err_.str();
+  const std::string svg = read("out/loss.svg");
+  EXPECT_NE(svg.find("class=\"training\""), std::string::npos);
+  EXPECT_NE(svg.find("<title>step 10: "), std::string::npos);
+}
+
+TEST_F(TrainTest, OnATerminalThereIsABar) {
+  columns_ = 60;
+  options_.settings.logging_steps = 6;
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  EXPECT_NE(err_.str().find("\r\x1b[K 25% [=====>              ] 3/12 loss "), std::string::npos) << err_.str();
+  EXPECT_NE(err_.str().find("\r\x1b[Kstep 6/12 loss "), std::string::npos) << "lines stand above the bar";
+  for (std::size_t at = err_.str().find("% ["); at != std::string::npos; at = err_.str().find("% [", at + 1))
+    EXPECT_LT(err_.str().find_first_of("\r\n", at) - at, 60U);
+}
+
+TEST_F(TrainTest, LimitTakesTheFirstSamples) {
+  options_.limit = 8;
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  EXPECT_EQ(outputs().get_int("samples"), 8);
+  EXPECT_EQ(outputs().get_int("steps"), 4);
+}
+
+TEST_F(TrainTest, MetricsTellTheMemory) {
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  EXPECT_GT(json_lines(path("out/metrics.jsonl"))[0].get_int("memory_bytes"), 1 << 20);
+}
+
+// The run folder below the one experiment of `root`.
+std::filesystem::path only_run(const std::filesystem::path& root) {
+  std::filesystem::path run;
+  for (const auto& experiment : std::filesystem::directory_iterator(root))
+    for (const auto& entry : std::filesystem::directory_iterator(experiment.path()))
+      if (entry.is_directory()) {
+        EXPECT_TRUE(run.empty()) << "two runs";
+        run = entry.path();
+      }
+  return run;
+}
+
+TEST_F(TrainTest, TracksInAFolderAndGoesOnWithItsRun) {
+  options_.mlruns = path("mlruns");
+  int asked = 0;
+  stop_ = [&] { return ++asked == 6; };
+  ASSERT_EQ(train(), kStepInterrupted) << err_.str();
+  const auto run = only_run(path("mlruns"));
+  EXPECT_NE(ml::testing::bytes_of(run / "meta.yaml").find("\nstatus: 5\n"), std::string::npos);
+  stop_ = {};
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  EXPECT_EQ(only_run(path("mlruns")), run) << "the same run";
+  EXPECT_NE(ml::testing::bytes_of(run / "meta.yaml").find("\nstatus: 3\n"), std::string::npos);
+  const std::string losses = ml::testing::bytes_of(run / "metrics/loss");
+  EXPECT_EQ(std::count(losses.begin(), losses.end(), '\n'), 12);
+  EXPECT_EQ(ml::testing::bytes_of(run / "params/lora_r"), "8");
+  EXPECT_EQ(ml::testing::bytes_of(run / "tags/mlflow.runName"), "out");
+}
+
+TEST_F(TrainTest, ATrackerThatIsAwayFailsNothing) {
+  env_["MLFLOW_TRACKING_URI"] = "file:///proc/no/such";
+  EXPECT_EQ(train(), kStepOk) << err_.str();
+  EXPECT_NE(err_.str().find("the tracking folder is incomplete"), std::string::npos) << err_.str();
+  EXPECT_EQ(read("out/status.txt").rfind("SUCCESS", 0), 0U);
+}
+
 TEST_F(TrainTest, HfLeavesTheAdapterAtTheRootToo) {
   options_.settings.compat = options_.rules.compat = ml::Compat::Hf;
   options_.merge = false;
@@ -214,6 +288,9 @@ INSTANTIATE_TEST_SUITE_P(
                       UsageRow{[](TrainOptions& o) { o.settings.learning_rate = -1; }, "--learning-rate"},
                       UsageRow{[](TrainOptions& o) { o.settings.warmup_ratio = 2; }, "--warmup-ratio"},
                       UsageRow{[](TrainOptions& o) { o.settings.logging_steps = 0; }, "--logging-steps"},
+                      UsageRow{[](TrainOptions& o) { o.settings.eval_steps = 5; }, "--eval-data"},
+                      UsageRow{[](TrainOptions& o) { o.settings.eval_batch_size = 0; }, "--per-device-eval-batch-size"},
+                      UsageRow{[](TrainOptions& o) { o.limit = -1; }, "--limit"},
                       UsageRow{[](TrainOptions& o) { o.rules.max_seq_length = 1; }, "--max-seq-length"}));
 
 // ---- what the trained model does afterwards

@@ -47,12 +47,18 @@ struct DatasetRules {
   std::int64_t max_seq_length = 512;
   double skip_ratio_max = 0.1;   // samples without a label beyond this share are an error
   bool keep_unlabelled = false;  // leave them in their place, without effect; hf compatibility always does
+  // true: learn completions only, and refuse data that does not show where they begin; false: learn every token; none:
+  // as the fields of a line suggest.
+  std::optional<bool> completion_only = {};
+  // Samples one behind the other, cut into blocks of max_seq_length tokens, as trl 0.11.4 ConstantLengthDataset does it
+  // (a block's samples see one another). What is left over is a shorter block, or lost under hf compatibility.
+  bool packing = false;
 };
 
 struct Dataset {
   std::vector<Sample> samples;
   std::int64_t without_labels = 0;  // left out, or kept without effect
-  std::int64_t truncated = 0;       // longer than max_seq_length
+  std::int64_t truncated = 0;       // longer than max_seq_length; none with packing
   std::int64_t tokens = 0;
   std::int64_t labels = 0;
 };

@@ -9,4 +9,7 @@ namespace slipway::ml {
 // page cache does not count as taken: the kernel gives it back. SIZE_MAX if nothing can be read.
 [[nodiscard]] std::size_t usable_memory();
 
+// Bytes of this process that are resident, mapped files included; 0 if it cannot be read.
+[[nodiscard]] std::size_t resident_memory();
+
 }  // namespace slipway::ml

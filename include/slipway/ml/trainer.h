@@ -8,6 +8,7 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,7 +51,10 @@ struct TrainSettings {
   std::size_t activation_bytes_max = std::numeric_limits<std::size_t>::max();  // more is computed again in backward
   std::int64_t logging_steps = 1;
   std::int64_t save_steps = 1000;  // 0: only at the end
+  bool save_each_epoch = false;    // also after the last step of each epoch
   int save_total_limit = 5;        // complete checkpoints kept; 0: all
+  std::int64_t eval_steps = 0;     // steps between two evaluations; 0: only after the last step
+  int eval_batch_size = 1;         // under hf compatibility the mean of the means of so many samples is told
 };
 
 // One line of metrics.jsonl: the state after optimizer step `step`.
@@ -66,6 +70,16 @@ struct StepReport {
   std::int64_t tokens = 0;  // since the start of this process
 };
 
+// The loss on samples that are not trained on, without dropout.
+struct EvalReport {
+  std::int64_t step = 0;  // after which
+  double epoch = 0;
+  double loss = 0;  // mean over the label tokens; under hf compatibility the mean over samples of their batch's mean
+  std::int64_t samples = 0;
+  std::int64_t labels = 0;
+  double seconds = 0;
+};
+
 enum class TrainEnd : std::uint8_t { Completed, Interrupted, NonFinite };
 inline constexpr EnumTable<TrainEnd, 3> kTrainEnds{{{
     {TrainEnd::Completed, "completed", "every step was taken"},
@@ -77,10 +91,11 @@ struct TrainSummary {
   TrainEnd end = TrainEnd::Completed;
   std::int64_t step = 0;  // optimizer steps taken in all, those before a resume included
   std::int64_t steps = 0;
-  std::int64_t resumed_from = 0;  // 0: from the beginning
-  double final_loss = 0;          // of the last step
-  double mean_loss = 0;           // over the steps of this process
-  double tokens_per_second = 0;   // over this process
+  std::int64_t resumed_from = 0;    // 0: from the beginning
+  std::optional<double> eval_loss;  // of the last evaluation
+  double final_loss = 0;            // of the last step
+  double mean_loss = 0;             // over the steps of this process
+  double tokens_per_second = 0;     // over this process
   std::int64_t tokens = 0;
   double seconds = 0;
 };
@@ -92,8 +107,11 @@ struct TrainContext {
   // Once, before the first step: the step of the checkpoint it goes on from, or 0; the note tells what the reader must
   // know about it ("not bit-exact: …"), or is empty.
   std::function<void(std::int64_t step, std::string_view note)> started;
+  std::function<void(const StepReport&)> stepped;       // every step, with that step's own loss and rate
   std::function<void(const StepReport&)> report;        // every logging_steps, and at the last step
   std::function<void(std::int64_t step)> checkpointed;  // after a checkpoint became complete
+  std::span<const Sample> evaluation;                   // measured by eval_steps; empty: never
+  std::function<void(const EvalReport&)> evaluated;
 };
 
 enum class Resume : std::uint8_t { Auto, Always, Never };

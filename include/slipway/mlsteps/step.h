@@ -21,6 +21,7 @@ struct StepIo {
   std::map<std::string, std::string> env;
   const Clock& clock;
   std::function<bool()> stop_requested;  // SIGTERM or SIGINT came; may be empty
+  int columns = 0;                       // of the terminal that `err` is; 0: it is none
 
   // The variable, or "" if absent.
   [[nodiscard]] std::string variable(const std::string& name) const;

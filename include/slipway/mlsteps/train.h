@@ -12,9 +12,11 @@ namespace slipway::mlsteps {
 
 // Names and defaults follow TRL, PEFT and TrainingArguments; the command line has the same with dashes.
 struct TrainOptions {
-  std::string model;         // folder
+  std::string model;         // folder; this and the three below also as file:// URI
   std::string data;          // JSONL file or folder of such
+  std::string eval_data;     // the same, to measure the loss on; empty: none
   std::string output;        // folder
+  std::int64_t limit = 0;    // samples of `data` that are used, the first ones; 0: all
   std::string init_adapter;  // start from this PEFT folder; its rank, alpha and targets win
   std::int64_t lora_r = 8;
   double lora_alpha = 16;
@@ -25,12 +27,15 @@ struct TrainOptions {
   ml::TrainSettings settings;
   ml::DatasetRules rules;  // `compat` is that of the settings
   ml::Resume resume = ml::Resume::Auto;
-  bool merge = true;  // write OUTPUT/final_model
+  bool merge = true;       // write OUTPUT/final_model
+  std::string mlruns;      // folder that gets the run in MLflow's layout; empty: as MLFLOW_TRACKING_URI says
+  std::string experiment;  // of the tracker; empty: $MLFLOW_EXPERIMENT_NAME, $EXPERIMENT, "Default"
+  std::string run_name;    // of the tracker; empty: the name of the output folder
   ml::ComputeOptions compute;
 };
 
-// Outputs: {"model", "adapter", "loss", "tokens_per_second", "steps", "samples", "samples_without_labels"}.
-// Exit codes: 0, 2, 3, 65, 70, 75. `io.stop_requested` ends it with a checkpoint and 75.
+// Outputs: {"model", "adapter", "loss", "eval_loss", "tokens_per_second", "steps", "samples",
+// "samples_without_labels"}. Exit codes: 0, 2, 3, 65, 70, 75. `io.stop_requested` ends it with a checkpoint and 75.
 [[nodiscard]] int run_train(const TrainOptions& options, const StepIo& io);
 
 }  // namespace slipway::mlsteps

@@ -81,7 +81,9 @@ Result<void> read_optimizer(const fs::path& folder, Lora& lora, AdamW& optimizer
 }
 
 Value to_value(const TrainState& state, const Value& fingerprint) {
-  return Value::Object{{"global_step", state.step},
+  return Value::Object{{"evaluated_step", state.evaluated_step},
+                       {"eval_loss", state.eval_loss ? Value(*state.eval_loss) : Value()},
+                       {"global_step", state.step},
                        {"optimizer_steps", state.optimizer_steps},
                        {"loss_since_report", state.loss_since_report},
                        {"steps_since_report", state.steps_since_report},
@@ -106,6 +108,9 @@ Result<SavedState> to_state(const Value& value) {
   state.steps_since_report = value.get_int("steps_since_report");
   state.last_loss = number(value, "last_loss");
   state.kernel_id = value.get_string("kernel");
+  state.evaluated_step = value.get_int("evaluated_step");
+  if (const Value* loss = value.find("eval_loss"); loss != nullptr && loss->is_number())
+    state.eval_loss = loss->as_double();
   return SavedState{std::move(state), *fingerprint};
 }
 

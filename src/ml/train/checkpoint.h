@@ -27,6 +27,8 @@ struct TrainState {
   double loss_since_report = 0;  // sum of the losses of the steps since the last report
   std::int64_t steps_since_report = 0;
   double last_loss = 0;
+  std::int64_t evaluated_step = 0;  // after which the last evaluation was made
+  std::optional<double> eval_loss;  // what it found
   std::string kernel_id;
 };
 

@@ -28,7 +28,7 @@ class Labeller {
     Encoding encoding = tokenizer_.encode_with_spans(text.text, hf ? SpecialTokens::Omit : text.special_tokens);
     drop_second_bos(encoding);
     if (text.eos && (encoding.ids.empty() || hf || encoding.ids.back() != eos_)) append_eos(encoding, text.text.size());
-    truncated = std::cmp_greater(encoding.ids.size(), rules_.max_seq_length);
+    truncated = !rules_.packing && std::cmp_greater(encoding.ids.size(), rules_.max_seq_length);
     if (truncated) {
       encoding.ids.resize(static_cast<std::size_t>(rules_.max_seq_length));
       encoding.spans.resize(encoding.ids.size());
@@ -94,6 +94,39 @@ Error unlabelled_error(const TextSample& first, const Dataset& dataset, std::siz
   return Error{ErrorCode::InvalidArgument, std::move(message), std::move(help)};
 }
 
+// All samples as one. The first token of each has no label, for it does not follow from the sample before; transformers
+// gives it one, and puts an eos without a label between two.
+Sample joined(const std::vector<Sample>& samples, TokenId eos, Compat compat) {
+  Sample all;
+  for (const auto& sample : samples) {
+    const std::size_t first = all.ids.size();
+    all.ids.insert(all.ids.end(), sample.ids.begin(), sample.ids.end());
+    all.labels.insert(all.labels.end(), sample.labels.begin(), sample.labels.end());
+    if (compat == Compat::None) {
+      all.labels[first] = kIgnoreLabel;
+    } else {
+      all.ids.push_back(eos);
+      all.labels.push_back(kIgnoreLabel);
+    }
+  }
+  return all;
+}
+
+std::vector<Sample> packed(const std::vector<Sample>& samples, TokenId eos, const DatasetRules& rules) {
+  const Sample all = joined(samples, eos, rules.compat);
+  const auto length = static_cast<std::size_t>(rules.max_seq_length);
+  std::vector<Sample> blocks;
+  for (std::size_t first = 0; first < all.ids.size(); first += length) {
+    const auto begin = static_cast<std::ptrdiff_t>(first);
+    const auto end = static_cast<std::ptrdiff_t>(std::min(first + length, all.ids.size()));
+    if (rules.compat == Compat::Hf && std::cmp_less(end - begin, length)) break;
+    Sample block{.ids = {all.ids.begin() + begin, all.ids.begin() + end},
+                 .labels = {all.labels.begin() + begin, all.labels.begin() + end}};
+    if (block.label_count() > 0) blocks.push_back(std::move(block));
+  }
+  return blocks;
+}
+
 }  // namespace
 
 std::int64_t Sample::label_count() const {
@@ -125,6 +158,17 @@ Result<Dataset> tokenize_samples(const std::vector<TextSample>& texts, const Tok
       static_cast<double>(dataset.without_labels) > rules.skip_ratio_max * static_cast<double>(texts.size());
   if (unlabelled != nullptr && (too_many || dataset.samples.empty()))
     return unlabelled_error(*unlabelled, dataset, texts.size(), rules);
+  if (!rules.packing) return dataset;
+  dataset.samples = packed(dataset.samples, eos, rules);
+  if (dataset.samples.empty())
+    return Error{ErrorCode::InvalidArgument,
+                 "the samples together do not fill one block of " + std::to_string(rules.max_seq_length) + " tokens",
+                 "choose a smaller --max-seq-length, or leave --packing out"};
+  dataset.tokens = dataset.labels = 0;
+  for (const auto& block : dataset.samples) {
+    dataset.tokens += std::ssize(block.ids);
+    dataset.labels += block.label_count();
+  }
   return dataset;
 }
 

@@ -84,7 +84,7 @@ Result<TextSample> sample_of_object(const Value& object, const std::string& wher
                                     ChatReader& chat) {
   if (const Value* messages = object.find("messages")) {
     SLIPWAY_TRY_ASSIGN(TextSample sample, chat.sample(*messages, where));
-    if (rules.compat == Compat::Hf) sample.learn_from = 0;
+    if (rules.compat == Compat::Hf && rules.completion_only != true) sample.learn_from = 0;
     return sample;
   }
   SLIPWAY_TRY_ASSIGN(const Fields fields, fields_of(object, where));
@@ -97,9 +97,14 @@ Result<TextSample> parse_line(const std::string& line, const std::string& where,
   if (!value) return line_error(where, value.error().message);
   if (!value->is_object()) return line_error(where, "is " + std::string(value->type_name()) + ", not an object");
   SLIPWAY_TRY_ASSIGN(TextSample sample, sample_of_object(*value, where, rules, chat));
-  if (!rules.response_template.empty()) {
+  if (rules.completion_only == false) {
+    sample.learn_from = 0;
+  } else if (!rules.response_template.empty()) {
     const std::size_t at = sample.text.rfind(rules.response_template);
     sample.learn_from = at == std::string::npos ? at : at + rules.response_template.size();
+  } else if (rules.completion_only == true && sample.learn_from == 0) {
+    return Error{ErrorCode::InvalidArgument, where + ": nothing says where the completion begins",
+                 "name the text before it with --response-template, or use `prompt` and `completion`"};
   }
   return sample;
 }

@@ -49,6 +49,48 @@ class Meter {
   std::int64_t mark_tokens_ = 0;
 };
 
+// The mean of an evaluation, over label tokens or, as transformers has it, over batches.
+class Means {
+ public:
+  explicit Means(const TrainSettings& settings)
+      : by_batch_(settings.compat == Compat::Hf), batch_size_(settings.eval_batch_size) {}
+
+  void add(const std::vector<LossSum>& losses) {
+    for (const auto& loss : losses) {
+      batch_.loss_sum += loss.loss_sum;
+      batch_.label_count += loss.label_count;
+      labels_ += loss.label_count;
+      if (++in_batch_ == batch_size_) close();
+    }
+  }
+  [[nodiscard]] std::int64_t labels() const { return labels_; }
+  [[nodiscard]] double result() {
+    if (in_batch_ > 0) close();
+    return weight_ > 0 ? total_ / weight_ : 0;
+  }
+
+ private:
+  // A batch without labels counts nowhere.
+  void close() {
+    if (batch_.label_count > 0) {
+      const auto labels = static_cast<double>(batch_.label_count);
+      const double weight = by_batch_ ? static_cast<double>(in_batch_) : labels;
+      total_ += batch_.loss_sum / labels * weight;
+      weight_ += weight;
+    }
+    batch_ = {};
+    in_batch_ = 0;
+  }
+
+  bool by_batch_;
+  int batch_size_;
+  LossSum batch_;
+  int in_batch_ = 0;
+  std::int64_t labels_ = 0;
+  double total_ = 0;
+  double weight_ = 0;
+};
+
 enum class StepEnd : std::uint8_t { Taken, Stopped, NonFinite };
 
 class Training {
@@ -80,7 +122,11 @@ class Training {
   StepEnd take_step();
   bool accumulate(const std::vector<Sequence>& batch, std::int64_t labels, double& loss_sum);
   StepEnd apply(double loss, std::int64_t labels);
+  [[nodiscard]] StepReport report_of_step(double learning_rate) const;
   void report(double learning_rate);
+  [[nodiscard]] bool evaluation_due() const;
+  bool evaluate();
+  [[nodiscard]] bool save_due() const;
   Result<void> save();
   [[nodiscard]] TrainSummary summary(TrainEnd end) const;
 
@@ -196,25 +242,77 @@ StepEnd Training::apply(double loss, std::int64_t labels) {
   state_.loss_since_report += loss;
   ++state_.steps_since_report;
   loss_total_ += loss;
+  if (context_.stepped) context_.stepped(report_of_step(learning_rate));
   if (state_.step % settings_.logging_steps == 0 || state_.step == plan_.steps) report(learning_rate);
   return StepEnd::Taken;
 }
 
-void Training::report(double learning_rate) {
+StepReport Training::report_of_step(double learning_rate) const {
   StepReport line;
   line.step = state_.step;
   line.steps = plan_.steps;
   line.epoch = static_cast<double>(state_.step) / static_cast<double>(plan_.steps_per_epoch);
-  line.loss = state_.loss_since_report / static_cast<double>(state_.steps_since_report);
+  line.loss = state_.last_loss;
   line.grad_norm = grad_norm_;
   line.learning_rate = learning_rate;
-  line.tokens_per_second = meter_.lap();
+  line.tokens_per_second = meter_.rate();
   const auto taken = static_cast<double>(state_.step - resumed_from_);
   line.eta_s = meter_.seconds() / taken * static_cast<double>(plan_.steps - state_.step);
   line.tokens = meter_.tokens();
+  return line;
+}
+
+void Training::report(double learning_rate) {
+  StepReport line = report_of_step(learning_rate);
+  line.loss = state_.loss_since_report / static_cast<double>(state_.steps_since_report);
+  line.tokens_per_second = meter_.lap();
   state_.loss_since_report = 0;
   state_.steps_since_report = 0;
   if (context_.report) context_.report(line);
+}
+
+bool Training::evaluation_due() const {
+  if (context_.evaluation.empty() || state_.step == 0 || state_.evaluated_step == state_.step) return false;
+  if (state_.step == plan_.steps) return true;
+  return settings_.eval_steps > 0 && state_.step % settings_.eval_steps == 0;
+}
+
+// False if it was asked to stop; what was measured so far is thrown away then.
+bool Training::evaluate() {
+  const MonoInstant begin = context_.clock.monotonic();
+  EvalReport line;
+  Means means(settings_);
+  std::vector<Sequence> batch;
+  std::int64_t pass_tokens = 0;
+  const auto flush = [&] {
+    if (!batch.empty()) means.add(model_.losses(compute_, batch, &lora_));
+    batch.clear();
+    pass_tokens = 0;
+  };
+  for (const auto& sample : context_.evaluation) {
+    const auto length = std::ssize(sample.ids);
+    if (pass_tokens + length > settings_.tokens_per_pass) flush();
+    if (stop_requested()) return false;
+    batch.push_back({.ids = sample.ids, .labels = sample.labels});
+    pass_tokens += length;
+  }
+  flush();
+  line.step = state_.step;
+  line.epoch = static_cast<double>(state_.step) / static_cast<double>(plan_.steps_per_epoch);
+  line.loss = means.result();
+  line.samples = std::ssize(context_.evaluation);
+  line.labels = means.labels();
+  line.seconds = to_seconds(context_.clock.monotonic() - begin);
+  state_.evaluated_step = state_.step;
+  state_.eval_loss = line.loss;
+  if (context_.evaluated) context_.evaluated(line);
+  return true;
+}
+
+bool Training::save_due() const {
+  if (state_.step == 0) return false;
+  if (settings_.save_each_epoch && state_.step % plan_.steps_per_epoch == 0) return true;
+  return settings_.save_steps > 0 && state_.step % settings_.save_steps == 0;
 }
 
 Result<void> Training::save() {
@@ -232,6 +330,7 @@ TrainSummary Training::summary(TrainEnd end) const {
           .step = state_.step,
           .steps = plan_.steps,
           .resumed_from = resumed_from_,
+          .eval_loss = state_.eval_loss,
           .final_loss = state_.last_loss,
           .mean_loss = taken > 0 ? loss_total_ / static_cast<double>(taken) : state_.last_loss,
           .tokens_per_second = meter_.rate(),
@@ -240,14 +339,18 @@ TrainSummary Training::summary(TrainEnd end) const {
 }
 
 Result<TrainSummary> Training::run() {
-  while (state_.step < plan_.steps) {
+  for (;;) {
+    if (evaluation_due() && !evaluate()) {
+      SLIPWAY_TRY(save());
+      return summary(TrainEnd::Interrupted);
+    }
+    if (save_due() || state_.step == plan_.steps) SLIPWAY_TRY(save());
+    if (state_.step >= plan_.steps) break;
     switch (take_step()) {
       case StepEnd::Stopped: SLIPWAY_TRY(save()); return summary(TrainEnd::Interrupted);
       case StepEnd::NonFinite: return summary(TrainEnd::NonFinite);
       case StepEnd::Taken: break;
     }
-    const bool due = settings_.save_steps > 0 && state_.step % settings_.save_steps == 0;
-    if (due || state_.step == plan_.steps) SLIPWAY_TRY(save());
   }
   return summary(TrainEnd::Completed);
 }

@@ -127,6 +127,61 @@ std::string lines_with_one_bad(int good) {
   return lines;
 }
 
+TEST_F(DatasetTest, CompletionsAloneOrEverything) {
+  const std::string pair = R"({"prompt":"Hello","completion":" there"})";
+  EXPECT_EQ(learned(load(pair, {.completion_only = true})->samples.at(0)), " there<eos>");
+  const auto whole = load(pair, {.completion_only = false});
+  EXPECT_EQ(whole->labels, std::ssize(whole->samples.at(0).ids) - 1);
+  const auto text = load(R"({"text":"Hello there"})", {.completion_only = true});
+  ASSERT_FALSE(text);
+  EXPECT_NE(text.error().message.find("d.jsonl:1: nothing says where the completion begins"), std::string::npos);
+  EXPECT_NE(text.error().help.find("--response-template"), std::string::npos);
+  const auto marked = load(R"({"text":"Q: Hello A: there"})", {.response_template = "A:", .completion_only = true});
+  EXPECT_EQ(learned(marked->samples.at(0)), " there<eos>");
+}
+
+// Ids of all blocks, one behind the other.
+std::vector<TokenId> all_ids(const Dataset& dataset) {
+  std::vector<TokenId> ids;
+  for (const auto& block : dataset.samples) ids.insert(ids.end(), block.ids.begin(), block.ids.end());
+  return ids;
+}
+
+TEST_F(DatasetTest, PackingFillsBlocks) {
+  const std::string lines = R"({"text":"Hello there, you two"}
+{"text":"And a second sample, which is rather longer than the first"}
+{"text":"End"})";
+  const auto apart = load(lines);
+  const auto blocks = load(lines, {.max_seq_length = 8, .packing = true});
+  ASSERT_TRUE(blocks) << blocks.error().message;
+  EXPECT_EQ(blocks->truncated, 0);
+  EXPECT_EQ(blocks->tokens, apart->tokens);
+  EXPECT_EQ(all_ids(*blocks), all_ids(*apart)) << "nothing is lost, the last block is shorter";
+  for (std::size_t i = 0; i + 1 < blocks->samples.size(); ++i) EXPECT_EQ(blocks->samples[i].ids.size(), 8U);
+  std::int64_t first_tokens = 0;
+  for (const auto& block : blocks->samples)
+    for (std::size_t i = 0; i < block.ids.size(); ++i)
+      if (block.ids[i] == kBos) first_tokens += block.labels[i] == kIgnoreLabel ? 1 : 0;
+  EXPECT_EQ(first_tokens, 3) << "no sample is learned from the one before it";
+}
+
+TEST_F(DatasetTest, HfPacksWithEosBetweenAndDropsTheRest) {
+  const std::string lines = "{\"text\":\"Hello there\"}\n{\"text\":\"Hello there\"}";
+  const auto apart = load(lines, {.compat = Compat::Hf});
+  const auto one = std::ssize(apart->samples.at(0).ids);
+  const auto blocks = load(lines, {.compat = Compat::Hf, .max_seq_length = one + 2, .packing = true});
+  ASSERT_TRUE(blocks) << blocks.error().message;
+  ASSERT_EQ(blocks->samples.size(), 1U) << "the second is not full";
+  const Sample& block = blocks->samples[0];
+  const auto end = static_cast<std::size_t>(one);
+  EXPECT_EQ(block.ids[end], kEos);
+  EXPECT_EQ(block.labels[end], kIgnoreLabel);
+  EXPECT_EQ(block.labels[end + 1], block.ids[end + 1]) << "transformers learns it";
+  const auto none = load(lines, {.compat = Compat::Hf, .max_seq_length = 100, .packing = true});
+  ASSERT_FALSE(none);
+  EXPECT_NE(none.error().message.find("do not fill one block of 100 tokens"), std::string::npos);
+}
+
 TEST_F(DatasetTest, SamplesWithoutLabelsAreSkippedAndCounted) {
   const auto dataset = load(lines_with_one_bad(19), {.response_template = "Answer:"});
   ASSERT_TRUE(dataset);

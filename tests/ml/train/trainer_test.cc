@@ -52,7 +52,9 @@ struct Job {
                                      started = {step, std::string(note)};
                                    },
                                .report = [this](const StepReport& report) { reports.push_back(report); },
-                               .checkpointed = {}};
+                               .checkpointed = {},
+                               .evaluation = evaluation,
+                               .evaluated = [this](const EvalReport& report) { evaluations.push_back(report); }};
     return train(loaded.model, compute, lora, samples, settings,
                  {.folder = folder.path(), .resume = resume, .fingerprint = fingerprint, .config = config}, context);
   }
@@ -69,11 +71,13 @@ struct Job {
   AdapterConfig config;
   Lora lora;
   std::vector<Sample> samples;
+  std::vector<Sample> evaluation;
   TrainSettings settings;
   Resume resume = Resume::Always;
   Value fingerprint = Value::Object{{"data", "a"}};
   std::size_t stop_after_reports = std::numeric_limits<std::size_t>::max();
   std::vector<StepReport> reports;
+  std::vector<EvalReport> evaluations;
   std::pair<std::int64_t, std::string> started{-1, ""};
 };
 
@@ -246,6 +250,90 @@ TEST_F(TrainerTest, ResumeIsBitExact) {
     for (std::size_t i = 0; i < whole.reports.size(); ++i)
       EXPECT_EQ(broken.reports[i].loss, whole.reports[i].loss) << i;
   }
+}
+
+TEST_F(TrainerTest, EvaluationMeasuresWithoutDropoutAndChangesNothing) {
+  Job plain;
+  Job measured;
+  prepare(plain);
+  prepare(measured);
+  measured.evaluation.assign(measured.samples.begin(), measured.samples.begin() + 9);
+  measured.settings.eval_steps = 6;
+  measured.settings.tokens_per_pass = 60;  // several passes
+  plain.settings.tokens_per_pass = 60;
+  ASSERT_TRUE(plain.run());
+  const auto summary = measured.run();
+  ASSERT_TRUE(summary);
+  EXPECT_EQ(measured.adapter_values(), plain.adapter_values());
+  ASSERT_EQ(measured.evaluations.size(), 3U);
+  EXPECT_EQ(measured.evaluations[0].step, 6);
+  EXPECT_EQ(measured.evaluations[1].step, 12);
+  EXPECT_EQ(measured.evaluations[2].step, 14) << "and at the end";
+  const EvalReport& last = measured.evaluations[2];
+  EXPECT_EQ(last.samples, 9);
+  EXPECT_EQ(summary->eval_loss, last.loss);
+  std::vector<Sequence> batch;
+  for (const auto& sample : measured.evaluation) batch.push_back({.ids = sample.ids, .labels = sample.labels});
+  Compute compute({.threads = 1});
+  const LossSum whole = measured.loaded.model.loss(compute, batch, &measured.lora);
+  EXPECT_EQ(last.labels, whole.label_count);
+  EXPECT_NEAR(last.loss, whole.loss_sum / static_cast<double>(whole.label_count), 1e-5);
+}
+
+TEST_F(TrainerTest, HfTellsTheMeanOfBatches) {
+  Job job;
+  prepare(job);
+  job.settings.max_steps = 1;
+  job.settings.learning_rate = 0;
+  job.settings.compat = Compat::Hf;
+  job.settings.eval_batch_size = 2;
+  job.evaluation.assign(job.samples.begin(), job.samples.begin() + 3);
+  ASSERT_TRUE(job.run());
+  Compute compute({.threads = 1});
+  std::vector<double> means;
+  for (const auto& [first, count] : {std::pair<std::size_t, std::size_t>{0, 2}, {2, 1}}) {
+    LossSum sum;
+    for (std::size_t i = first; i < first + count; ++i) {
+      const Sequence one{.ids = job.evaluation[i].ids, .labels = job.evaluation[i].labels};
+      const LossSum loss = job.loaded.model.loss(compute, {&one, 1}, &job.lora);
+      sum.loss_sum += loss.loss_sum;
+      sum.label_count += loss.label_count;
+    }
+    means.push_back(sum.loss_sum / static_cast<double>(sum.label_count));
+  }
+  ASSERT_EQ(job.evaluations.size(), 1U);
+  EXPECT_NEAR(job.evaluations[0].loss, (2 * means[0] + means[1]) / 3, 1e-5);
+}
+
+TEST_F(TrainerTest, AnInterruptedEvaluationIsMadeAgain) {
+  Job whole;
+  Job broken;
+  for (Job* job : {&whole, &broken}) {
+    prepare(*job);
+    job->evaluation.assign(job->samples.begin(), job->samples.begin() + 3);
+    job->settings.eval_steps = 5;
+  }
+  ASSERT_TRUE(whole.run());
+  broken.stop_after_reports = 5;  // the evaluation after step 5 is asked first
+  ASSERT_TRUE(broken.run());
+  EXPECT_TRUE(broken.evaluations.empty());
+  EXPECT_EQ(newest_checkpoint(broken.folder.path()), 5);
+  broken.use_fresh_adapter(0.1);
+  broken.stop_after_reports = std::numeric_limits<std::size_t>::max();
+  ASSERT_TRUE(broken.run());
+  ASSERT_EQ(broken.evaluations.size(), whole.evaluations.size());
+  for (std::size_t i = 0; i < whole.evaluations.size(); ++i)
+    EXPECT_EQ(broken.evaluations[i].loss, whole.evaluations[i].loss) << i;
+}
+
+TEST_F(TrainerTest, SavesAfterEachEpoch) {
+  Job job;
+  prepare(job);
+  job.settings.save_steps = 0;
+  job.settings.save_each_epoch = true;
+  ASSERT_TRUE(job.run());
+  EXPECT_TRUE(std::filesystem::exists(job.folder.path() / "checkpoint-7/complete"));
+  EXPECT_TRUE(std::filesystem::exists(job.folder.path() / "checkpoint-14/complete"));
 }
 
 TEST_F(TrainerTest, NonFiniteEndsItAndLeavesTheLastGoodCheckpoint) {

@@ -1,0 +1,35 @@
+// The tracker of one training, chosen by options and environment, and what it is told.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "slipway/mlsteps/tracker.h"
+#include "slipway/mlsteps/train.h"
+
+namespace slipway::mlsteps {
+
+class TrainTracking {
+ public:
+  // No tracker unless --mlruns or MLFLOW_TRACKING_URI names one; MLFLOW_ENABLE=false says no to both.
+  TrainTracking(const TrainOptions& options, const StepIo& io, TrackerNote note);
+
+  // `record`: what config.json holds. A training that goes on from a checkpoint goes on with its run, too.
+  void start(const Value& record, bool resumed);
+  void report(const ml::StepReport& report);
+  void report(const ml::EvalReport& report);
+  void end(RunStatus status);  // nothing if it was not started
+
+ private:
+  [[nodiscard]] std::filesystem::path id_file() const;
+  void remember();
+
+  const TrainOptions& options_;
+  const StepIo& io_;
+  std::string place_;  // folder or server; empty: no tracker
+  std::unique_ptr<Tracker> tracker_;
+  bool started_ = false;
+  std::string remembered_;  // the id that the file holds
+};
+
+}  // namespace slipway::mlsteps
