@@ -89,11 +89,47 @@ def _():
     raise AssertionError("maxUnavailabel was taken")
 
 
-@check("what DAGs bring: inference.yaml, inference-service.yaml")
+def read_objects(name):
+    with open(os.path.join(SOURCE, "manifests", name), encoding="utf-8") as file:
+        text = file.read()
+    judge(text)
+    return objects(text)
+
+
+@check("inference.yaml is the Deployment of the guide")
 def _():
-    for name in ("inference.yaml", "inference-service.yaml"):
-        with open(os.path.join(SOURCE, "manifests", name), encoding="utf-8") as file:
-            judge(file.read())
+    deployment, = read_objects("inference.yaml")
+    template = deployment["spec"]["template"]
+    spec, server = template["spec"], template["spec"]["containers"][0]
+    volumes = {volume["name"]: volume for volume in spec["volumes"]}
+    bucket = volumes["gcs-fuse-csi-ephemeral"]["csi"]
+    expect((deployment["metadata"]["name"], deployment["spec"]["replicas"], server["image"]), ("inference-deployment", 1, "vllm/vllm-openai:latest"))
+    expect(server["resources"], {"requests": {"nvidia.com/gpu": "2"}, "limits": {"nvidia.com/gpu": "2"}})
+    expect(server["args"], ["--model=/modeldata/fine_tuned_model", "--tokenizer=/modeldata/fine_tuned_model", "--tensor-parallel-size=2"])
+    expect({mount["mountPath"] for mount in server["volumeMounts"]}, {"/dev/shm", "/modeldata"})
+    expect(volumes["dshm"]["emptyDir"], {"medium": "Memory"})
+    expect((template["metadata"]["annotations"], spec["nodeSelector"]), ({"gke-gcsfuse/volumes": "true"}, {"cloud.google.com/gke-accelerator": "nvidia-l4"}))
+    expect([item["key"] for item in spec["tolerations"]], ["nvidia.com/gpu", "on-demand"])
+    caches = {name: value for name, value in bucket["volumeAttributes"].items() if name not in ("bucketName", "mountOptions")}
+    expect(caches, {"fileCacheCapacity": "20Gi", "fileCacheForRangeRead": "true", "metadataStatCacheCapacity": "-1", "metadataTypeCacheCapacity": "-1",
+                    "metadataCacheTTLSeconds": "-1"})
+
+
+@check("inference-service.yaml is the Service of the guide")
+def _():
+    service, = read_objects("inference-service.yaml")
+    deployment, = read_objects("inference.yaml")
+    expect((service["metadata"]["name"], service["spec"]["type"], service["spec"]["ports"][0]["port"]), ("llm-service", "LoadBalancer", 8000))
+    expect(service["spec"]["selector"], deployment["spec"]["selector"]["matchLabels"])
+
+
+@check("the volume of DAGs on GKE is the guide's")
+def _():
+    items = {item["kind"]: item for item in objects(run("kubectl", "kustomize", os.path.join(SOURCE, "manifests/overlays/gke")))}
+    volume, claim = items["PersistentVolume"]["spec"], items["PersistentVolumeClaim"]["spec"]
+    expect((volume["csi"]["driver"], volume["mountOptions"], volume["capacity"]["storage"]), ("gcsfuse.csi.storage.gke.io", ["implicit-dirs"], "5Gi"))
+    expect((claim["accessModes"], claim["resources"]["requests"]["storage"]), (["ReadWriteMany"], "5Gi"))
+    expect(items["StatefulSet"]["spec"]["template"]["metadata"]["annotations"], {"gke-gcsfuse/volumes": "true"})
 
 
 def helm():
