@@ -28,6 +28,7 @@ constexpr std::array kGroups{
 constexpr std::array kCommands{
     Command{"up", "start the daemon", setup_up},
     Command{"down", "stop the daemon; tasks and services go on", setup_down},
+    Command{"init", "write a first DAG file", setup_init},
     Command{"demo", "run the demo pipeline and ask the model it serves", setup_demo},
     Command{"dag validate", "check DAG files; every problem with its place and cure", setup_dag_validate},
     Command{"dag list", "DAGs that the daemon knows", setup_dag_list},
@@ -108,6 +109,7 @@ constexpr std::array kCommands{
     Command{"generate", "continue prompts, one or a file of them", setup_generate},
     Command{"serve-model", "answer HTTP requests with a model", setup_serve_model},
     Command{"tokenize", "text to token ids and back", setup_tokenize},
+    Command{"api", "one request to the API, for what has no verb", setup_api},
     Command{"debug bundle", "what a report of a fault needs, in one archive without secrets", setup_debug_bundle},
     Command{"debug logits", "write the logits of token sequences", setup_debug_logits},
     Command{"debug eval-loss", "write the loss of each sample", setup_debug_eval_loss},

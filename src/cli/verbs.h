@@ -83,6 +83,8 @@ Handler setup_auth_token_create(CLI::App& app);
 Handler setup_auth_token_list(CLI::App& app);
 Handler setup_auth_token_revoke(CLI::App& app);
 Handler setup_audit(CLI::App& app);
+Handler setup_init(CLI::App& app);
+Handler setup_api(CLI::App& app);
 Handler setup_doctor(CLI::App& app);
 Handler setup_debug_bundle(CLI::App& app);
 Handler setup_version(CLI::App& app);

@@ -37,7 +37,8 @@ TEST_F(ServiceTest, ServicesAreRecordedAndOlderRevisionsSuperseded) {
 }
 
 TEST_F(ServiceTest, ARollbackDeploysWhatWasLiveBefore) {
-  put("dag: d\ntasks:\n  web:\n    service: {name: web, run: ['serve'], port: 8000}\n  after: {needs: web, run: 'true'}\n");
+  put("dag: d\ntasks:\n  web:\n    service: {name: web, run: ['serve'], port: 8000}\n  after: {needs: web, run: "
+      "'true'}\n");
   scripts["web"].output = R"({"url": "http://127.0.0.1:8000"})";
   const RunId first = trigger();
   drive();
