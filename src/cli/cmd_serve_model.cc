@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <ostream>
 
@@ -28,7 +29,11 @@ std::string complete(Settings& settings, const Session& session) {
     const auto equals = adapter.find('=');
     if (equals == 0 || equals == std::string::npos || equals + 1 == adapter.size())
       return "--adapter takes NAME=FOLDER, not `" + adapter + "`";
-    settings.options.adapters.push_back({adapter.substr(0, equals), adapter.substr(equals + 1)});
+    const std::string name = adapter.substr(0, equals);
+    if (std::ranges::find(settings.options.adapters, name, &serve::AdapterSource::name) !=
+        settings.options.adapters.end())
+      return "--adapter names `" + name + "` twice";
+    settings.options.adapters.push_back({name, adapter.substr(equals + 1)});
   }
   if (const std::string port = session.variable("PORT"); settings.port->count() == 0 && !port.empty()) {
     const char* end = port.data() + port.size();
@@ -41,8 +46,9 @@ std::string complete(Settings& settings, const Session& session) {
 int serve_until_stopped(const Settings& settings, Session& session, StepSurroundings& surroundings) {
   const auto limit = parse_duration(settings.drain);
   if (!limit) return session.usage("--drain: " + limit.error().message);
+  const SystemClock clock;
   const auto log = Logger::to_stderr(session.globals.quiet ? LogLevel::Error : LogLevel::Info, LogFormat::Text);
-  const auto server = serve::ModelServer::start(settings.options, log);
+  const auto server = serve::ModelServer::start(settings.options, clock, log);
   if (!server) return mlsteps::fail(surroundings.io(), server.error());
   const std::string address = settings.options.host + ":" + std::to_string((*server)->port());
   session.out << "listening on http://" << address << std::endl;
@@ -67,8 +73,16 @@ Handler setup_serve_model(CLI::App& app) {
   settings->port = app.add_option("--port", options.port, "0: any free one [8000, or PORT]");
   add_enum(app, "--response-format", options.format, serve::kResponseFormats, "shape of /generate's reply");
   app.add_option("--max-num-seqs", options.sequences_max, "sequences decoded together [16]")->check(CLI::Range(1, 256));
-  app.add_option("--max-queue", options.queue_max, "requests in work and waiting; more get 429 [64]")
+  app.add_option("--max-num-batched-tokens", options.step_tokens,
+                 "tokens computed in one step; longer prompts are cut so that others go on [256]")
+      ->check(CLI::Range(64, 65536));
+  app.add_option("--kv-cache-memory", options.kv_bytes_max,
+                 "for keys and values, as 2GiB [half of what the weights leave]")
+      ->transform(CLI::AsSizeValue(false));
+  app.add_option("--max-queue", options.queue_max, "prompts in work and waiting; more get 429 [64]")
       ->check(CLI::Range(1, 1024));
+  app.add_option("--max-body", options.body_bytes_max, "largest body of a request; larger ones get 413 [1MiB]")
+      ->transform(CLI::AsSizeValue(false));
   app.add_option("--max-tokens-limit", options.max_tokens_max, "largest `max_tokens` of a request [4096]");
   app.add_option("--max-prompt-tokens", options.prompt_tokens_max, "longest prompt [what the context leaves]");
   app.add_option("--drain", settings->drain, "time to finish after SIGTERM [30s]");

@@ -28,11 +28,11 @@ void set_limits(RequestParser& parser, const ServerOptions& options) {
 
 std::optional<Response> refusal(const boost::system::error_code& error, const ServerOptions& options) {
   if (error == HttpError::body_limit)
-    return problem(413, "body too large", "the limit is " + std::to_string(options.body_bytes_max) + " bytes");
-  if (error == HttpError::header_limit) return problem(431, "header too large", "shorten the headers");
+    return problem(options, 413, "body too large", "the limit is " + std::to_string(options.body_bytes_max) + " bytes");
+  if (error == HttpError::header_limit) return problem(options, 431, "header too large", "shorten the headers");
   if (error == HttpError::end_of_stream) return std::nullopt;
   if (error.category() == boost::beast::http::make_error_code(HttpError::bad_method).category())
-    return problem(400, "bad request", "not a valid HTTP request");
+    return problem(options, 400, "bad request", "not a valid HTTP request");
   return std::nullopt;
 }
 
@@ -50,7 +50,8 @@ Result<Request> to_request(RequestParser::value_type message) {
   return request;
 }
 
-Response problem(int status, std::string_view title, std::string_view detail) {
+Response problem(const ServerOptions& options, int status, std::string_view title, std::string_view detail) {
+  if (options.problem) return options.problem(status, title, detail);
   return {status,
           "application/problem+json",
           R"({"detail":")" + std::string(detail) + R"(","status":)" + std::to_string(status) + R"(,"title":")" +

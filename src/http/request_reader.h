@@ -19,7 +19,8 @@ void set_limits(RequestParser& parser, const ServerOptions& options);
 // HEAD becomes GET. Without `peer`. InvalidArgument: the target is no path.
 [[nodiscard]] Result<Request> to_request(RequestParser::value_type message);
 
-// A problem document (RFC 9457) of the server itself.
-[[nodiscard]] Response problem(int status, std::string_view title, std::string_view detail);
+// A refusal of the server itself, in the shape that the options want.
+[[nodiscard]] Response problem(const ServerOptions& options, int status, std::string_view title,
+                               std::string_view detail);
 
 }  // namespace slipway::http

@@ -92,12 +92,12 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     chunked_ = message.version() >= 11;
     head_only_ = message.method() == beast::http::verb::head;
     if (shared_->waiting >= shared_->options.queue_max) {
-      auto busy = problem(503, "too busy", "all workers are in use");
+      auto busy = problem(shared_->options, 503, "too busy", "all workers are in use");
       busy.headers.emplace_back("Retry-After", "1");
       return write(std::move(busy));
     }
     auto read = to_request(std::move(message));
-    if (!read) return refuse(problem(400, "bad request", read.error().message));
+    if (!read) return refuse(problem(shared_->options, 400, "bad request", read.error().message));
     auto request = std::make_shared<Request>(*std::move(read));
     request->peer = peer_;
     stream_.expires_never();  // a handler's time is its own
@@ -116,7 +116,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
       return shared_->handler(request);
     } catch (const std::exception& problem_met) {
       shared_->log.error("handler failed", {{"path", request.path}, {"error", problem_met.what()}});
-      return problem(500, "internal error", "the daemon's log says more");
+      return problem(shared_->options, 500, "internal error", "the daemon's log says more");
     }
   }
 

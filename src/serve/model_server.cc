@@ -1,83 +1,70 @@
 #include "slipway/serve/model_server.h"
 
-#include <atomic>
+#include <algorithm>
+#include <array>
+#include <cstdio>
 
-#include "serve/engine.h"
-#include "slipway/base/assert.h"
+#include "serve/chat_page.h"
+#include "serve/job.h"
+#include "slipway/base/rng.h"
 #include "slipway/http/server.h"
 
 namespace slipway::serve {
 namespace {
 
-// Handlers wait for their text, so there is one worker for each request that may be in work and some for /health.
-constexpr int kSpareWorkers = 4;
-// A long text takes minutes on a small machine.
-constexpr Duration kReplyLimit = std::chrono::minutes(10);
+constexpr int kWorkers = 4;  // they tokenize and start; nobody waits on one
 
-int status_of(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::InvalidArgument:
-    case ErrorCode::Corrupt:
-    case ErrorCode::Unsupported: return 400;
-    case ErrorCode::Unauthorized: return 401;
-    case ErrorCode::Forbidden: return 403;
-    case ErrorCode::NotFound: return 404;
-    case ErrorCode::Conflict: return 409;
-    case ErrorCode::TooLarge: return 413;
-    case ErrorCode::Unavailable:
-    case ErrorCode::Cancelled: return 503;
-    case ErrorCode::TimedOut: return 504;
-    case ErrorCode::Io:
-    case ErrorCode::Internal: return 500;
+http::Response json(int status, const Value& body) { return {.status = status, .body = body.dump()}; }
+
+http::Response refused(const Refusal& refusal) {
+  auto reply = json(refusal.status, error_reply(refusal));
+  if (refusal.status == 429) reply.headers.emplace_back("Retry-After", "1");
+  return reply;
+}
+
+std::string_view id_prefix(Endpoint endpoint) {
+  switch (endpoint) {
+    case Endpoint::Generate: return "gen-";
+    case Endpoint::Completions: return "cmpl-";
+    case Endpoint::Chat: return "chatcmpl-";
   }
-  return 500;
+  return {};
 }
-
-http::Response json(int status, const Value& body) { return {.status = status, .body = body.dump(), .headers = {}}; }
-
-http::Response failure(const Error& error) {
-  return json(status_of(error.code), error_reply(kErrorCodes.text(error.code), error.message));
-}
-
-// Counts a request while it is in work.
-class Ticket {
- public:
-  Ticket(std::atomic<int>& count, int limit) : count_(count), admitted_(++count <= limit) {}
-  ~Ticket() { --count_; }
-  Ticket(const Ticket&) = delete;
-  Ticket& operator=(const Ticket&) = delete;
-  [[nodiscard]] bool admitted() const { return admitted_; }
-
- private:
-  std::atomic<int>& count_;
-  bool admitted_;
-};
 
 }  // namespace
 
 struct ModelServer::Impl {
-  explicit Impl(ServeOptions chosen) : options(std::move(chosen)), engine(options) {}
-  // Handlers wait for the engine and the server waits for its handlers, so the engine ends first.
-  ~Impl() { engine.stop(); }
+  Impl(ServeOptions chosen, const Clock& from)
+      : options(std::move(chosen)), clock(from), rng(options.seed), host(options) {}
 
   http::Response handle(const http::Request& request);
-  http::Response health();
-  http::Response models();
-  http::Response version();
-  http::Response generate(const http::Request& request);
+  http::Response health() const;
+  http::Response models() const;
+  http::Response model(const std::string& id) const;
+  http::Response metrics_page() const;
+  http::Response work(Endpoint endpoint, const http::Request& request);
+  std::uint64_t draw();
 
-  ServeOptions options;
-  std::atomic<int> in_work{0};
-  Engine engine;
-  std::unique_ptr<http::Server> server;
+  const ServeOptions options;
+  const Clock& clock;
+  std::mutex mutex;
+  Rng rng;  // under `mutex`
+  Metrics metrics;
+  ModelHost host;
+  std::unique_ptr<http::Server> server;  // last: no handler and no open reply outlives what they use
 };
 
-http::Response ModelServer::Impl::health() {
-  if (engine.ready()) return {.status = 200, .content_type = "text/plain", .body = {}, .headers = {}};
-  return failure({ErrorCode::Unavailable, "the model is being loaded", {}});
+std::uint64_t ModelServer::Impl::draw() {
+  const std::lock_guard lock(mutex);
+  return rng.next();
 }
 
-http::Response ModelServer::Impl::models() {
+http::Response ModelServer::Impl::health() const {
+  if (host.ready()) return {.status = 200, .content_type = "text/plain"};
+  return refused({.status = 503, .message = "the model is being loaded", .code = "unavailable"});
+}
+
+http::Response ModelServer::Impl::models() const {
   const auto entry = [this](const std::string& id, const Value& parent, const std::filesystem::path& root) {
     return Value::Object{{"id", id},
                          {"object", "model"},
@@ -85,6 +72,7 @@ http::Response ModelServer::Impl::models() {
                          {"owned_by", "vllm"},
                          {"root", root.string()},
                          {"parent", parent},
+                         {"max_model_len", parent.is_null() && host.context() > 0 ? Value(host.context()) : Value()},
                          {"permission", Value::Array{}}};
   };
   Value::Array data{entry(options.model_name, {}, options.model)};
@@ -93,21 +81,39 @@ http::Response ModelServer::Impl::models() {
   return json(200, Value::Object{{"object", "list"}, {"data", std::move(data)}});
 }
 
-http::Response ModelServer::Impl::version() { return json(200, Value::Object{{"version", options.version}}); }
+http::Response ModelServer::Impl::model(const std::string& id) const {
+  const Value list = parse_json(models().body).value();
+  for (const auto& entry : list.find("data")->as_array())
+    if (entry.get_string("id") == id) return json(200, entry);
+  return refused(
+      {.status = 404, .message = "model `" + id + "` is not served here", .param = "model", .code = "model_not_found"});
+}
 
-http::Response ModelServer::Impl::generate(const http::Request& request) {
-  auto call = parse_generate(request.body);
-  if (!call) return failure(call.error());
-  const Ticket ticket(in_work, options.queue_max);
-  if (!ticket.admitted()) {
-    auto reply = json(429, error_reply("too-many-requests", "the queue is full; try again"));
-    reply.headers.emplace_back("Retry-After", "1");
-    return reply;
-  }
-  const bool raw = call->raw_response;
-  const auto result = engine.generate(*std::move(call));
-  if (!result) return failure(result.error());
-  return json(200, generate_reply(*result, options.format, raw));
+http::Response ModelServer::Impl::metrics_page() const {
+  return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
+          .body = metrics.render(options.model_name, host.load())};
+}
+
+http::Response ModelServer::Impl::work(Endpoint endpoint, const http::Request& request) {
+  auto parsed = parse_ask(endpoint, request.body);
+  if (const auto* refusal = std::get_if<Refusal>(&parsed)) return refused(*refusal);
+  auto& ask = std::get<Ask>(parsed);
+  auto prepared = host.prepare(ask);
+  if (const auto* refusal = std::get_if<Refusal>(&prepared)) return refused(*refusal);
+  std::array<char, 33> id{};
+  std::snprintf(id.data(), id.size(), "%016llx%016llx", static_cast<unsigned long long>(draw()),
+                static_cast<unsigned long long>(draw()));
+  Exchange exchange{.ask = std::move(ask),
+                    .format = options.format,
+                    .id = std::string(id_prefix(endpoint)) + id.data(),
+                    .created_s = to_micros(clock.now()) / 1'000'000,
+                    .tokenizer = host.tokenizer()};
+  const auto job = std::make_shared<Job>(
+      std::move(exchange), std::move(std::get<Prepared>(prepared)),
+      JobSurroundings{.engine = host.engine(), .metrics = metrics, .clock = clock, .seed = draw()});
+  auto reply = job->start();
+  if (const auto* refusal = std::get_if<Refusal>(&reply)) return refused(*refusal);
+  return std::get<http::Response>(std::move(reply));
 }
 
 http::Response ModelServer::Impl::handle(const http::Request& request) {
@@ -119,41 +125,60 @@ http::Response ModelServer::Impl::handle(const http::Request& request) {
   static constexpr Route kRoutes[] = {
       {"GET", "/health", [](Impl& self, const http::Request&) { return self.health(); }},
       {"GET", "/ping", [](Impl& self, const http::Request&) { return self.health(); }},
+      {"GET", "/metrics", [](Impl& self, const http::Request&) { return self.metrics_page(); }},
       {"GET", "/v1/models", [](Impl& self, const http::Request&) { return self.models(); }},
-      {"GET", "/version", [](Impl& self, const http::Request&) { return self.version(); }},
-      {"POST", "/generate", [](Impl& self, const http::Request& r) { return self.generate(r); }},
+      {"GET", "/version",
+       [](Impl& self, const http::Request&) {
+         return json(200, Value::Object{{"version", self.options.version}});
+       }},
+      {"GET", "/",
+       [](Impl&, const http::Request&) {
+         return http::Response{.content_type = "text/html; charset=utf-8", .body = std::string(chat_page())};
+       }},
+      {"POST", "/generate", [](Impl& self, const http::Request& r) { return self.work(Endpoint::Generate, r); }},
+      {"POST", "/v1/completions",
+       [](Impl& self, const http::Request& r) { return self.work(Endpoint::Completions, r); }},
+      {"POST", "/v1/chat/completions", [](Impl& self, const http::Request& r) { return self.work(Endpoint::Chat, r); }},
   };
   for (const Route& route : kRoutes) {
     if (route.path != request.path) continue;
     if (route.method == request.method) return route.answer(*this, request);
-    auto reply = json(405, error_reply("method-not-allowed", request.path + " takes " + std::string(route.method)));
+    auto reply = refused({.status = 405, .message = request.path + " takes " + std::string(route.method)});
     reply.headers.emplace_back("Allow", std::string(route.method));
     return reply;
   }
-  return failure({ErrorCode::NotFound, "no such path: " + request.path, {}});
+  constexpr std::string_view kModel = "/v1/models/";
+  if (request.method == "GET" && request.path.starts_with(kModel)) return model(request.path.substr(kModel.size()));
+  return refused({.status = 404, .message = "no such path: " + request.path});
 }
 
 ModelServer::ModelServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 ModelServer::~ModelServer() = default;
 
-Result<std::unique_ptr<ModelServer>> ModelServer::start(ServeOptions options, Logger log) {
+Result<std::unique_ptr<ModelServer>> ModelServer::start(ServeOptions options, const Clock& clock, Logger log) {
   if (options.model_name.empty()) options.model_name = options.model.string();
-  const http::ServerOptions listen{.host = options.host,
-                                   .port = options.port,
-                                   .workers = options.queue_max + kSpareWorkers,
-                                   .body_bytes_max = options.body_bytes_max,
-                                   .idle_timeout = kReplyLimit};
-  auto impl = std::make_unique<Impl>(std::move(options));
+  http::ServerOptions listen{.host = options.host,
+                             .port = options.port,
+                             .workers = kWorkers,
+                             .body_bytes_max = options.body_bytes_max,
+                             .connections_max = std::max(512, 2 * options.queue_max)};
+  listen.problem = [](int status, std::string_view title, std::string_view detail) {
+    return refused({.status = status, .message = std::string(title) + ": " + std::string(detail)});
+  };
+  auto impl = std::make_unique<Impl>(std::move(options), clock);
   const auto handler = [self = impl.get()](const http::Request& request) { return self->handle(request); };
-  SLIPWAY_TRY_ASSIGN(impl->server, http::Server::start(listen, handler, std::move(log)));
+  SLIPWAY_TRY_ASSIGN(impl->server, http::Server::start(std::move(listen), handler, std::move(log)));
   return std::unique_ptr<ModelServer>(new ModelServer(std::move(impl)));
 }
 
 std::uint16_t ModelServer::port() const { return impl_->server->port(); }
 
-Result<void> ModelServer::wait_ready() { return impl_->engine.wait_ready(); }
+Result<void> ModelServer::wait_ready() { return impl_->host.wait_ready(); }
 
-void ModelServer::drain(Duration limit) { impl_->server->drain(limit); }
+void ModelServer::drain(Duration limit) {
+  impl_->host.close();
+  impl_->server->drain(limit);
+}
 
 }  // namespace slipway::serve

@@ -21,7 +21,7 @@ class ModelServerTest : public testing::Test {
     options.port = 0;
     options.compute.threads = 1;
     options.version = "1.2.3";
-    auto started = ModelServer::start(options, Logger());
+    auto started = ModelServer::start(options, clock_, Logger());
     ASSERT_TRUE(started) << started.error().message;
     server_ = *std::move(started);
     const auto ready = server_->wait_ready();
@@ -45,6 +45,21 @@ class ModelServerTest : public testing::Test {
     return parse_json(reply.body).value().find("error")->get_string("message");
   }
 
+  [[nodiscard]] Value post(const std::string& path, const std::string& body) const {
+    const auto reply = send("POST", path, body);
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    return parse_json(reply.body).value();
+  }
+  // The line of /metrics that begins with `name`, behind its labels.
+  [[nodiscard]] std::string metric(const std::string& name) const {
+    const std::string page = send("GET", "/metrics").body;
+    const auto at = page.find("\n" + name + "{");
+    if (at == std::string::npos) return "absent";
+    const auto value = page.find("} ", at) + 2;
+    return page.substr(value, page.find('\n', value) - value);
+  }
+
+  SystemClock clock_;
   std::unique_ptr<ModelServer> server_;
 };
 
@@ -80,7 +95,7 @@ TEST_F(ModelServerTest, AdaptersAreChosenByModel) {
   EXPECT_EQ(with("base"), with(fixture("models/tiny-gemma2-fp32"))) << "the folder is a name too";
   const auto unknown = send("POST", "/generate", R"({"prompt":"a","model":"none"})");
   EXPECT_EQ(unknown.status, 404);
-  EXPECT_EQ(error_of(unknown), "model `none` is not served here");
+  EXPECT_EQ(error_of(unknown), "model `none` is not served here; GET /v1/models lists what is");
 }
 
 TEST_F(ModelServerTest, ListsModels) {
@@ -113,11 +128,80 @@ TEST_F(ModelServerTest, WrongRequestsAreExplained) {
   EXPECT_EQ(send("POST", "/generate", R"({"prompt":"a","n":17})").status, 400) << "more than are decoded together";
   EXPECT_EQ(send("POST", "/generate", R"({"prompt":"one two three four five six seven eight nine ten eleven"})").status,
             400);
-  EXPECT_EQ(send("POST", "/generate", std::string(2001, ' ')).status, 413);
+  const auto large = send("POST", "/generate", std::string(2001, ' '));
+  EXPECT_EQ(large.status, 413);
+  EXPECT_NE(error_of(large).find("body too large"), std::string::npos);
   const auto method = send("GET", "/generate");
   EXPECT_EQ(method.status, 405);
   EXPECT_EQ(method.headers.at("Allow"), "POST");
   EXPECT_EQ(send("GET", "/nothing").status, 404);
+}
+
+TEST_F(ModelServerTest, CompletesAndStreamsTheSame) {
+  serve({.model_name = "base"});
+  const std::string ask = R"("prompt":"Hi","temperature":0,"max_tokens":12,"ignore_eos":true)";
+  const Value whole = post("/v1/completions", "{" + ask + "}");
+  EXPECT_EQ(whole.get_string("object"), "text_completion");
+  EXPECT_EQ(whole.get_string("model"), "base");
+  EXPECT_EQ(whole.get_string("id").substr(0, 5), "cmpl-");
+  EXPECT_EQ(whole.find("usage")->get_int("completion_tokens"), 12);
+  const auto streamed = send("POST", "/v1/completions", "{" + ask + R"(,"stream":true})");
+  EXPECT_EQ(streamed.headers.at("Content-Type"), "text/event-stream; charset=utf-8");
+  std::string text;
+  const std::string_view all = streamed.body;
+  for (std::size_t at = 0; at < all.size();) {
+    const auto end = all.find("\n\n", at);
+    ASSERT_NE(end, std::string_view::npos);
+    const auto line = all.substr(at, end - at);
+    ASSERT_TRUE(line.starts_with("data: ")) << line;
+    if (line != "data: [DONE]")
+      text += parse_json(line.substr(6)).value().find("choices")->as_array()[0].get_string("text");
+    at = end + 2;
+  }
+  EXPECT_EQ(text, whole.find("choices")->as_array()[0].get_string("text"));
+  EXPECT_TRUE(all.ends_with("data: [DONE]\n\n"));
+}
+
+TEST_F(ModelServerTest, ChatsByTheModelsTemplate) {
+  serve();
+  const Value reply =
+      post("/v1/chat/completions",
+           R"({"messages":[{"role":"user","content":"Hi"}],"temperature":0,"max_tokens":6,"ignore_eos":true})");
+  const Value rendered =
+      post("/v1/completions", R"({"prompt":"<bos><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n",)"
+                              R"("add_special_tokens":false,"temperature":0,"max_tokens":6,"ignore_eos":true})");
+  EXPECT_EQ(reply.find("choices")->as_array()[0].find("message")->get_string("content"),
+            rendered.find("choices")->as_array()[0].get_string("text"));
+  EXPECT_EQ(reply.find("usage")->get_int("prompt_tokens"), rendered.find("usage")->get_int("prompt_tokens"));
+  const auto refused = send("POST", "/v1/chat/completions",
+                            R"({"messages":[{"role":"system","content":"x"},{"role":"user","content":"y"}]})");
+  EXPECT_EQ(refused.status, 400) << "this template knows no system role";
+}
+
+TEST_F(ModelServerTest, APromptOfIdsIsTakenAsItIs) {
+  serve();
+  const Value reply = post("/v1/completions", R"({"prompt":[2,9,299],"max_tokens":1})");
+  EXPECT_EQ(reply.find("usage")->get_int("prompt_tokens"), 3);
+  EXPECT_EQ(send("POST", "/v1/completions", R"({"prompt":[999999]})").status, 400);
+}
+
+TEST_F(ModelServerTest, CountsWhatItDoes) {
+  serve({.model_name = "base"});
+  EXPECT_EQ(metric("vllm:generation_tokens_total"), "0");
+  const Value reply = post("/v1/completions", R"({"prompt":[2,9],"max_tokens":5,"ignore_eos":true})");
+  EXPECT_EQ(reply.find("usage")->get_int("completion_tokens"), 5);
+  EXPECT_EQ(metric("vllm:generation_tokens_total"), "5");
+  EXPECT_EQ(metric("vllm:prompt_tokens_total"), "2");
+  EXPECT_EQ(metric("vllm:inter_token_latency_seconds_count"), "4");
+  EXPECT_EQ(metric("vllm:time_to_first_token_seconds_count"), "1");
+}
+
+TEST_F(ModelServerTest, HasAPageAndNamesOneModel) {
+  serve({.model_name = "base"});
+  EXPECT_NE(send("GET", "/").body.find("<title>slipway chat</title>"), std::string::npos);
+  EXPECT_EQ(parse_json(send("GET", "/v1/models/base").body).value().get_string("id"), "base");
+  EXPECT_GT(parse_json(send("GET", "/v1/models/base").body).value().get_int("max_model_len"), 0);
+  EXPECT_EQ(send("GET", "/v1/models/none").status, 404);
 }
 
 TEST_F(ModelServerTest, ManyAtOnceAreAllAnswered) {
@@ -139,7 +223,7 @@ class FullQueueTest : public ModelServerTest {
     long_reply_ = std::async(std::launch::async, [&] {
       http::Reply reply{.status = 429, .headers = {}, .body = {}};  // while the other request is the first
       while (reply.status == 429)
-        reply = send("POST", "/generate", R"({"prompt":"Hi","ignore_eos":true,"max_tokens":2000})");
+        reply = send("POST", "/generate", R"({"prompt":"Hi","ignore_eos":true,"max_tokens":1500})");
       return reply;
     });
     while (refusal_.status != 429) {
@@ -180,7 +264,9 @@ TEST_F(FullQueueTest, DestructionCutsItShort) {
 
 TEST(ModelServer, SaysWhyAModelCannotBeLoaded) {
   test::TempFolder folder;
-  const auto server = ModelServer::start({.model = folder.path(), .port = 0, .compute = {.threads = 1}}, Logger());
+  const SystemClock clock;
+  const auto server =
+      ModelServer::start({.model = folder.path(), .port = 0, .compute = {.threads = 1}}, clock, Logger());
   ASSERT_TRUE(server);
   const auto ready = (*server)->wait_ready();
   ASSERT_FALSE(ready);

@@ -27,6 +27,8 @@ struct ServerOptions {
   int connections_max = 512;                         // more are closed at once
   int queue_max = 256;                               // requests waiting for a worker; more: 503 with Retry-After
   Duration idle_timeout = std::chrono::seconds(60);  // for a whole request or reply, and between requests
+  // The server's own refusals (413, 431, 503, …); empty: problem documents (RFC 9457).
+  std::function<Response(int status, std::string_view title, std::string_view detail)> problem = {};
 };
 
 class Server {

@@ -1,4 +1,5 @@
-// The HTTP face of a model: /generate in vLLM's legacy shape or the Vertex one, /v1/models, /health, /ping, /version.
+// The HTTP face of a model: OpenAI's /v1/completions, /v1/chat/completions and /v1/models, vLLM's legacy /generate (or
+// the shape of Vertex AI), /metrics under vLLM's names, /health, /ping, /version, and a page to chat at /.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +36,9 @@ struct ServeOptions {
   ResponseFormat format = ResponseFormat::Text;
   ml::ComputeOptions compute;
   int sequences_max = 16;                  // decoded together
-  int queue_max = 64;                      // requests in work and waiting; more: 429
+  std::int64_t step_tokens = 256;          // computed together: long prompts are cut
+  std::size_t kv_bytes_max = 0;            // for keys and values; 0: half of what the weights leave
+  int queue_max = 64;                      // prompts in work and waiting; more: 429
   std::size_t body_bytes_max = 1U << 20U;  // larger: 413
   int prompt_tokens_max = 0;               // 0: what the context leaves; longer prompts: 400
   int max_tokens_max = 4096;               // a larger `max_tokens`: 400
@@ -47,9 +50,10 @@ struct ServeOptions {
 // Thread-safe.
 class ModelServer {
  public:
-  // Binds and answers at once; the model is loaded meanwhile, and /health is 503 until it is there.
-  [[nodiscard]] static Result<std::unique_ptr<ModelServer>> start(ServeOptions options, Logger log);
-  // Stops at once; requests in work get 503.
+  // Binds and answers at once; the model is loaded meanwhile, and /health is 503 until it is there. `clock` outlives
+  // it.
+  [[nodiscard]] static Result<std::unique_ptr<ModelServer>> start(ServeOptions options, const Clock& clock, Logger log);
+  // Stops at once: connections are cut.
   ~ModelServer();
 
   [[nodiscard]] std::uint16_t port() const;
