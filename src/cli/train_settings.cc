@@ -91,7 +91,8 @@ std::string take_settings_file(CLI::App& app, const std::string& file) {
   if (!parsed.value) return file + ": " + parsed.diagnostics.items().front().message;
   if (parsed.value->kind != text::NodeKind::Map) return file + " holds no map of settings";
   for (const auto& entry : parsed.value->entries)
-    if (const std::string problem = take_entry(app, entry); !problem.empty()) return file + ": `" + entry.key + "`: " + problem;
+    if (const std::string problem = take_entry(app, entry); !problem.empty())
+      return file + ": `" + entry.key + "`: " + problem;
   return {};
 }
 

@@ -55,7 +55,8 @@ class Plot {
       const double loss = extent_.loss_min + share * (extent_.loss_max - extent_.loss_min);
       const double step = extent_.step_min + share * (extent_.step_max - extent_.step_min);
       svg += fmt::format("<path d=\"M{:.1f} {:.1f}H{:.1f}\" class=\"grid\"/>", kLeft, y(loss), kWidth - kRight);
-      svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{:.3g}</text>", kLeft - 6, y(loss) + 4, loss);
+      svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{:.3g}</text>", kLeft - 6, y(loss) + 4,
+                         loss);
       svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{:.0f}</text>\n", x(step),
                          kHeight - kBottom + 18, step);
     }
@@ -64,7 +65,8 @@ class Plot {
   [[nodiscard]] std::string line(const std::vector<CurvePoint>& points) const {
     std::string path;
     for (const auto& point : points)
-      path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", x(static_cast<double>(point.step)), y(point.loss));
+      path +=
+          fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", x(static_cast<double>(point.step)), y(point.loss));
     return path.empty() ? path : "<path d=\"" + path + "\" class=\"training\"/>\n";
   }
   [[nodiscard]] std::string marks(const std::vector<CurvePoint>& points) const {
@@ -87,7 +89,8 @@ std::string loss_curve_svg(const std::vector<CurvePoint>& training, const std::v
   all.insert(all.end(), marks.begin(), marks.end());
   std::string svg = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\" font-family=\"sans-serif\" font-size=\"11\">\n"
-      "<style>.grid{{stroke:#ddd}}.training{{stroke:#1f6feb;stroke-width:1.5;fill:none}}circle{{fill:#d4380d}}</style>\n"
+      "<style>.grid{{stroke:#ddd}}.training{{stroke:#1f6feb;stroke-width:1.5;fill:none}}circle{{fill:#d4380d}}</"
+      "style>\n"
       "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
       "<text x=\"{}\" y=\"18\">loss by step (line: training, points: evaluation)</text>\n",
       kWidth, kHeight, kLeft);

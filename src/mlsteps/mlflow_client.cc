@@ -149,7 +149,8 @@ class MlflowClient final : public Tracker {
   Entry take() {
     Entry entry = std::move(queue_.front());
     queue_.pop_front();
-    Value* metrics = entry.path == "runs/log-batch" && entry.body.find("metrics") != nullptr ? &entry.body["metrics"] : nullptr;
+    Value* metrics =
+        entry.path == "runs/log-batch" && entry.body.find("metrics") != nullptr ? &entry.body["metrics"] : nullptr;
     while (metrics != nullptr && !queue_.empty() && queue_.front().path == "runs/log-batch") {
       const Value* more = queue_.front().body.find("metrics");
       if (more == nullptr || metrics->as_array().size() + more->as_array().size() > kMetricsMax) break;
@@ -174,12 +175,13 @@ class MlflowClient final : public Tracker {
     const std::string experiment = body.get_string("experiment");
     body.as_object().erase("experiment");
     auto found = call("GET", "experiments/get-by-name?experiment_name=" + http::percent_encode(experiment), {});
-    if (found && found->status == 404)
-      found = call("POST", "experiments/create", Value::Object{{"name", experiment}});
+    if (found && found->status == 404) found = call("POST", "experiments/create", Value::Object{{"name", experiment}});
     if (const Sent sent = outcome(found); sent != Sent::Done) return sent;
     const auto reply = parse_json(found->body);
     const Value* nested = reply ? reply->find("experiment") : nullptr;
-    const std::string id = nested != nullptr ? nested->get_string("experiment_id") : reply ? reply->get_string("experiment_id") : "";
+    const std::string id = nested != nullptr ? nested->get_string("experiment_id")
+                           : reply           ? reply->get_string("experiment_id")
+                                             : "";
     body["experiment_id"] = id;
     const auto made = call("POST", "runs/create", body);
     if (const Sent sent = outcome(made); sent != Sent::Done) return sent;
@@ -191,7 +193,8 @@ class MlflowClient final : public Tracker {
   }
 
   Result<http::Reply> call(const std::string& method, const std::string& path, const Value& body) {
-    http::Call call{.method = method, .url = server_.uri + "/api/2.0/mlflow/" + path, .headers = {}, .timeout = kRequestLimit};
+    http::Call call{
+        .method = method, .url = server_.uri + "/api/2.0/mlflow/" + path, .headers = {}, .timeout = kRequestLimit};
     if (method == "POST") {
       call.body = body.dump();
       call.headers["Content-Type"] = "application/json";
@@ -205,9 +208,11 @@ class MlflowClient final : public Tracker {
   // 4xx is final: the same request would be refused again.
   Sent outcome(const Result<http::Reply>& reply) {
     if (reply && reply->status >= 200 && reply->status < 300) return Sent::Done;
-    const std::string problem = reply ? "the server said " + std::to_string(reply->status) + " " + reply->body.substr(0, 200)
-                                      : reply.error().message;
-    const bool refused = reply && reply->status >= 400 && reply->status < 500 && reply->status != 429 && reply->status != 408;
+    const std::string problem =
+        reply ? "the server said " + std::to_string(reply->status) + " " + reply->body.substr(0, 200)
+              : reply.error().message;
+    const bool refused =
+        reply && reply->status >= 400 && reply->status < 500 && reply->status != 429 && reply->status != 408;
     const std::scoped_lock lock(mutex_);
     problem_ = problem;
     return refused ? Sent::Refused : Sent::Later;
@@ -253,13 +258,14 @@ class MlflowClient final : public Tracker {
   bool busy_ = false;
   std::string given_id_;  // of a run that goes on
   std::string run_id_;    // of the run that the last runs/create made
-  std::string problem_;  // not yet told
+  std::string problem_;   // not yet told
   std::jthread thread_;
 };
 
 }  // namespace
 
-std::unique_ptr<Tracker> track_by_mlflow(MlflowServer server, std::unique_ptr<http::Transport> transport, TrackerNote note) {
+std::unique_ptr<Tracker> track_by_mlflow(MlflowServer server, std::unique_ptr<http::Transport> transport,
+                                         TrackerNote note) {
   return std::make_unique<MlflowClient>(std::move(server), std::move(transport), std::move(note));
 }
 

@@ -42,6 +42,7 @@ class MlrunsFolder final : public Tracker {
   }
 
   void metrics(std::int64_t step, Instant at, const std::map<std::string, double>& values) override {
+    if (folder_.empty()) return;
     for (const auto& [name, value] : values) {
       std::ofstream file(folder_ / "metrics" / name, std::ios::app);
       file << fmt::format("{} {} {}\n", milliseconds(at), value, step);
@@ -49,7 +50,9 @@ class MlrunsFolder final : public Tracker {
     }
   }
 
-  void end(RunStatus status, Instant at) override { say(write_meta(status, std::to_string(milliseconds(at)))); }
+  void end(RunStatus status, Instant at) override {
+    if (!folder_.empty()) say(write_meta(status, std::to_string(milliseconds(at))));
+  }
 
   [[nodiscard]] std::string run_id() const override { return run_.id; }
 
@@ -106,18 +109,19 @@ class MlrunsFolder final : public Tracker {
   Result<void> write_meta(RunStatus status, const std::string& end) const {
     return write_whole_file(
         folder_ / "meta.yaml",
-        fmt::format("artifact_uri: {}\nend_time: {}\nentry_point_name: ''\nexperiment_id: '{}'\nlifecycle_stage: active\n"
-                    "run_id: {}\nrun_name: {}\nrun_uuid: {}\nsource_name: ''\nsource_type: 4\nsource_version: ''\n"
-                    "start_time: {}\nstatus: {}\ntags: []\nuser_id: slipway\n",
-                    quoted(uri_of(folder_ / "artifacts")), end, experiment_, run_.id, quoted(run_.name), run_.id,
-                    milliseconds(run_.start), code_of(status)));
+        fmt::format(
+            "artifact_uri: {}\nend_time: {}\nentry_point_name: ''\nexperiment_id: '{}'\nlifecycle_stage: active\n"
+            "run_id: {}\nrun_name: {}\nrun_uuid: {}\nsource_name: ''\nsource_type: 4\nsource_version: ''\n"
+            "start_time: {}\nstatus: {}\ntags: []\nuser_id: slipway\n",
+            quoted(uri_of(folder_ / "artifacts")), end, experiment_, run_.id, quoted(run_.name), run_.id,
+            milliseconds(run_.start), code_of(status)));
   }
 
   fs::path root_;
   TrackerNote note_;
   TrackedRun run_;
   std::string experiment_;
-  fs::path folder_;
+  fs::path folder_;  // empty until the run has begun there
   bool said_ = false;
 };
 

@@ -59,8 +59,8 @@ void TrainTracking::start(const Value& record, bool resumed) {
   if (!tracker_) return;
   TrackedRun run;
   run.start = io_.clock.now();
-  run.experiment = first_of(
-      {options_.experiment, io_.variable("MLFLOW_EXPERIMENT_NAME"), io_.variable("EXPERIMENT"), std::string("Default")});
+  run.experiment = first_of({options_.experiment, io_.variable("MLFLOW_EXPERIMENT_NAME"), io_.variable("EXPERIMENT"),
+                             std::string("Default")});
   const auto folder = std::filesystem::path(options_.output).lexically_normal();
   run.name = first_of({options_.run_name, folder.filename().string(), folder.parent_path().filename().string()});
   run.id = io_.variable("MLFLOW_RUN_ID");

@@ -74,6 +74,7 @@ TEST_F(TrackerTest, AFolderThatCannotBeIsSaidOnce) {
   tracker->end(RunStatus::Failed, {});
   ASSERT_EQ(notes_.size(), 1U);
   EXPECT_NE(notes_[0].find("the tracking folder is incomplete"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists("meta.yaml")) << "nothing is written anywhere else";
 }
 
 // ---- the server
@@ -81,7 +82,8 @@ TEST_F(TrackerTest, AFolderThatCannotBeIsSaidOnce) {
 class MlflowTest : public TrackerTest {
  protected:
   MlflowTest() {
-    auto started = http::Server::start({}, [this](const http::Request& request) { return answer(request); }, Logger());
+    auto started = http::Server::start(
+        {}, [this](const http::Request& request) { return answer(request); }, Logger());
     EXPECT_TRUE(started);
     server_ = std::move(started).value();
   }
@@ -96,7 +98,8 @@ class MlflowTest : public TrackerTest {
     authorization_ = request.header("Authorization");
     calls_.push_back(call);
     bodies_.push_back(request.body.empty() ? Value() : parse_json(request.body).value());
-    if (call == "experiments/get-by-name") return {.status = 404, .body = R"({"error_code":"RESOURCE_DOES_NOT_EXIST"})"};
+    if (call == "experiments/get-by-name")
+      return {.status = 404, .body = R"({"error_code":"RESOURCE_DOES_NOT_EXIST"})"};
     if (call == "experiments/create") return {.body = R"({"experiment_id":"12"})"};
     if (call == "runs/create") return {.body = R"({"run":{"info":{"run_id":"abc"}}})"};
     if (call == "runs/log-batch" && refuse_batches_) return {.status = 400, .body = "no such metric"};

@@ -1,5 +1,5 @@
-// Where a training is told to others: an MLflow server or a folder in MLflow's layout. A tracker never fails a training:
-// what it cannot deliver is said once and kept.
+// Where a training is told to others: an MLflow server or a folder in MLflow's layout. A tracker never fails a
+// training: what it cannot deliver is said once and kept.
 #pragma once
 
 #include <cstdint>
@@ -55,16 +55,16 @@ using TrackerNote = std::function<void(std::string_view)>;
 [[nodiscard]] std::unique_ptr<Tracker> track_in_folder(std::filesystem::path root, TrackerNote note);
 
 struct MlflowServer {
-  std::string uri;                             // http(s)://host[:port][/path]
-  std::string token;                           // bearer token, or
-  std::string user, password;                  // basic authentication; empty: none
-  std::filesystem::path spool;                 // what could not be sent is kept here, and sent by the next one
-  Duration retry = std::chrono::seconds(1);    // after a failure, doubled up to a minute
+  std::string uri;                                // http(s)://host[:port][/path]
+  std::string token;                              // bearer token, or
+  std::string user, password;                     // basic authentication; empty: none
+  std::filesystem::path spool;                    // what could not be sent is kept here, and sent by the next one
+  Duration retry = std::chrono::seconds(1);       // after a failure, doubled up to a minute
   Duration end_limit = std::chrono::seconds(10);  // how long end() waits for what is left
 };
 
-// The REST API 2.0 of MLflow. Requests are sent by a thread of its own; a server that does not answer costs the training
-// nothing but end_limit.
+// The REST API 2.0 of MLflow. Requests are sent by a thread of its own; a server that does not answer costs the
+// training nothing but end_limit.
 [[nodiscard]] std::unique_ptr<Tracker> track_by_mlflow(MlflowServer server, std::unique_ptr<http::Transport> transport,
                                                        TrackerNote note);
 
