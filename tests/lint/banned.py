@@ -8,7 +8,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 SRC = ("src/", "include/")
-ALL = ("src/", "include/", "tests/", "bench/", "dags/", "manifests/", "packaging/", "dev", "docs/", "Containerfile", "README.md", "CMakeLists.txt", "cmake/")
+ALL = ("src/", "include/", "tests/", "bench/", "dags/", "manifests/", "packaging/", "dev", "docs/", "Containerfile", "README.md", "CMakeLists.txt")
 
 # (pattern, where, replacement, exempt files)
 RULES = [
