@@ -16,7 +16,10 @@ CHART_VALUES = [[], ["--set", "dags.claim=team-dags"], ["--set", "dags.bucket=te
 
 
 def run(*words, stdin=None):
-    return subprocess.run(words, input=stdin, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(words, input=stdin, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def objects(yaml):
@@ -139,10 +142,15 @@ def helm():
     return found
 
 
+def rendered(*values):
+    """What helm would send this very server."""
+    return run(helm(), "template", "slipway", CHART, "--namespace", "slipway", "--kube-version", admin.call("GET", "/version")["gitVersion"], *values)
+
+
 for values in CHART_VALUES:
     @check("helm template " + " ".join(values))
     def _(given=tuple(values)):
-        kinds = judge(run(helm(), "template", "slipway", CHART, "--namespace", "slipway", *given))
+        kinds = judge(rendered(*given))
         expect("StatefulSet" in kinds and "Secret" not in kinds, True)
         return f"{len(kinds)} objects"
 
@@ -165,7 +173,7 @@ def _():
 
     base = plain(objects(run("kubectl", "kustomize", os.path.join(SOURCE, "manifests/base"))))
     base.pop(("Namespace", "slipway"))  # helm install --create-namespace makes it
-    expect(plain(objects(run(helm(), "template", "slipway", CHART, "--namespace", "slipway"))), base)
+    expect(plain(objects(rendered())), base)
 
 
 space.delete()
