@@ -374,7 +374,7 @@ TEST(Limits, TooManyTasks) {
 TEST(Limits, TenThousandTasksAreLinkedAndChecked) {
   std::string text = "dag: d\ndefaults: {env: {A: \"${{ run.id }}\"}}\ntasks:\n  t0: {run: x, outputs: {n: integer}}\n";
   for (int i = 1; i < 10'000; ++i)
-    text += "  t" + std::to_string(i) + ": {run: \"echo ${{ tasks.t0.state == 'x' }}\", needs: t" +
+    text += "  t" + std::to_string(i) + ": {run: [echo, \"${{ tasks.t0.state == 'x' }}\", done], needs: t" +
             std::to_string(i - 1) + "}\n";
   const Dag dag = parse_ok(text);
   ASSERT_EQ(dag.order.size(), 10'000U);

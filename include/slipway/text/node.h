@@ -56,7 +56,7 @@ struct Entry {
 struct YamlLimits {
   std::size_t bytes_max = 1U << 20U;
   int depth_max = 64;
-  int nodes_max = 50'000;  // values, those that aliases stand for included
+  int nodes_max = 250'000;  // values, those that aliases stand for included
   int anchors_max = 100;
 };
 
