@@ -1,4 +1,5 @@
 #include "cli/compute_choice.h"
+#include "cli/ml_options.h"
 #include "cli/step_io.h"
 #include "cli/verbs.h"
 #include "slipway/mlsteps/evaluate.h"
@@ -15,6 +16,8 @@ Handler setup_evaluate(CLI::App& app) {
   app.add_option("--answer-marker,--response-template", options->answer_marker,
                  "ends the prompt in a `text` line [Answer:]");
   app.add_option("--labels", options->labels, "the answers that exist, e.g. POSITIVE,NEGATIVE")->delimiter(',');
+  add_enum(app, "--metric", options->metric, mlsteps::kEvaluateMetrics, "what is measured [accuracy]");
+  app.add_option("--output", options->output, "JSONL of every prompt, right answer, generated text and verdict");
   app.add_option("--min-accuracy", options->accuracy_min, "below it the exit code is 1 [0]");
   app.add_option("--max-new-tokens", options->max_new_tokens, "of an answer [32]");
   add_compute(app, *choice);

@@ -9,8 +9,9 @@ namespace slipway::cli {
 Handler setup_tokenize(CLI::App& app) {
   auto options = std::make_shared<mlsteps::TokenizeOptions>();
   app.add_option("--tokenizer", options->tokenizer, "tokenizer.json, or its folder")->required();
-  app.add_option("--input", options->input, "JSONL lines with `text`, or `ids` to decode")->required();
-  app.add_option("--output", options->output, "JSONL lines with `ids`, or `text`")->required();
+  app.add_option("--input", options->input, "JSONL lines with `text`, or `ids` to decode");
+  app.add_option("--output", options->output, "JSONL lines with `ids`, or `text`");
+  app.add_option("--text", options->text, "one text; its ids and tokens go to stdout");
   app.add_flag("--decode", options->decode, "from ids to text");
   return [options](Session& session) {
     const StepSurroundings surroundings(session);

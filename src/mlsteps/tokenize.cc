@@ -1,6 +1,7 @@
 #include "slipway/mlsteps/tokenize.h"
 
 #include <limits>
+#include <ostream>
 
 #include "mlsteps/json_lines.h"
 #include "slipway/ml/tokenizer.h"
@@ -26,8 +27,19 @@ Result<Value> decode(const ml::Tokenizer& tokenizer, const JsonLine& line) {
   return Value(Value::Object{{"text", tokenizer.decode(ids, flag(line.value, "skip_special_tokens", false))}});
 }
 
-Result<void> tokenize(const TokenizeOptions& options) {
+Value shown(const ml::Tokenizer& tokenizer, const std::string& text) {
+  const auto ids = tokenizer.encode(text, ml::SpecialTokens::Add);
+  Value::Array tokens;
+  for (const auto id : ids) tokens.emplace_back(tokenizer.token(id).value());
+  return Value::Object{{"ids", to_values(ids)}, {"tokens", std::move(tokens)}};
+}
+
+Result<void> tokenize(const TokenizeOptions& options, std::ostream& out) {
   SLIPWAY_TRY_ASSIGN(const ml::Tokenizer tokenizer, ml::Tokenizer::load(options.tokenizer));
+  if (!options.text.empty()) {
+    out << shown(tokenizer, options.text).dump() << "\n";
+    return {};
+  }
   SLIPWAY_TRY_ASSIGN(const auto lines, read_json_lines(options.input));
   std::vector<Value> results;
   for (const auto& line : lines) {
@@ -40,7 +52,10 @@ Result<void> tokenize(const TokenizeOptions& options) {
 }  // namespace
 
 int run_tokenize(const TokenizeOptions& options, const StepIo& io) {
-  const auto done = tokenize(options);
+  const bool files = !options.input.empty() && !options.output.empty();
+  if (options.text.empty() ? !files : !options.input.empty() || !options.output.empty() || options.decode)
+    return fail(io, kStepUsage, "usage", "either --text or both --input and --output are needed");
+  const auto done = tokenize(options, io.out);
   return done ? kStepOk : fail(io, done.error());
 }
 

@@ -1,4 +1,6 @@
 // Steps that need no training, and what they have in common.
+#include <cmath>
+
 #include "mlsteps/json_lines.h"
 #include "mlsteps/memory_plan.h"
 #include "mlsteps/progress.h"
@@ -124,6 +126,16 @@ TEST_F(StepsTest, TokenizeThereAndBack) {
   EXPECT_EQ(texts[1].get_string("text"), "Hello");
 }
 
+TEST_F(StepsTest, TokenizeShowsOneText) {
+  TokenizeOptions options{.tokenizer = fixture("models/tiny-gemma2-fp32"), .text = "Hello"};
+  ASSERT_EQ(run_tokenize(options, io()), kStepOk) << err_.str();
+  const Value shown = parse_json(out_.str()).value();
+  EXPECT_EQ(shown.find("tokens")->as_array().at(0).as_string(), "<bos>");
+  EXPECT_EQ(shown.find("ids")->as_array().size(), shown.find("tokens")->as_array().size());
+  options.input = path("in.jsonl");
+  EXPECT_EQ(run_tokenize(options, io()), kStepUsage) << "one or the other";
+}
+
 TEST_F(StepsTest, TokenizeNamesTheBadLine) {
   write("in.jsonl", "{\"text\":\"Hello\"}\n{\"txt\":\"Hello\"}\n");
   const TokenizeOptions options{fixture("models/tiny-gemma2-fp32"), path("in.jsonl"), path("ids.jsonl"), false};
@@ -184,6 +196,77 @@ TEST_F(ModelStepTest, GenerateOnePromptToStdout) {
   options.params.max_tokens = 3;
   ASSERT_EQ(run_generate(options, io()), kStepOk) << err_.str();
   EXPECT_FALSE(out_.str().empty());
+}
+
+TEST_F(ModelStepTest, GenerateChatsByTheTemplate) {
+  const std::string chat = R"({"messages":[{"role":"user","content":"Hi"}]})";
+  const std::string text = R"({"prompt":"<start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n"})";
+  write("in.jsonl", chat + "\n" + text + "\n");
+  GenerateOptions options{
+      .model = model_, .input = path("in.jsonl"), .output = path("o.jsonl"), .compute = {.threads = 1}};
+  options.params = {.temperature = 0, .max_tokens = 9, .ignore_eos = true};
+  ASSERT_EQ(run_generate(options, io()), kStepOk) << err_.str();
+  const auto lines = json_lines(path("o.jsonl"));
+  EXPECT_EQ(lines.at(0), lines.at(1));
+  GenerateOptions typed{
+      .model = model_, .prompt = "Hi", .chat = true, .params = options.params, .compute = {.threads = 1}};
+  ASSERT_EQ(run_generate(typed, io()), kStepOk) << err_.str();
+  EXPECT_EQ(out_.str(), lines.at(0).get_string("text") + "\n") << "piece by piece it is the same";
+  write("in.jsonl", R"({"messages":[{"role":"user"}]})");
+  EXPECT_EQ(run_generate(options, io()), kStepInvalid);
+  EXPECT_NE(err_.str().find("in.jsonl:1: `messages` must hold"), std::string::npos) << err_.str();
+}
+
+// The answer of a chat ends in special tokens that no generated text shows; the model's own text is the right answer.
+TEST_F(ModelStepTest, EvaluateKnowsTheAnswerOfAChat) {
+  GenerateOptions ask{.model = model_, .prompt = "Hi", .chat = true, .compute = {.threads = 1}};
+  ask.params = {.temperature = 0, .max_tokens = 9};
+  ASSERT_EQ(run_generate(ask, io()), kStepOk) << err_.str();
+  const std::string answer = out_.str().substr(0, out_.str().size() - 1);
+  const Value line =
+      Value::Object{{"messages", Value::Array{Value::Object{{"role", "user"}, {"content", "Hi"}},
+                                              Value::Object{{"role", "assistant"}, {"content", answer}}}}};
+  write("d.jsonl", line.dump() + "\n" + R"({"prompt":"a:","completion":"\u0001"})" + "\n");
+  out_.str({});
+  const EvaluateOptions options{.model = model_,
+                                .data = path("d.jsonl"),
+                                .metric = EvaluateMetric::All,
+                                .output = path("o.jsonl"),
+                                .max_new_tokens = 9,
+                                .compute = {.threads = 1}};
+  ASSERT_EQ(run_evaluate(options, io()), kStepOk) << err_.str();
+  EXPECT_EQ(outputs().find("accuracy")->as_double(), 0.5) << read("o.jsonl");
+  const auto lines = json_lines(path("o.jsonl"));
+  EXPECT_TRUE(lines.at(0).find("correct")->as_bool());
+  EXPECT_FALSE(lines.at(1).find("correct")->as_bool());
+  EXPECT_NEAR(outputs().find("perplexity")->as_double(), std::exp(outputs().find("loss")->as_double()), 1e-9);
+}
+
+TEST_F(ModelStepTest, PerplexityIsThatOfEvalLoss) {
+  write("d.jsonl", "{\"text\":\"Answer: yes\"}\n{\"text\":\"no marker\"}\n{\"prompt\":\"a\",\"completion\":\"bc\"}\n");
+  EvaluateOptions options{.model = model_,
+                          .data = path("d.jsonl"),
+                          .answer_marker = "",
+                          .metric = EvaluateMetric::Perplexity,
+                          .compute = {.threads = 1}};
+  ASSERT_EQ(run_evaluate(options, io()), kStepOk) << err_.str();
+  const InspectOptions inspect{
+      .model = model_, .input = path("d.jsonl"), .output = path("l.jsonl"), .compute = {.threads = 1}};
+  ASSERT_EQ(run_eval_loss(inspect, io()), kStepOk) << err_.str();
+  double sum = 0;
+  std::int64_t labels = 0;
+  for (const auto& line : json_lines(path("l.jsonl"))) {
+    sum += line.find("loss_sum")->as_double();
+    labels += line.get_int("labels");
+  }
+  EXPECT_EQ(outputs().get_int("tokens"), labels);
+  EXPECT_NEAR(outputs().find("loss")->as_double(), sum / static_cast<double>(labels), 1e-6);
+  EXPECT_EQ(outputs().find("accuracy"), nullptr);
+  options.answer_marker = "Answer:";
+  ASSERT_EQ(run_evaluate(options, io()), kStepOk) << err_.str();
+  EXPECT_LT(outputs().get_int("tokens"), labels) << "of the marked line its answer alone";
+  options.accuracy_min = 0.5;
+  EXPECT_EQ(run_evaluate(options, io()), kStepUsage);
 }
 
 TEST_F(ModelStepTest, EvaluateNeedsAMarkerOrAPair) {

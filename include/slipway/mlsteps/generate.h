@@ -11,9 +11,12 @@ namespace slipway::mlsteps {
 struct GenerateOptions {
   std::string model;    // folder
   std::string adapter;  // PEFT folder; empty: none
-  std::string input;    // lines {"prompt_ids": […]} or {"prompt": "…"} (tokenised with special tokens)
-  std::string output;   // lines {"ids", "text", "finish_reason"}, new tokens only; several per prompt: see run_generate
-  std::string prompt;   // instead of input and output: the text goes to stdout
+  // Lines {"prompt_ids": […]}, {"prompt": "…"} (tokenised with special tokens) or {"messages": […]} (by the model's
+  // chat template).
+  std::string input;
+  std::string output;  // lines {"ids", "text", "finish_reason"}, new tokens only; several per prompt: see run_generate
+  std::string prompt;  // instead of input and output: the text goes to stdout as it comes
+  bool chat = false;   // `prompt` is what a user says: by the chat template
   ml::SamplingParams params;
   std::uint64_t seed = 42;
   ml::ComputeOptions compute;

@@ -1,4 +1,4 @@
-// `slipway tokenize`: text to token ids and back, a JSONL file to a JSONL file.
+// `slipway tokenize`: text to token ids and back, a JSONL file to a JSONL file, or one text to stdout.
 #pragma once
 
 #include <string>
@@ -12,6 +12,7 @@ struct TokenizeOptions {
   std::string input;   // lines {"text", "add_special_tokens" (true)}; decoding: {"ids", "skip_special_tokens" (false)}
   std::string output;  // lines {"ids"}; decoding: {"text"}
   bool decode = false;
+  std::string text;  // instead of input and output: {"ids", "tokens"} go to stdout
 };
 
 [[nodiscard]] int run_tokenize(const TokenizeOptions& options, const StepIo& io);
