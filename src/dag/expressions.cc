@@ -119,7 +119,7 @@ class TaskChecker {
     const bool in_env = field.path == "tasks.*.env.*";
     const bool early = field.path == "tasks.*.when" || field.path == "tasks.*.for_each";
     const TaskNames::Place place{in_env, !in_env && !early, field.path == "tasks.*.set_vars.*", !early};
-    const Template text{node.scalar, node.content};
+    const Template text{node.scalar, node.content, node.by_lines};
     Diagnostics found;
     const auto resolve = [&](const std::vector<std::string>& path) { return names_.resolve(path, place); };
     const TemplateInfo info = check_template(text, resolve, found);

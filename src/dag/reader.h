@@ -52,7 +52,7 @@ template <class E, std::size_t N>
 
 [[nodiscard]] inline std::optional<Template> read_template(const text::Node* node) {
   if (!is_written(node) || !node->is_scalar()) return std::nullopt;
-  return Template{node->scalar, node->content};
+  return Template{node->scalar, node->content, node->by_lines};
 }
 
 // The items of a list, or the one value that stands for a list of one.

@@ -27,7 +27,7 @@ Place place_of(const Template& text, std::size_t offset) {
 }  // namespace
 
 SourceSpan locate(const Template& text, std::size_t begin, std::size_t end) {
-  if (!text.span.known()) return text.span;
+  if (!text.span.known() || !text.by_lines) return text.span;
   const Place first = place_of(text, begin);
   const Place last = place_of(text, std::max(begin, end));
   return {first.line, first.column, last.line, last.column};

@@ -96,9 +96,9 @@ class Connection final : public std::enable_shared_from_this<Connection> {
       busy.headers.emplace_back("Retry-After", "1");
       return write(std::move(busy));
     }
-    auto read = to_request(std::move(message));
-    if (!read) return refuse(problem(shared_->options, 400, "bad request", read.error().message));
-    auto request = std::make_shared<Request>(*std::move(read));
+    auto read = to_request(std::move(message), shared_->options);
+    if (read.refusal) return refuse(*std::move(read.refusal));
+    auto request = std::make_shared<Request>(*std::move(read.request));
     request->peer = peer_;
     stream_.expires_never();  // a handler's time is its own
     ++shared_->waiting;

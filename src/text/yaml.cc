@@ -113,6 +113,8 @@ class Builder final : public YAML::EventHandler {
     node.scalar = value;
     node.span = places_.span(place.whole);
     node.content = places_.span({place.content, place.whole.end});
+    const bool literal = places_.text().substr(place.whole.begin).starts_with('|');
+    node.by_lines = literal || node.span.line == node.span.end_line;
     if (place.indent > 0) node.content.column = static_cast<int>(place.indent) + 1;
     if (plain) resolve_plain(node);
     add(std::move(node), anchor, place.whole);

@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include <array>
+
 #include "dag/support.h"
 
 namespace slipway::dag {
@@ -363,6 +365,19 @@ tasks:
   ASSERT_EQ(refusal.size(), 1U);
   EXPECT_EQ(refusal.items()[0].code, "not-supported-yet");
   EXPECT_TRUE(check_activation(parse_ok("dag: d\ntasks: {a: {noop: true}}\n")).empty());
+}
+
+TEST(Places, InAFoldedTextTheWholeIsPointedAt) {
+  const auto span_of = [](const std::string& run) {
+    const auto parsed = parse({"f.yaml", "dag: d\ntasks:\n  a:\n    run: " + run + "\n"});
+    EXPECT_EQ(parsed.diagnostics.items().size(), 1U);
+    const SourceSpan at = parsed.diagnostics.items().front().span;
+    return std::array{at.line, at.column, at.end_line, at.end_column};
+  };
+  EXPECT_EQ(span_of("\"echo\n      ${{ params.x }}\""), (std::array{4, 11, 5, 23}));
+  EXPECT_EQ(span_of(">\n      echo\n      ${{ params.x }}")[0], 5);
+  EXPECT_EQ(span_of("|\n      echo\n      ${{ params.x }}"), (std::array{6, 11, 6, 19})) << "a block is exact";
+  EXPECT_EQ(span_of("\"echo ${{ params.x }}\""), (std::array{4, 20, 4, 28})) << "a line, too";
 }
 
 TEST(Limits, TooManyTasks) {

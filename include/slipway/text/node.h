@@ -32,8 +32,9 @@ struct Node {
   NodeKind kind = NodeKind::Null;
   SourceSpan
       span;  // the whole value, quotes and brackets included; empty and right behind the key where nothing is written
-  SourceSpan content;  // of a scalar: where its text begins, behind the quote or on the first line of a block
-  std::string scalar;  // of a scalar: the text; of a plain one exactly as written ("1.10", "0x1F")
+  SourceSpan content;    // of a scalar: where its text begins, behind the quote or on the first line of a block
+  bool by_lines = true;  // of a scalar: its lines are those of the file; false where they were folded
+  std::string scalar;    // of a scalar: the text; of a plain one exactly as written ("1.10", "0x1F")
   bool boolean = false;
   std::int64_t integer = 0;
   double number = 0;  // also set for an integer
