@@ -23,6 +23,10 @@ EventStream::~EventStream() {
 
 void EventStream::on_committed(const std::vector<run::Event>& events) {
   const std::lock_guard lock(mutex_);
+  if (!keeping_) {  // most daemons have no listener, and do not pay for one
+    last_ += events.size();
+    return;
+  }
   for (const run::Event& event : events) add(event);
   std::erase_if(listeners_, [&](const Listener& listener) {
     std::string news;
@@ -61,6 +65,8 @@ Result<std::shared_ptr<http::LaterReply>> EventStream::listen(const RunId& run, 
   const std::lock_guard lock(mutex_);
   if (listeners_.size() >= options_.listeners_max)
     return Error{ErrorCode::Unavailable, "too many listen to the events already", "try again later"};
+  keeping_ = true;
+  heard_at_ = clock_.monotonic();
   auto reply = std::make_shared<http::LaterReply>(options_.unsent_bytes_max);
   reply->begin({200,
                 "text/event-stream",
@@ -75,11 +81,15 @@ void EventStream::beat() {
   const MonoInstant now = clock_.monotonic();
   if (now < beat_at_) return;
   beat_at_ = now + options_.beat_every;
+  if (!listeners_.empty()) heard_at_ = now;
   std::erase_if(listeners_, [&](const Listener& listener) {
     if (now < listener.until) return !listener.reply->write(": \n\n");
     listener.reply->end();
     return true;
   });
+  if (now - heard_at_ < options_.kept_alone) return;
+  keeping_ = false;
+  kept_.clear();
 }
 
 }  // namespace slipway::api

@@ -78,13 +78,33 @@ TEST_F(EventStreamTest, OneMayListenToARun) {
 }
 
 TEST_F(EventStreamTest, WhoComesBackHearsWhatItMissed) {
+  listen()->lose();
   const auto event = story(1).front();
   stream.on_committed({event, event, event});
   EXPECT_EQ(heard(*listen(id(1))), (std::vector<std::string>{"1 ready", "2 run_created", "3 run_created"}));
   EXPECT_EQ(heard(*listen(id(3))), std::vector<std::string>{"3 ready"});
 }
 
+TEST_F(EventStreamTest, NothingIsKeptForNobody) {
+  const auto event = story(1).front();
+  stream.on_committed({event});
+  EXPECT_EQ(heard(*listen(id(0))), std::vector<std::string>{"1 reset"}) << "nobody had listened";
+  stream.on_committed({event});
+  EXPECT_EQ(heard(*listen(id(1))).size(), 2U);
+  clock.at += std::chrono::minutes(16);
+  stream.beat();  // both have listened long enough
+  stream.on_committed({event});
+  EXPECT_EQ(heard(*listen(id(2))), (std::vector<std::string>{"2 ready", "3 run_created"})) << "they may come back";
+  clock.at += std::chrono::minutes(16);
+  stream.beat();
+  clock.at += std::chrono::minutes(2);
+  stream.beat();
+  stream.on_committed({event});
+  EXPECT_EQ(heard(*listen(id(3))), std::vector<std::string>{"4 reset"});
+}
+
 TEST_F(EventStreamTest, WhoMissedTooMuchIsTold) {
+  listen()->lose();
   const auto event = story(1).front();
   stream.on_committed({event, event, event, event, event, event, event, event});
   EXPECT_EQ(heard(*listen(id(1))), std::vector<std::string>{"8 reset"}) << "2 is not kept any more";

@@ -16,9 +16,10 @@
 namespace slipway::api {
 
 struct EventStreamOptions {
-  std::size_t kept_max = 10'000;             // events that may be asked for again
-  std::size_t listeners_max = 200;           // more: Unavailable
-  std::size_t unsent_bytes_max = 1U << 20U;  // a listener who is further behind is cut off
+  std::size_t kept_max = 10'000;                  // events that may be asked for again
+  std::size_t listeners_max = 200;                // more: Unavailable
+  std::size_t unsent_bytes_max = 1U << 20U;       // a listener who is further behind is cut off
+  Duration kept_alone = std::chrono::minutes(1);  // how long events are kept when nobody listens any more
   Duration beat_every = std::chrono::seconds(15);
   // A listener is sent away after so long and comes back by itself, with a token that is looked at again.
   Duration listen_max = std::chrono::minutes(15);
@@ -59,10 +60,12 @@ class EventStream final : public engine::Observer {
   const EventStreamOptions options_;
   const std::string epoch_;  // of this daemon's life
   std::mutex mutex_;
-  std::deque<Kept> kept_;            // guarded
+  std::deque<Kept> kept_;            // guarded: what was committed since somebody listens, the newest
   std::uint64_t last_ = 0;           // guarded: number of the last event
   std::vector<Listener> listeners_;  // guarded
   MonoInstant beat_at_;              // guarded
+  bool keeping_ = false;             // guarded
+  MonoInstant heard_at_;             // guarded: when somebody listened last
 };
 
 }  // namespace slipway::api
