@@ -93,11 +93,11 @@ class NoiseTensors : public TensorSource {
 
 class Bench {
  public:
-  Bench(Subject subject, ComputeOptions options)
+  Bench(Subject subject, ComputeOptions options, WeightForm form)
       : subject_(std::move(subject)),
         tensors_(subject_.config),
         compute_(options),
-        model_(Model::load(subject_.config, tensors_).value()),
+        model_(Model::load(subject_.config, tensors_, form).value()),
         lora_(subject_.config.layers) {
     Rng rng(1);
     for (std::int64_t layer = 0; layer < subject_.config.layers; ++layer)
@@ -107,10 +107,10 @@ class Bench {
       ids_.push_back(static_cast<std::int32_t>(rng.below(static_cast<std::uint64_t>(subject_.config.vocab_size))));
   }
 
-  void run() {
+  void run(bool decoding_alone) {
     fmt::print("kernel {}, {} threads\n", compute_.kernel_id(), compute_.threads());
-    products();
-    training();
+    if (!decoding_alone) products();
+    if (!decoding_alone) training();
     for (const std::size_t batch : {std::size_t{1}, std::size_t{8}}) decoding(batch);
   }
 
@@ -196,13 +196,21 @@ int main(int argc, char** argv) {
   const int threads = argc > 2 ? std::atoi(argv[2]) : 0;
   const auto products = kProducts.parse(argc > 3 ? argv[3] : "fp32");
   if ((name != "demo" && name != "qwen2.5-0.5b") || threads < 0 || !products) {
-    fmt::print(stderr, "usage: bench_ml [demo|qwen2.5-0.5b] [threads] [fp32|bf16]\n");
+    fmt::print(stderr, "usage: bench_ml [demo|qwen2.5-0.5b] [threads] [fp32|bf16] [all|stored|int8]\n");
     return 2;
   }
   if (*products == Products::Bf16 && !has_bf16_products()) {
     fmt::print(stderr, "this CPU has no bf16 products\n");
     return 2;
   }
-  Bench(name == "demo" ? demo() : qwen(), {.threads = threads, .isa = {}, .products = *products}).run();
+  // A form of the weights: only decoding is measured, with that form.
+  const std::string what = argc > 4 ? argv[4] : "all";
+  const auto form = kWeightForms.parse(what == "all" ? "stored" : what);
+  if (!form) {
+    fmt::print(stderr, "{} is neither all, stored nor int8\n", what);
+    return 2;
+  }
+  Bench(name == "demo" ? demo() : qwen(), {.threads = threads, .isa = {}, .products = *products}, *form)
+      .run(what != "all");
   return 0;
 }

@@ -20,6 +20,7 @@ Handler setup_evaluate(CLI::App& app) {
   app.add_option("--output", options->output, "JSONL of every prompt, right answer, generated text and verdict");
   app.add_option("--min-accuracy", options->accuracy_min, "below it the exit code is 1 [0]");
   app.add_option("--max-new-tokens", options->max_new_tokens, "of an answer [32]");
+  add_enum(app, "--weights", options->weights, ml::kWeightForms, "how the matrices are kept [stored]");
   add_compute(app, *choice);
   return [options, choice](Session& session) {
     const StepSurroundings surroundings(session);

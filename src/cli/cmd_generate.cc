@@ -1,4 +1,5 @@
 #include "cli/compute_choice.h"
+#include "cli/ml_options.h"
 #include "cli/step_io.h"
 #include "cli/verbs.h"
 #include "slipway/mlsteps/generate.h"
@@ -28,6 +29,7 @@ Handler setup_generate(CLI::App& app) {
   app.add_option("--stop", params.stop, "end before this text; repeat for several")->take_all();
   app.add_option("--seed", options->seed, "of the draws [42]");
   app.add_flag("--ignore-eos", params.ignore_eos, "go on behind an end-of-sequence token");
+  add_enum(app, "--weights", options->weights, ml::kWeightForms, "how the matrices are kept [stored]");
   add_compute(app, *choice);
   return [options, choice](Session& session) {
     const StepSurroundings surroundings(session);

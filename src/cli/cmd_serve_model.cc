@@ -53,7 +53,8 @@ int serve_until_stopped(const Settings& settings, Session& session, StepSurround
   const std::string address = settings.options.host + ":" + std::to_string((*server)->port());
   session.out << "listening on http://" << address << std::endl;
   if (const auto ready = (*server)->wait_ready(); !ready) return mlsteps::fail(surroundings.io(), ready.error());
-  log.info("model is ready", {{"model", settings.model}, {"address", address}});
+  log.info("model is ready",
+           {{"model", settings.model}, {"address", address}, {"context", std::to_string((*server)->context())}});
   surroundings.signals().wait();
   log.info("draining", {{"limit", settings.drain}});
   (*server)->drain(*limit);
@@ -86,6 +87,7 @@ Handler setup_serve_model(CLI::App& app) {
   app.add_option("--max-tokens-limit", options.max_tokens_max, "largest `max_tokens` of a request [4096]");
   app.add_option("--max-prompt-tokens", options.prompt_tokens_max, "longest prompt [what the context leaves]");
   app.add_option("--drain", settings->drain, "time to finish after SIGTERM [30s]");
+  add_enum(app, "--weights", options.weights, ml::kWeightForms, "how the matrices are kept [stored]");
   add_compute(app, settings->choice);
   return [settings](Session& session) {
     StepSurroundings surroundings(session);

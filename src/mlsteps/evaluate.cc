@@ -127,7 +127,7 @@ Result<ml::LossSum> loss_of(const Subject& subject, std::vector<ml::TextSample> 
 
 Result<Scores> score(const std::vector<ml::TextSample>& texts, const std::string& model_folder,
                      const std::string& adapter_folder, const EvaluateOptions& options) {
-  SLIPWAY_TRY_ASSIGN(const Subject subject, open_subject(model_folder, adapter_folder));
+  SLIPWAY_TRY_ASSIGN(const Subject subject, open_subject(model_folder, adapter_folder, options.weights));
   ml::Compute compute(options.compute);
   Scores scores;
   if (wants(options, EvaluateMetric::Accuracy)) {

@@ -91,7 +91,7 @@ class Typewriter {
 };
 
 Result<std::vector<std::vector<ml::Generation>>> generate(const GenerateOptions& options, std::ostream& out) {
-  SLIPWAY_TRY_ASSIGN(const Subject subject, open_subject(options.model, options.adapter));
+  SLIPWAY_TRY_ASSIGN(const Subject subject, open_subject(options.model, options.adapter, options.weights));
   SLIPWAY_TRY_ASSIGN(const auto lines, prompts_of(options));
   std::vector<std::vector<ml::Generation>> results(lines.size());
   ml::Compute compute(options.compute);

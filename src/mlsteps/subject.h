@@ -18,6 +18,7 @@ struct Subject {
 };
 
 // `adapter` may be empty.
-[[nodiscard]] Result<Subject> open_subject(const std::string& model, const std::string& adapter);
+[[nodiscard]] Result<Subject> open_subject(const std::string& model, const std::string& adapter,
+                                           ml::WeightForm form = ml::WeightForm::Stored);
 
 }  // namespace slipway::mlsteps

@@ -73,7 +73,7 @@ std::int64_t ModelHost::context() const {
 }
 
 Result<std::unique_ptr<ModelHost::State>> ModelHost::load_state() const {
-  SLIPWAY_TRY_ASSIGN(ml::LoadedModel model, ml::load_model(options_.model));
+  SLIPWAY_TRY_ASSIGN(ml::LoadedModel model, ml::load_model(options_.model, options_.weights));
   std::vector<NamedAdapter> adapters;
   for (const auto& source : options_.adapters) {
     SLIPWAY_TRY_ASSIGN(ml::Adapter adapter, ml::read_adapter(source.folder, model.model.config()));

@@ -176,6 +176,8 @@ std::uint16_t ModelServer::port() const { return impl_->server->port(); }
 
 Result<void> ModelServer::wait_ready() { return impl_->host.wait_ready(); }
 
+std::int64_t ModelServer::context() const { return impl_->host.context(); }
+
 void ModelServer::drain(Duration limit) {
   impl_->host.close();
   impl_->server->drain(limit);

@@ -269,6 +269,19 @@ TEST_F(ModelStepTest, PerplexityIsThatOfEvalLoss) {
   EXPECT_EQ(run_evaluate(options, io()), kStepUsage);
 }
 
+TEST_F(ModelStepTest, PriceOfInt8CanBeMeasured) {
+  write("d.jsonl", "{\"text\":\"Hello there, how are you\"}\n");
+  EvaluateOptions options{
+      .model = model_, .data = path("d.jsonl"), .metric = EvaluateMetric::Perplexity, .compute = {.threads = 1}};
+  ASSERT_EQ(run_evaluate(options, io()), kStepOk) << err_.str();
+  const double stored = outputs().find("loss")->as_double();
+  options.weights = ml::WeightForm::Int8;
+  ASSERT_EQ(run_evaluate(options, io()), kStepOk) << err_.str();
+  const double bytes = outputs().find("loss")->as_double();
+  EXPECT_NE(bytes, stored);
+  EXPECT_NEAR(bytes, stored, 0.05 * stored);
+}
+
 TEST_F(ModelStepTest, EvaluateNeedsAMarkerOrAPair) {
   write("d.jsonl", "{\"text\":\"Question: a\"}\n");
   EvaluateOptions options{

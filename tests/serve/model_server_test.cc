@@ -196,6 +196,14 @@ TEST_F(ModelServerTest, CountsWhatItDoes) {
   EXPECT_EQ(metric("vllm:time_to_first_token_seconds_count"), "1");
 }
 
+TEST_F(ModelServerTest, MemoryForKeysBoundsTheContext) {
+  constexpr std::size_t kPageBytes = std::size_t{64} * 3 * 2 * 32 * sizeof(float);
+  serve({.kv_bytes_max = 3 * kPageBytes});
+  EXPECT_EQ(server_->context(), 3 * 64);
+  const Value reply = post("/v1/completions", R"({"prompt":[2,9],"max_tokens":1000,"ignore_eos":true})");
+  EXPECT_EQ(reply.find("usage")->get_int("total_tokens"), 3 * 64) << "it ends where the memory ends";
+}
+
 TEST_F(ModelServerTest, HasAPageAndNamesOneModel) {
   serve({.model_name = "base"});
   EXPECT_NE(send("GET", "/").body.find("<title>slipway chat</title>"), std::string::npos);

@@ -20,6 +20,6 @@ struct LoadedModel {
 };
 
 // Maps the weights and reads the tokenizer; errors name the file or tensor.
-[[nodiscard]] Result<LoadedModel> load_model(const std::filesystem::path& folder);
+[[nodiscard]] Result<LoadedModel> load_model(const std::filesystem::path& folder, WeightForm form = WeightForm::Stored);
 
 }  // namespace slipway::ml

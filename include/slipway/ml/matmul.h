@@ -9,9 +9,9 @@
 
 namespace slipway::ml {
 
-// A borrowed matrix [rows, cols] of fp32 or bf16; element (r, c) lies at data + r * row_stride + c * col_stride
-// elements. One of the two strides is 1. Weights are [out, in] as stored: y = x W^T is matmul(x, w.t()), dx = dy W is
-// matmul(dy, w).
+// A borrowed matrix [rows, cols] of fp32, bf16 or scaled bytes; element (r, c) lies at data + r * row_stride + c *
+// col_stride elements. One of the two strides is 1. Weights are [out, in] as stored: y = x W^T is matmul(x, w.t()), dx
+// = dy W is matmul(dy, w).
 struct Operand {
   const void* data = nullptr;
   Dtype dtype = Dtype::F32;
@@ -19,6 +19,9 @@ struct Operand {
   std::int64_t cols = 0;
   std::int64_t row_stride = 0;
   std::int64_t col_stride = 1;
+  // Of an I8 matrix, which stands for its bytes times its row's scale: one per row as stored. Such a one can only be
+  // multiplied as b, transposed.
+  const float* scales = nullptr;
 
   Operand() = default;
   Operand(Rows<const float> x) : data(x.data), rows(x.rows), cols(x.cols), row_stride(x.stride) {}
@@ -44,7 +47,8 @@ struct Product {
   GemmLoop loop = GemmLoop::ByShape;
 };
 
-// c [M, N] = a [M, K] b [K, N]. a is fp32, b fp32 or bf16 (widened, fp32 products and sums). c overlaps neither.
+// c [M, N] = a [M, K] b [K, N]. a is fp32; b fp32, or widened from bf16 or bytes; fp32 products and sums unless
+// Products says otherwise. c overlaps neither.
 void matmul(Compute& compute, const Operand& a, const Operand& b, Rows<float> c, Product product = {});
 
 // The same on the calling thread, for use inside Compute::parallel.

@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "slipway/base/enum_table.h"
 #include "slipway/base/result.h"
 #include "slipway/ml/compute.h"
 #include "slipway/ml/kv_cache.h"
@@ -55,13 +56,22 @@ struct DecodeInput {
   std::int64_t logit_rows = 1;  // of how many last tokens logits are wanted
 };
 
+// How the matrices of the layers and the head are kept. The embedding and small vectors stay as they are.
+enum class WeightForm : std::uint8_t { Stored, Int8 };
+inline constexpr EnumTable<WeightForm, 2> kWeightForms{{{
+    {WeightForm::Stored, "stored", "as the files hold them, mapped"},
+    {WeightForm::Int8, "int8", "bytes with one scale per row, made at load: half of bf16 to read, a little less exact"},
+}}};
+
 // Immutable after load; any number of threads may use it, each with its own Compute.
 class Model {
  public:
   // Takes the weights as they lie in `source`, which must outlive the model: bf16 and fp32 matrices are not copied
   // (fp16 and misaligned ones are widened). NotFound, InvalidArgument or Corrupt name the tensor; nothing is allocated
   // for a tensor whose shape is not the configured one.
-  [[nodiscard]] static Result<Model> load(ModelConfig config, const TensorSource& source);
+  // With WeightForm::Int8 there are no gradients: forward_backward() is a programmer error.
+  [[nodiscard]] static Result<Model> load(ModelConfig config, const TensorSource& source,
+                                          WeightForm form = WeightForm::Stored);
 
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;

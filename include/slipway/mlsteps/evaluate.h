@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "slipway/base/enum_table.h"
-#include "slipway/ml/compute.h"
+#include "slipway/ml/model.h"
 #include "slipway/mlsteps/step.h"
 
 namespace slipway::mlsteps {
@@ -32,6 +32,7 @@ struct EvaluateOptions {
   std::string output;       // JSONL {"prompt", "answer", "generated", "correct"}; empty: none
   double accuracy_min = 0;  // below it the exit code is 1
   int max_new_tokens = 32;
+  ml::WeightForm weights = ml::WeightForm::Stored;
   ml::ComputeOptions compute;
 };
 

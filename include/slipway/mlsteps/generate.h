@@ -19,6 +19,7 @@ struct GenerateOptions {
   bool chat = false;   // `prompt` is what a user says: by the chat template
   ml::SamplingParams params;
   std::uint64_t seed = 42;
+  ml::WeightForm weights = ml::WeightForm::Stored;
   ml::ComputeOptions compute;
 };
 

@@ -12,7 +12,7 @@
 #include "slipway/base/log.h"
 #include "slipway/base/result.h"
 #include "slipway/base/time.h"
-#include "slipway/ml/compute.h"
+#include "slipway/ml/model.h"
 
 namespace slipway::serve {
 
@@ -34,6 +34,7 @@ struct ServeOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8000;  // 0: any free one
   ResponseFormat format = ResponseFormat::Text;
+  ml::WeightForm weights = ml::WeightForm::Stored;
   ml::ComputeOptions compute;
   int sequences_max = 16;                  // decoded together
   std::int64_t step_tokens = 256;          // computed together: long prompts are cut
@@ -59,6 +60,9 @@ class ModelServer {
   [[nodiscard]] std::uint16_t port() const;
   // Returns when the model is loaded, or why it could not be.
   [[nodiscard]] Result<void> wait_ready();
+  // Most tokens of prompt and output together: the model's context, or what the memory for keys and values holds; 0
+  // while loading.
+  [[nodiscard]] std::int64_t context() const;
   // Refuses new requests, and returns when those in work were answered or `limit` has passed.
   void drain(Duration limit);
 

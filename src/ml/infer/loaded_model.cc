@@ -32,13 +32,13 @@ Result<TokenId> find_text_end(const std::filesystem::path& folder, const Tokeniz
 
 }  // namespace
 
-Result<LoadedModel> load_model(const std::filesystem::path& folder) {
+Result<LoadedModel> load_model(const std::filesystem::path& folder, WeightForm form) {
   SLIPWAY_TRY_ASSIGN(ModelConfig config, read_model_config(folder));
   SLIPWAY_TRY_ASSIGN(FolderTensors opened, FolderTensors::open(folder));
   SLIPWAY_TRY_ASSIGN(Tokenizer tokenizer, Tokenizer::load(folder));
   SLIPWAY_TRY_ASSIGN(const TokenId text_end, find_text_end(folder, tokenizer, config));
   auto tensors = std::make_unique<FolderTensors>(std::move(opened));
-  SLIPWAY_TRY_ASSIGN(Model model, Model::load(std::move(config), *tensors));
+  SLIPWAY_TRY_ASSIGN(Model model, Model::load(std::move(config), *tensors, form));
   return LoadedModel{folder, std::move(tensors), std::move(model), std::move(tokenizer), text_end};
 }
 

@@ -154,8 +154,8 @@ Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
 Model::~Model() = default;
 
-Result<Model> Model::load(ModelConfig config, const TensorSource& source) {
-  SLIPWAY_TRY_ASSIGN(auto weights, load_weights(std::move(config), source));
+Result<Model> Model::load(ModelConfig config, const TensorSource& source, WeightForm form) {
+  SLIPWAY_TRY_ASSIGN(auto weights, load_weights(std::move(config), source, form));
   return Model(std::make_unique<Weights>(std::move(weights)));
 }
 

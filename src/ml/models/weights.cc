@@ -123,13 +123,21 @@ class Loader {
   DecoderWeights& weights_;
 };
 
+void make_int8(DecoderWeights& weights) {
+  const auto convert = [&weights](Operand& matrix) { matrix = weights.bytes.emplace_back(to_int8(matrix)).operand(); };
+  for (auto& layer : weights.layers)
+    for (auto& linear : layer.linear) convert(linear.matrix);
+  convert(weights.head);
+}
+
 }  // namespace
 
-Result<DecoderWeights> load_weights(ModelConfig config, const TensorSource& source) {
+Result<DecoderWeights> load_weights(ModelConfig config, const TensorSource& source, WeightForm form) {
   SLIPWAY_TRY(validate(config));
   DecoderWeights weights;
   weights.config = std::move(config);
   SLIPWAY_TRY(Loader(source, weights).load());
+  if (form == WeightForm::Int8) make_int8(weights);
   weights.inverse_frequencies = inverse_frequencies(weights.config.rope, weights.config.head_dim);
   if (const auto& local = weights.config.local_rope)
     weights.local_inverse_frequencies = inverse_frequencies(*local, weights.config.head_dim);

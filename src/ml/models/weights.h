@@ -4,8 +4,10 @@
 #include <array>
 #include <vector>
 
+#include "ml/models/int8.h"
 #include "slipway/base/result.h"
 #include "slipway/ml/matmul.h"
+#include "slipway/ml/model.h"
 #include "slipway/ml/model_config.h"
 #include "slipway/ml/tensor.h"
 
@@ -34,9 +36,10 @@ struct DecoderWeights {
   std::vector<float> inverse_frequencies;
   std::vector<float> local_inverse_frequencies;  // empty without a local rope
   std::vector<Matrix> widened;                   // matrices that could not be used in place
+  std::vector<Int8Matrix> bytes;                 // with WeightForm::Int8
 };
 
 // See Model::load.
-[[nodiscard]] Result<DecoderWeights> load_weights(ModelConfig config, const TensorSource& source);
+[[nodiscard]] Result<DecoderWeights> load_weights(ModelConfig config, const TensorSource& source, WeightForm form);
 
 }  // namespace slipway::ml

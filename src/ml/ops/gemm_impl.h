@@ -31,13 +31,17 @@ void pack_rows(const T* b, std::int64_t b_row, std::int64_t k, std::int64_t cols
   }
 }
 
-// panel[k][j] = b(k, j), where k runs along memory: transposed block by block.
+// panel[k][j] = b(k, j), where k runs along memory: transposed block by block. `scale` of bytes: one per column.
 template <class T>
-void pack_columns(const T* b, std::int64_t b_col, std::int64_t k, std::int64_t cols, std::int64_t width, float* panel) {
+void pack_columns(const T* b, std::int64_t b_col, std::int64_t k, std::int64_t cols, std::int64_t width,
+                  const float* scale, float* panel) {
   for (std::int64_t j = 0; j < width; j += kLanes) {
     sweep(k, [&](std::int64_t p, auto lanes) {
       Vec block[kLanes];
-      for (std::int64_t i = 0; i < kLanes; ++i) block[i] = j + i < cols ? load(b + (j + i) * b_col + p, lanes) : Vec{};
+      for (std::int64_t i = 0; i < kLanes; ++i) {
+        block[i] = j + i < cols ? load(b + (j + i) * b_col + p, lanes) : Vec{};
+        if constexpr (sizeof(T) == 1) block[i] *= j + i < cols ? scale[j + i] : 0.0F;
+      }
       transpose(block);
       const std::int64_t steps = k - p < kLanes ? k - p : kLanes;
       for (std::int64_t i = 0; i < steps; ++i) store(panel + (p + i) * width + j, block[i], All{});
@@ -116,10 +120,10 @@ void gemm_typed(const GemmTile& t, const T* b, float* pack) {
       const std::int64_t cols = t.n - n < kPanel ? t.n - n : kPanel;
       const std::int64_t width = cols > kLanes ? kPanel : kLanes;
       const T* from = b + k * t.b_row + n * t.b_col;
-      if (t.b_col == 1) {
+      if (t.b_col == 1 && sizeof(T) > 1) {  // bytes lie along k, even where both strides are 1
         pack_rows(from, t.b_row, depth, cols, width, pack);
       } else {
-        pack_columns(from, t.b_col, depth, cols, width, pack);
+        pack_columns(from, t.b_col, depth, cols, width, t.b_scale == nullptr ? nullptr : t.b_scale + n, pack);
       }
       const Multiply full = pick(kRows, width, along);
       for (std::int64_t m = 0; m < t.m; m += kRows) {
@@ -132,7 +136,9 @@ void gemm_typed(const GemmTile& t, const T* b, float* pack) {
 }
 
 void gemm(const GemmTile& t, float* pack) {
-  if (t.b_is_bf16) {
+  if (t.b_scale != nullptr) {
+    gemm_typed(t, static_cast<const std::int8_t*>(t.b), pack);
+  } else if (t.b_is_bf16) {
     gemm_typed(t, static_cast<const std::uint16_t*>(t.b), pack);
   } else {
     gemm_typed(t, static_cast<const float*>(t.b), pack);
@@ -157,7 +163,8 @@ void dots(const GemmTile& t, const T* b, std::int64_t m, std::int64_t n) {
   for (int r = 0; r < R; ++r) {
     for (int c = 0; c < C; ++c) {
       float* to = t.c + (m + r) * t.c_row + n + c;
-      *to = t.scale * sum(total[r][c]) + (t.accumulate ? *to : 0.0F);
+      const float scale = sizeof(T) == 1 ? t.scale * t.b_scale[n + c] : t.scale;
+      *to = scale * sum(total[r][c]) + (t.accumulate ? *to : 0.0F);
     }
   }
 }
@@ -177,7 +184,9 @@ void few_rows_typed(const GemmTile& t, const T* b) {
 }
 
 void gemm_few_rows(const GemmTile& t) {
-  if (t.b_is_bf16) {
+  if (t.b_scale != nullptr) {
+    few_rows_typed(t, static_cast<const std::int8_t*>(t.b));
+  } else if (t.b_is_bf16) {
     few_rows_typed(t, static_cast<const std::uint16_t*>(t.b));
   } else {
     few_rows_typed(t, static_cast<const float*>(t.b));

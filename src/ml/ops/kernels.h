@@ -19,6 +19,7 @@ struct GemmTile {
   const void* b = nullptr;  // element (k, n) at b[k * b_row + n * b_col]; one of the two is 1
   std::int64_t b_row = 0, b_col = 0;
   bool b_is_bf16 = false;
+  const float* b_scale = nullptr;  // given, b holds bytes: (k, n) is b(k, n) b_scale[n]; then b_row is 1
   float* c = nullptr;
   std::int64_t c_row = 0;
   float scale = 1;

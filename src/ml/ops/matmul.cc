@@ -38,7 +38,8 @@ Grid cut(const Kernels& kernels, std::int64_t m, std::int64_t n, std::int64_t k)
 }
 
 GemmTile whole(const Operand& a, const Operand& b, Rows<float> c, Product product) {
-  SLIPWAY_ASSERT(a.dtype == Dtype::F32 && (b.dtype == Dtype::F32 || b.dtype == Dtype::BF16));
+  const bool bytes = b.dtype == Dtype::I8 && b.scales != nullptr && b.row_stride == 1;
+  SLIPWAY_ASSERT(a.dtype == Dtype::F32 && (b.dtype == Dtype::F32 || b.dtype == Dtype::BF16 || bytes));
   SLIPWAY_ASSERT(a.rows == c.rows && b.cols == c.cols && a.cols == b.rows);
   return {.m = c.rows,
           .n = c.cols,
@@ -50,6 +51,7 @@ GemmTile whole(const Operand& a, const Operand& b, Rows<float> c, Product produc
           .b_row = b.row_stride,
           .b_col = b.col_stride,
           .b_is_bf16 = b.dtype == Dtype::BF16,
+          .b_scale = b.scales,
           .c = c.data,
           .c_row = c.stride,
           .scale = product.scale,
@@ -63,7 +65,9 @@ GemmTile part(const GemmTile& all, const Grid& grid, std::int64_t index) {
   tile.n = std::min(grid.tile_cols, all.n - n);
   tile.a += m * all.a_row;
   if (all.a_bf16 != nullptr) tile.a_bf16 += m * all.a_bf16_row;
-  tile.b = static_cast<const std::byte*>(all.b) + n * all.b_col * (all.b_is_bf16 ? 2 : 4);
+  const std::int64_t element = all.b_scale != nullptr ? 1 : all.b_is_bf16 ? 2 : 4;
+  tile.b = static_cast<const std::byte*>(all.b) + n * all.b_col * element;
+  if (all.b_scale != nullptr) tile.b_scale += n;
   tile.c += m * all.c_row + n;
   return tile;
 }

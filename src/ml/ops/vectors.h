@@ -69,6 +69,24 @@ inline Vec load(const std::uint16_t* p, Some some) {
   return widen_half(h);
 }
 
+// Bytes as numbers, without their scale.
+inline Vec load(const std::int8_t* p, All) {
+#if SLIPWAY_ML_LANES == 16
+  return (Vec)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+#elif SLIPWAY_ML_LANES == 8
+  return (Vec)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+#else
+  Vec x;
+  for (std::int64_t i = 0; i < kLanes; ++i) x[i] = static_cast<float>(p[i]);
+  return x;
+#endif
+}
+inline Vec load(const std::int8_t* p, Some some) {
+  std::int8_t bytes[kLanes]{};
+  __builtin_memcpy(bytes, p, static_cast<std::size_t>(some.count));
+  return load(bytes, All{});
+}
+
 // Calls body(first, All or Some) for the vectors that cover [0, n).
 template <class Body>
 inline void sweep(std::int64_t n, Body body) {

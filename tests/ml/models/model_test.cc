@@ -147,6 +147,15 @@ TEST_P(ModelTest, Bf16ProductsStayNear) {
   EXPECT_LT(error, 2e-2);
 }
 
+TEST_P(ModelTest, Int8WeightsStayNear) {
+  const auto sample = random_sample(60, 1);
+  const Model bytes = Model::load(GetParam().config, tensors_, WeightForm::Int8).value();
+  const auto want = model_.logits(compute_, sample.ids, &lora_), got = bytes.logits(compute_, sample.ids, &lora_);
+  const double error = testing::relative_l2(got.values(), want.values());
+  EXPECT_GT(error, 1e-5);
+  EXPECT_LT(error, 6e-2) << "half a percent per product, through layers that amplify";
+}
+
 TEST_P(ModelTest, CachedDecodingEqualsTheFullForward) {
   const auto long_one = random_sample(50, 1), short_one = random_sample(20, 2);
   const auto want_long = model_.logits(compute_, long_one.ids, &lora_),

@@ -212,6 +212,38 @@ TEST_F(Bf16ProductsTest, AreChosenOnlyWhereFaster) {
   EXPECT_EQ(faster_products(AlternatingClock(false)), Products::Fp32);
 }
 
+// Bytes with a scale per row stand for the products of bytes and scales.
+TEST_P(MatmulTest, ScaledBytes) {
+  Rng rng(7);
+  for (const auto& [m, n, k] : kShapes) {
+    if (k == 0) continue;
+    const auto a = testing::to_matrix(testing::random_values(m * k, 1), m);
+    std::vector<std::int8_t> bytes(static_cast<std::size_t>(n * k));
+    std::vector<float> scales(static_cast<std::size_t>(n));
+    for (auto& byte : bytes) byte = static_cast<std::int8_t>(static_cast<int>(rng.below(255)) - 127);
+    for (auto& scale : scales) scale = static_cast<float>(rng.unit() / 64);
+    Operand weight;
+    weight.data = bytes.data();
+    weight.dtype = Dtype::I8;
+    weight.rows = n;
+    weight.cols = weight.row_stride = k;
+    weight.scales = scales.data();
+    Matrix wide(n, k);
+    for (std::int64_t r = 0; r < n; ++r)
+      for (std::int64_t c = 0; c < k; ++c)
+        wide.row(r)[c] =
+            static_cast<float>(bytes[static_cast<std::size_t>(r * k + c)]) * scales[static_cast<std::size_t>(r)];
+    const auto want = naive(a.view(), Operand(wide.view()).t());
+    for (const GemmLoop loop : {GemmLoop::ByShape, GemmLoop::Streaming, GemmLoop::Packed}) {
+      Matrix c(m, n);
+      c.fill(7);
+      matmul(compute_, a.view(), weight.t(), c.view(), {.loop = loop});
+      testing::expect_close(c.values(), want, 4e-6,
+                            std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k));
+    }
+  }
+}
+
 // What batching relies on: with the loop named, a row has the same bits whatever the number of rows.
 TEST_P(MatmulTest, RowsDoNotDependOnTheirNumber) {
   for (const std::int64_t depth : {40, 256, 700}) {
