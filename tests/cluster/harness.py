@@ -13,7 +13,7 @@ IMAGE = "localhost/busybox:1"
 
 
 class Refused(Exception):
-    """An answer of 300 or more; `status` is the Status object, or what could be read of it."""
+    """An answer of 300 or more; the body is a Status object, as text."""
 
     def __init__(self, code, body):
         super().__init__(f"{code} {body[:300]}")
@@ -23,8 +23,8 @@ class Refused(Exception):
 class Client:
     """One connection. With a token it is that account, else the administrator."""
 
-    def __init__(self, token=None, retry=False):
-        self.token, self.retry = token, retry
+    def __init__(self, token=None):
+        self.token = token
         self.context = ssl.create_default_context(cafile=RUN + "/pki/ca.crt")
         if token is None:
             self.context.load_cert_chain(RUN + "/pki/admin.crt", RUN + "/pki/admin.key")
@@ -34,6 +34,7 @@ class Client:
         return http.client.HTTPSConnection("127.0.0.1", int(os.environ["API_PORT"]), context=self.context, timeout=120)
 
     def call(self, method, path, body=None, kind="application/json", raw=False):
+        fresh = self.connection is None
         self.connection = self.connection or self.connect()
         headers = {"Content-Type": kind, "Accept": "*/*" if raw else "application/json"}
         if self.token:
@@ -44,7 +45,9 @@ class Client:
             text = reply.read().decode()
         except (OSError, http.client.HTTPException):
             self.connection = None
-            raise
+            if fresh or method != "GET":
+                raise
+            return self.call(method, path, body, kind, raw)  # the server ends connections that were idle for a while
         if reply.status >= 300:
             raise Refused(reply.status, text)
         return text if raw else json.loads(text)

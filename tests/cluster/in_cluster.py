@@ -26,6 +26,7 @@ class Daemon:
         if folder is None:
             folder = tempfile.mkdtemp(prefix=name + "-")
             os.chown(folder, USER, USER)
+            os.chmod(folder, 0o777)  # of a folder below it the kubelet makes the rights the same, the owner root
             self.folders.append(folder)
         admin.call("POST", "/api/v1/persistentvolumes", {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": {
             "capacity": {"storage": size}, "accessModes": [mode], "hostPath": {"path": folder}, "claimRef": claim, "persistentVolumeReclaimPolicy": "Retain"}})
@@ -61,8 +62,9 @@ class Daemon:
         if env:
             self.kubectl("set", "env", "statefulset/slipway", *(f"{name}={value}" for name, value in env.items()))
         try:
-            until(self.ready, 240)
-        except TimeoutError as error:
+            self.kubectl("rollout", "status", "statefulset/slipway", "--timeout=240s", timeout=300)
+            until(self.ready, 60)
+        except (RuntimeError, TimeoutError) as error:
             raise AssertionError(f"{error}; its log: {self.kubectl('logs', POD)[-2000:]}") from error
 
     @contextlib.contextmanager
