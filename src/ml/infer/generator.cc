@@ -13,6 +13,10 @@ namespace {
 // So many of a prompt's last tokens the decoder sees first: what a token says may depend on those before it.
 constexpr std::size_t kDecoderContext = 6;
 
+// So few rows are read against the weights faster than the weights are packed. By the prompt's length alone: what else
+// is in a step must not decide.
+constexpr std::int64_t kShortPrompt = 8;
+
 std::vector<TokenId> end_tokens_of(const ModelConfig& config, const SamplingParams& params) {
   std::vector<TokenId> tokens = params.stop_token_ids;
   if (!params.ignore_eos) tokens.insert(tokens.end(), config.eos_tokens.begin(), config.eos_tokens.end());
@@ -53,6 +57,7 @@ struct Generator::Sequence {
   bool done = false;
 
   [[nodiscard]] bool in_prompt() const { return cache.size() < std::ssize(request->prompt); }
+  [[nodiscard]] bool one_by_one() const { return !in_prompt() || std::ssize(request->prompt) <= kShortPrompt; }
   [[nodiscard]] std::int64_t missing() const { return std::ssize(tokens) - cache.size(); }
 };
 
@@ -159,7 +164,7 @@ void Generator::schedule(std::vector<Share>& shares) {
     const std::int64_t take = tokens_to_take(sequence, budget);
     if (take == 0) continue;
     if (!make_room(sequence, take)) break;
-    shares.push_back({&sequence, take, !sequence.in_prompt(), take == sequence.missing()});
+    shares.push_back({&sequence, take, sequence.one_by_one(), take == sequence.missing()});
     if (take > 1 || sequence.in_prompt()) budget -= take;
   }
   admit(shares, budget);
@@ -177,7 +182,7 @@ void Generator::admit(std::vector<Share>& shares, std::int64_t budget) {
     if (KvPool::pages_for(std::ssize(next.tokens)) - next.cache.page_count() > pool_.free_pages()) return;
     if (!next.cache.reserve(next.cache.size() + take)) return;
     if (leads && !std::exchange(next.started, true) && next.request->events.started) next.request->events.started();
-    shares.push_back({&next, take, !next.in_prompt(), take == next.missing()});
+    shares.push_back({&next, take, next.one_by_one(), take == next.missing()});
     budget -= take;
     running_.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
