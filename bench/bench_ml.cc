@@ -1,4 +1,4 @@
-// Speed of the decoder on random bf16 weights:  bench_ml [demo|qwen2.5-0.5b] [threads] [fp32|bf16]
+// Speed of the decoder on random bf16 weights:  bench_ml [demo|qwen2.5-0.5b] [threads] [fp32|bf16|bf16-tiles|fp16]
 // Prints training steps, prefill and decoding in tokens per second, and products in GF/s by shape.
 #include <fmt/format.h>
 
@@ -196,11 +196,12 @@ int main(int argc, char** argv) {
   const int threads = argc > 2 ? std::atoi(argv[2]) : 0;
   const auto products = kProducts.parse(argc > 3 ? argv[3] : "fp32");
   if ((name != "demo" && name != "qwen2.5-0.5b") || threads < 0 || !products) {
-    fmt::print(stderr, "usage: bench_ml [demo|qwen2.5-0.5b] [threads] [fp32|bf16] [all|stored|int8]\n");
+    fmt::print(stderr,
+               "usage: bench_ml [demo|qwen2.5-0.5b] [threads] [fp32|bf16|bf16-tiles|fp16] [all|stored|int8]\n");
     return 2;
   }
-  if (*products == Products::Bf16 && !has_bf16_products()) {
-    fmt::print(stderr, "this CPU has no bf16 products\n");
+  if (!has_products(*products)) {
+    fmt::print(stderr, "this CPU does not have these products\n");
     return 2;
   }
   // A form of the weights: only decoding is measured, with that form.

@@ -16,11 +16,15 @@ Result<ml::ComputeOptions> resolve(const ComputeChoice& choice, const Clock& clo
     case ComputeDtype::Auto: options.products = ml::faster_products(clock); break;
     case ComputeDtype::Fp32: break;
     case ComputeDtype::Bf16:
-      if (!ml::has_bf16_products())
-        return Error{ErrorCode::Unsupported, "this CPU has no bf16 products", "use --compute-dtype auto or fp32"};
-      options.products = ml::Products::Bf16;
+      options.products = ml::has_products(ml::Products::Bf16Tiles) ? ml::Products::Bf16Tiles : ml::Products::Bf16;
       break;
+    case ComputeDtype::Fp16: options.products = ml::Products::Fp16; break;
   }
+  if (choice.products) options.products = *choice.products;
+  if (!ml::has_products(options.products))
+    return Error{ErrorCode::Unsupported,
+                 "this CPU has no " + std::string(kComputeDtypes.text(choice.dtype)) + " products",
+                 "use --compute-dtype auto or fp32"};
   return options;
 }
 

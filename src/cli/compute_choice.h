@@ -9,21 +9,23 @@
 
 namespace slipway::cli {
 
-enum class ComputeDtype : std::uint8_t { Auto, Fp32, Bf16 };
-inline constexpr EnumTable<ComputeDtype, 3> kComputeDtypes{{{
+enum class ComputeDtype : std::uint8_t { Auto, Fp32, Bf16, Fp16 };
+inline constexpr EnumTable<ComputeDtype, 4> kComputeDtypes{{{
     {ComputeDtype::Auto, "auto", "whichever multiplies faster here, by a short measurement"},
     {ComputeDtype::Fp32, "fp32", "products in fp32: the exact mode"},
     {ComputeDtype::Bf16, "bf16", "products in bf16, sums in fp32"},
+    {ComputeDtype::Fp16, "fp16", "scaled products in half precision, sums in fp32"},
 }}};
 
 struct ComputeChoice {
   ComputeDtype dtype = ComputeDtype::Auto;
-  int threads = 0;  // 0: all this process may use
+  int threads = 0;                       // 0: all this process may use
+  std::optional<ml::Products> products;  // of a checkpoint that is gone on from; over `dtype`
 };
 
 void add_compute(CLI::App& app, ComputeChoice& choice);
 
-// Unsupported if this CPU has no bf16 products and they were asked for.
+// Unsupported if this CPU has not the products that were asked for.
 [[nodiscard]] Result<ml::ComputeOptions> resolve(const ComputeChoice& choice, const Clock& clock);
 
 }  // namespace slipway::cli

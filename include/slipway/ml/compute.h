@@ -26,25 +26,32 @@ inline constexpr EnumTable<Isa, 3> kIsas{{{
 // The widest one that this CPU and kernel offer.
 [[nodiscard]] Isa best_isa();
 
-// What a product with a bf16 weight multiplies; sums are fp32 either way.
-enum class Products : std::uint8_t { Fp32, Bf16 };
+// What a product with a bf16 weight multiplies; sums are fp32 every time.
+enum class Products : std::uint8_t { Fp32, Bf16, Bf16Tiles, Fp16 };
 
-inline constexpr EnumTable<Products, 2> kProducts{{{
+inline constexpr EnumTable<Products, 4> kProducts{{{
     {Products::Fp32, "fp32", "weights are widened: the exact mode"},
     {Products::Bf16, "bf16", "activations are rounded to bf16, as the weights are; needs AVX512_BF16"},
+    {Products::Bf16Tiles, "bf16-tiles", "the same by AMX"},
+    {Products::Fp16, "fp16", "scaled rows in half precision, sums of 32 in it, the rest in fp32; needs AVX512_FP16"},
 }}};
 
-[[nodiscard]] bool has_bf16_products();
-// Which of the two multiplies faster here, by a measurement of a few milliseconds on the calling thread: CPUs exist
-// that have the instruction and lose by it. Fp32 where there is no choice.
+// Whether this CPU and kernel offer them. AMX must also compute a small product rightly: permission alone was seen to
+// promise too much.
+[[nodiscard]] bool has_products(Products products);
+[[nodiscard]] inline bool has_bf16_products() { return has_products(Products::Bf16); }
+// Which multiplies fastest here, by a measurement of a few milliseconds on the calling thread: CPUs exist that have an
+// instruction and lose by it.
 [[nodiscard]] Products faster_products(const Clock& clock);
+// The products whose Compute::kernel_id() this is, if they can be had here.
+[[nodiscard]] std::optional<Products> products_of_kernel(std::string_view kernel_id);
 
 struct Kernels;  // the table of compiled loops, private to ml/ops
 
 struct ComputeOptions {
   int threads = 0;                     // 0: usable_cpus()
   std::optional<Isa> isa;              // none: best_isa(); one the CPU lacks is a programmer error
-  Products products = Products::Fp32;  // Bf16 without has_bf16_products() and Avx512 is a programmer error
+  Products products = Products::Fp32;  // others without has_products() and Avx512 are a programmer error
 };
 
 class Compute {

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <memory>
+#include <vector>
 
 #include "slipway/ml/bf16.h"
 #include "slipway/ml/compute.h"
@@ -19,19 +21,25 @@ Duration time_product(Compute& compute, const Clock& clock, const Matrix& x, con
 }  // namespace
 
 Products faster_products(const Clock& clock) {
-  if (!has_bf16_products()) return Products::Fp32;
-  Compute fp32({.threads = 1, .products = Products::Fp32}), bf16({.threads = 1, .products = Products::Bf16});
+  struct Candidate {
+    Products products;
+    std::unique_ptr<Compute> compute;
+    Duration best = Duration::max();
+  };
+  std::vector<Candidate> candidates;
+  for (const auto& row : kProducts.rows())
+    if (has_products(row.value))
+      candidates.push_back({row.value, std::make_unique<Compute>(ComputeOptions{.threads = 1, .products = row.value})});
+  if (candidates.size() == 1) return Products::Fp32;
   Matrix x(kSize, kSize), y(kSize, kSize);
   x.fill(1);
   const std::vector<Bf16> ones(static_cast<std::size_t>(kSize * kSize), to_bf16(1));
   const Operand weight(TensorView{Dtype::BF16, {kSize, kSize}, std::as_bytes(std::span(ones))});
-  // Interleaved, and the best of each: a busy machine disturbs both alike.
-  auto best_fp32 = Duration::max(), best_bf16 = Duration::max();
-  for (int round = 0; round < kRounds; ++round) {
-    best_fp32 = std::min(best_fp32, time_product(fp32, clock, x, weight, y));
-    best_bf16 = std::min(best_bf16, time_product(bf16, clock, x, weight, y));
-  }
-  return best_bf16 < best_fp32 ? Products::Bf16 : Products::Fp32;
+  // Interleaved, and the best of each: a busy machine disturbs all alike.
+  for (int round = 0; round < kRounds; ++round)
+    for (auto& candidate : candidates)
+      candidate.best = std::min(candidate.best, time_product(*candidate.compute, clock, x, weight, y));
+  return std::ranges::min_element(candidates, {}, &Candidate::best)->products;
 }
 
 }  // namespace slipway::ml

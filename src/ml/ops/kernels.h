@@ -47,7 +47,8 @@ struct Kernels {
   void (*gemm_few_rows)(const GemmTile& tile);
   // The same from a_bf16, for b_is_bf16 and k > 0; both null where products are fp32.
   void (*gemm_bf16)(const GemmTile& tile, float* pack);
-  void (*round_row)(const float* x, std::int64_t n, std::uint16_t* y);  // y has n elements rounded up to 32
+  // x in 16 bits, as gemm_bf16 wants it (bf16, or halves and a factor): n elements rounded up to 32, and 32 more.
+  void (*round_row)(const float* x, std::int64_t n, std::uint16_t* y);
 
   void (*rms_norm)(const float* x, const float* gain, float eps, std::int64_t n, float* y);
   void (*rms_norm_backward)(const float* x, const float* gain, float eps, const float* dy, std::int64_t n, float* dx);
@@ -73,5 +74,7 @@ extern const Kernels kBaselineKernels;
 extern const Kernels kAvx2Kernels;
 extern const Kernels kAvx512Kernels;
 extern const Kernels kAvx512Bf16Kernels;
+extern const Kernels kAvx512Fp16Kernels;
+extern const Kernels kAmxBf16Kernels;
 
 }  // namespace slipway::ml

@@ -136,15 +136,20 @@ TEST_P(ModelTest, ThreadCountChangesNoBit) {
   }
 }
 
-// Activations rounded to 8 bits of mantissa: near, not equal.
-TEST_P(ModelTest, Bf16ProductsStayNear) {
-  if (!has_bf16_products()) GTEST_SKIP() << "no AVX512_BF16";
+// Activations rounded to 8 or 11 bits of mantissa: near, not equal.
+class RoundedProductsTest : public ModelTest {
+ protected:
+  void expect_near(Products products, double most);
+};
+
+void RoundedProductsTest::expect_near(Products products, double most) {
+  if (!has_products(products)) GTEST_SKIP() << "this CPU has no " << kProducts.text(products) << " products";
   const auto sample = random_sample(60, 1);
-  Compute rounding({.threads = 2, .products = Products::Bf16});
+  Compute rounding({.threads = 2, .products = products});
   const auto want = model_.logits(compute_, sample.ids, &lora_), got = model_.logits(rounding, sample.ids, &lora_);
   const double error = testing::relative_l2(got.values(), want.values());
   EXPECT_GT(error, 1e-5);
-  EXPECT_LT(error, 2e-2);
+  EXPECT_LT(error, most);
 }
 
 TEST_P(ModelTest, Int8WeightsStayNear) {
@@ -155,6 +160,10 @@ TEST_P(ModelTest, Int8WeightsStayNear) {
   EXPECT_GT(error, 1e-5);
   EXPECT_LT(error, 6e-2) << "half a percent per product, through layers that amplify";
 }
+
+TEST_P(RoundedProductsTest, Bf16StaysNear) { expect_near(Products::Bf16, 2e-2); }
+TEST_P(RoundedProductsTest, Bf16TilesStayNear) { expect_near(Products::Bf16Tiles, 2e-2); }
+TEST_P(RoundedProductsTest, Fp16StaysNearer) { expect_near(Products::Fp16, 1e-2); }
 
 TEST_P(ModelTest, CachedDecodingEqualsTheFullForward) {
   const auto long_one = random_sample(50, 1), short_one = random_sample(20, 2);
@@ -256,11 +265,13 @@ TEST_P(ModelTest, WeightsAreTheBytesOfTheSource) {
   EXPECT_EQ(view.bytes.size(), source.bytes.size());
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, ModelTest, ::testing::ValuesIn(testing::tiny_models()), [](const auto& parameter) {
+std::string name_of(const ::testing::TestParamInfo<TinyModel>& parameter) {
   auto name = parameter.param.name;
   std::ranges::replace(name, '-', '_');
   return name;
-});
+}
+INSTANTIATE_TEST_SUITE_P(Families, ModelTest, ::testing::ValuesIn(testing::tiny_models()), name_of);
+INSTANTIATE_TEST_SUITE_P(Families, RoundedProductsTest, ::testing::ValuesIn(testing::tiny_models()), name_of);
 
 }  // namespace
 }  // namespace slipway::ml

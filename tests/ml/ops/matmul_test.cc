@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "ml/support/numeric.h"
 #include "ml/support/supported_isas.h"
@@ -189,27 +191,109 @@ TEST_F(Bf16ProductsTest, HaveTheirOwnKernelId) {
   EXPECT_NE(Compute({.threads = 1, .products = Products::Bf16}).kernel_id(), Compute({.threads = 1}).kernel_id());
 }
 
-// A clock on which every other interval is long: fp32 is timed first.
-class AlternatingClock final : public Clock {
+std::vector<Products> offered_products() {
+  std::vector<Products> list;
+  for (const auto& row : kProducts.rows())
+    if (has_products(row.value)) list.push_back(row.value);
+  return list;
+}
+
+// A clock on which one of the intervals of a round is short: they are timed one after the other.
+class RoundClock final : public Clock {
  public:
-  explicit AlternatingClock(bool fp32_slow) : fp32_slow_(fp32_slow) {}
+  RoundClock(std::size_t count, std::size_t fast) : count_(count), fast_(fast) {}
   [[nodiscard]] Instant now() const override { return Instant(); }
   [[nodiscard]] MonoInstant monotonic() const override {
-    const int reading = readings_++ % 4;  // start and end of fp32, start and end of bf16
-    if (reading == 1) at_ += Duration(fp32_slow_ ? 20 : 10);
-    if (reading == 3) at_ += Duration(fp32_slow_ ? 10 : 20);
+    const std::size_t reading = readings_++ % (2 * count_);  // start and end of each
+    if (reading % 2 == 1) at_ += Duration(reading / 2 == fast_ ? 10 : 20);
     return MonoInstant(at_);
   }
 
  private:
-  bool fp32_slow_;
-  mutable int readings_ = 0;
+  std::size_t count_, fast_;
+  mutable std::size_t readings_ = 0;
   mutable Duration at_{0};
 };
 
 TEST_F(Bf16ProductsTest, AreChosenOnlyWhereFaster) {
-  EXPECT_EQ(faster_products(AlternatingClock(true)), Products::Bf16);
-  EXPECT_EQ(faster_products(AlternatingClock(false)), Products::Fp32);
+  const auto offered = offered_products();
+  for (std::size_t i = 0; i < offered.size(); ++i)
+    EXPECT_EQ(faster_products(RoundClock(offered.size(), i)), offered[i]);
+}
+
+TEST(Products, AreKnownByTheirKernel) {
+  for (const Products products : offered_products())
+    EXPECT_EQ(products_of_kernel(Compute({.threads = 1, .products = products}).kernel_id()), products);
+  EXPECT_EQ(products_of_kernel("fp8-imaginary-1"), std::nullopt);
+}
+
+// Halves have 11 bits; sums of 32 in them lose about as much again. bf16's 8 bits are twice worse.
+class Fp16ProductsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!has_products(Products::Fp16)) GTEST_SKIP() << "no AVX512_FP16";
+  }
+  // |c - naive| / |naive|, of x (scaled by `size`) times random weights.
+  static double error(Products products, Shape shape, bool along, double size) {
+    auto values = testing::random_values(shape.m * shape.k, 1);
+    for (double& value : values) value *= size;
+    const auto a = testing::to_matrix(values, shape.m);
+    const Bf16Matrix b(testing::random_values(shape.n * shape.k, 5), along ? shape.n : shape.k);
+    const Operand right = along ? b.operand().t() : b.operand();
+    Compute compute({.threads = 2, .products = products});
+    Matrix c(shape.m, shape.n);
+    matmul(compute, a.view(), right, c.view());
+    const Doubles wanted = naive(a.view(), right);
+    double difference = 0, whole = 0;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      difference += std::pow(static_cast<double>(c.values()[i]) - wanted[i], 2);
+      whole += wanted[i] * wanted[i];
+    }
+    return std::sqrt(difference / whole);
+  }
+};
+
+TEST_F(Fp16ProductsTest, AreNearerThanBf16AtEverySize) {
+  for (const Shape& shape : {Shape{40, 130, 700}, Shape{300, 33, 64}, Shape{13, 31, 515}})
+    for (const bool along : {false, true})
+      for (const double size : {1e-30, 1e-4, 1.0, 1e20})
+        EXPECT_LT(error(Products::Fp16, shape, along, size), 1.2e-3) << shape.k << " at " << size;
+  EXPECT_LT(error(Products::Fp16, {64, 64, 2000}, false, 1), 0.7 * error(Products::Bf16, {64, 64, 2000}, false, 1));
+}
+
+TEST_F(Fp16ProductsTest, ScaleAndAccumulateAndZeroRows) {
+  Matrix a(20, 40), c(20, 16);
+  for (std::int64_t k = 0; k < 40; ++k) a.row(7)[k] = 0.25F;
+  c.fill(3);
+  const std::vector<Bf16> ones(40 * 16, to_bf16(2));
+  Compute compute({.threads = 1, .products = Products::Fp16});
+  matmul(compute, a.view(), Operand(TensorView{Dtype::BF16, {40, 16}, std::as_bytes(std::span(ones))}), c.view(),
+         {.scale = 0.5F, .accumulate = true});
+  EXPECT_EQ(c.row(0)[5], 3);
+  EXPECT_EQ(c.row(7)[5], 3 + 0.5F * 40 * 0.25F * 2);
+}
+
+TEST_F(Fp16ProductsTest, WhatIsNoNumberStaysVisible) {
+  Matrix a(20, 40), c(20, 16);
+  a.fill(1);
+  a.row(2)[3] = std::numeric_limits<float>::quiet_NaN();
+  a.row(4)[3] = std::numeric_limits<float>::infinity();
+  const std::vector<Bf16> ones(40 * 16, to_bf16(1));
+  Compute compute({.threads = 1, .products = Products::Fp16});
+  matmul(compute, a.view(), Operand(TensorView{Dtype::BF16, {40, 16}, std::as_bytes(std::span(ones))}), c.view());
+  EXPECT_TRUE(std::isnan(c.row(2)[0]));
+  EXPECT_FALSE(std::isfinite(c.row(4)[0]));
+  EXPECT_EQ(c.row(5)[0], 40);
+}
+
+TEST_F(Fp16ProductsTest, SameBitsForEveryThreadCount) {
+  const auto a = testing::to_matrix(testing::random_values(300 * 600, 1), 300);
+  const Bf16Matrix w(testing::random_values(200 * 600, 2), 200);
+  Matrix want(300, 200), got(300, 200);
+  Compute one({.threads = 1, .products = Products::Fp16}), five({.threads = 5, .products = Products::Fp16});
+  matmul(one, a.view(), w.operand().t(), want.view());
+  matmul(five, a.view(), w.operand().t(), got.view());
+  testing::expect_same_bits(got.values(), want.values());
 }
 
 // Bytes with a scale per row stand for the products of bytes and scales.
