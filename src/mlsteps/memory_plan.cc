@@ -15,7 +15,7 @@ std::string mib(std::size_t bytes) { return fmt::format("{} MiB", (bytes + (1U <
 }  // namespace
 
 Result<MemoryPlan> plan_memory(const MemoryNeed& need, std::size_t usable) {
-  const std::size_t fixed = need.weights + need.adapter + kRest;
+  const std::size_t fixed = need.weights + need.adapter + need.logits + kRest;
   const std::size_t least = fixed + need.activations_least;
   if (usable < least)
     return Error{ErrorCode::TooLarge,
@@ -23,10 +23,10 @@ Result<MemoryPlan> plan_memory(const MemoryNeed& need, std::size_t usable) {
                  "give it more memory, or choose a smaller model or --max-seq-length"};
   const std::size_t kept = std::min(need.activations, usable - fixed);
   const bool recompute = kept < need.activations;
-  return MemoryPlan{
-      .activation_bytes_max = kept,
-      .summary = fmt::format("memory: weights {}, adapter {}, activations {}{}", mib(need.weights), mib(need.adapter),
-                             mib(kept), recompute ? " (some layers are computed twice)" : "")};
+  return MemoryPlan{.activation_bytes_max = kept,
+                    .summary = fmt::format("memory: weights {}, adapter {}, logits {}, activations {}{}",
+                                           mib(need.weights), mib(need.adapter), mib(need.logits), mib(kept),
+                                           recompute ? " (some layers are computed twice)" : "")};
 }
 
 }  // namespace slipway::mlsteps

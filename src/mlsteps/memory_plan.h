@@ -11,6 +11,7 @@ namespace slipway::mlsteps {
 struct MemoryNeed {
   std::size_t weights = 0;            // bytes, mapped: read again from disk if they do not stay
   std::size_t adapter = 0;            // bytes: values, gradients, two moments
+  std::size_t logits = 0;             // bytes of one block of them
   std::size_t activations = 0;        // bytes to keep everything for backward
   std::size_t activations_least = 0;  // bytes if every layer is computed again: one layer's
 };

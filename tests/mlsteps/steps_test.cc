@@ -55,7 +55,7 @@ TEST(MemoryPlan, KeepsWhatFitsAndRefusesWhatCannot) {
   const auto roomy = plan_memory(need, 4000 * kMib);
   ASSERT_TRUE(roomy);
   EXPECT_EQ(roomy->activation_bytes_max, 800 * kMib);
-  EXPECT_EQ(roomy->summary, "memory: weights 1000 MiB, adapter 100 MiB, activations 800 MiB");
+  EXPECT_EQ(roomy->summary, "memory: weights 1000 MiB, adapter 100 MiB, logits 0 MiB, activations 800 MiB");
   const auto tight = plan_memory(need, 1428 * kMib);
   ASSERT_TRUE(tight);
   EXPECT_EQ(tight->activation_bytes_max, 200 * kMib);

@@ -101,6 +101,8 @@ class Model {
 
   // Bytes of activations that forward_backward keeps per token and layer, for memory plans.
   [[nodiscard]] std::size_t activation_bytes_per_token_layer() const;
+  // Bytes that the logits of a pass with so many label rows take at most.
+  [[nodiscard]] std::size_t logit_bytes(std::int64_t label_rows) const;
 
  private:
   struct Weights;

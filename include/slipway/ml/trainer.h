@@ -47,7 +47,7 @@ struct TrainSettings {
   bool group_by_length = true;  // only with shuffle
   std::uint64_t seed = 42;      // order, dropout, adapter initialisation
   Compat compat = Compat::None;
-  std::int64_t tokens_per_pass = 2048;  // samples of a step are packed into forward passes of at most this size
+  std::int64_t tokens_per_pass = 1024;  // samples of a step are packed into forward passes of at most this size
   std::size_t activation_bytes_max = std::numeric_limits<std::size_t>::max();  // more is computed again in backward
   std::int64_t logging_steps = 1;
   std::int64_t save_steps = 1000;  // 0: only at the end

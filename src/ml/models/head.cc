@@ -5,13 +5,17 @@
 namespace slipway::ml {
 namespace {
 
-// Logits of one block: 64 MiB, but no less than 32 rows, below which reading the head dominates.
-constexpr std::int64_t kBlockLogits = 1 << 24;
+// Logits of one block: 256 MiB at most, but no less than 32 rows. Each block packs the whole head anew, twice, which
+// takes as long as some 50 rows do.
+constexpr std::int64_t kBlockLogits = 1 << 26;
 constexpr std::int64_t kBlockRowsMin = 32;
 constexpr std::int64_t kBlockRowsMax = 4096;
 
-std::int64_t block_rows(const ModelConfig& config) {
-  return std::clamp(kBlockLogits / config.vocab_size, kBlockRowsMin, kBlockRowsMax);
+// Blocks of equal size.
+std::int64_t block_rows(const ModelConfig& config, std::int64_t rows) {
+  const std::int64_t most = std::clamp(kBlockLogits / config.vocab_size, kBlockRowsMin, kBlockRowsMax);
+  const std::int64_t blocks = std::max<std::int64_t>(1, (rows + most - 1) / most);
+  return (rows + blocks - 1) / blocks;
 }
 
 void block_loss(Pass& pass, Rows<float> x, std::span<const std::int32_t> labels, std::optional<float> scale,
@@ -30,6 +34,11 @@ void block_loss(Pass& pass, Rows<float> x, std::span<const std::int32_t> labels,
 }
 
 }  // namespace
+
+std::size_t head_bytes(const ModelConfig& config, std::int64_t rows) {
+  const std::int64_t floats = block_rows(config, rows) * (config.vocab_size + config.hidden_size);
+  return static_cast<std::size_t>(floats) * sizeof(float);
+}
 
 LabelRows label_rows(std::span<const Sequence> batch) {
   LabelRows list;
@@ -56,7 +65,7 @@ void head_logits(Pass& pass, Rows<float> x, Rows<float> out) {
 std::vector<double> head_loss(Pass& pass, Rows<float> x, std::span<const std::int32_t> labels,
                               std::optional<float> scale) {
   std::vector<double> loss(labels.size());
-  const std::int64_t block = block_rows(pass.config());
+  const std::int64_t block = block_rows(pass.config(), x.rows);
   for (std::int64_t first = 0; first < x.rows; first += block) {
     const std::int64_t count = std::min(block, x.rows - first);
     const auto at = static_cast<std::size_t>(first), size = static_cast<std::size_t>(count);

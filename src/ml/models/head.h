@@ -25,4 +25,7 @@ void head_logits(Pass& pass, Rows<float> x, Rows<float> out);
 [[nodiscard]] std::vector<double> head_loss(Pass& pass, Rows<float> x, std::span<const std::int32_t> labels,
                                             std::optional<float> scale);
 
+// Memory that head_loss takes for so many rows.
+[[nodiscard]] std::size_t head_bytes(const ModelConfig& config, std::int64_t rows);
+
 }  // namespace slipway::ml

@@ -233,6 +233,8 @@ TensorView Model::weight(std::int64_t layer, Linear linear) const {
   return {matrix.dtype, {matrix.rows, matrix.cols}, {static_cast<const std::byte*>(matrix.data), bytes}};
 }
 
+std::size_t Model::logit_bytes(std::int64_t label_rows) const { return head_bytes(config(), label_rows); }
+
 std::size_t Model::activation_bytes_per_token_layer() const {
   return static_cast<std::size_t>(layer_state_floats(config())) * sizeof(float);
 }
