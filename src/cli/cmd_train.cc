@@ -16,6 +16,8 @@ void add_files(CLI::App& app, TrainOptions& options) {
   app.add_option("--limit", options.limit, "samples to train on, the first of --data; 0: all [0]");
   app.add_option("--eval-data", options.eval_data, "JSONL file, or a folder of such, to measure the loss on");
   app.add_option("--output", options.output, "folder for adapter, checkpoints, merged model and records");
+  app.add_option("--upload", options.upload, "gs:// URI that gets the output folder, however it ends");
+  app.add_option("--upload-model", options.upload_model, "gs:// URI that gets the merged model");
   app.add_option("--init-adapter", options.init_adapter, "PEFT folder to start from instead of a fresh adapter");
   CLI::Option* resume = app.add_flag_callback(
       "--resume", [&options] { options.resume = ml::Resume::Always; },
@@ -83,8 +85,7 @@ ComputeChoice exact_where_it_must_be(ComputeChoice choice, const TrainOptions& o
   if (options.settings.compat == ml::Compat::Hf) choice.dtype = ComputeDtype::Fp32;
   const std::string kernel =
       options.resume == ml::Resume::Never ? std::string() : ml::checkpoint_kernel(options.output);
-  if (kernel.starts_with("fp32")) choice.dtype = ComputeDtype::Fp32;
-  if (kernel.starts_with("bf16") && ml::has_bf16_products()) choice.dtype = ComputeDtype::Bf16;
+  choice.products = ml::products_of_kernel(kernel);
   return choice;
 }
 
@@ -103,10 +104,10 @@ struct Other {
 };
 
 // Flags win over the file, the file over the environment.
-std::string take_defaults(CLI::App& app, const Other& other, const Session& session) {
+std::string take_defaults(CLI::App& app, const Other& other, const Session& session, const Clock& clock) {
   if (!other.config.empty())
     if (std::string problem = take_settings_file(app, other.config); !problem.empty()) return problem;
-  return take_script_variables(app, session);
+  return take_script_variables(app, session, clock);
 }
 
 void settle(TrainOptions& options, const Other& other) {
@@ -119,7 +120,7 @@ Handler setup_train_with(CLI::App& app, const std::shared_ptr<TrainOptions>& opt
                          const std::shared_ptr<Other>& other) {
   return [options, other, &app](Session& session) {
     StepSurroundings surroundings(session);
-    if (const std::string problem = take_defaults(app, *other, session); !problem.empty())
+    if (const std::string problem = take_defaults(app, *other, session, surroundings.io().clock); !problem.empty())
       return session.usage(problem);
     settle(*options, *other);
     const auto compute = resolve(exact_where_it_must_be(other->compute, *options), surroundings.io().clock);

@@ -82,6 +82,38 @@ std::string take_entry(CLI::App& app, const text::Entry& entry) {
   return give(*option, texts);
 }
 
+std::string or_else(const std::string& text, const char* other) { return text.empty() ? other : text; }
+
+// A name in the bucket that is no path of this machine and no URI.
+bool is_object_name(const std::string& name) { return !name.starts_with('/') && name.find("://") == std::string::npos; }
+
+// 2024-11-01T06:00:00.000000Z as 20241101060000.
+std::string compact(Instant at) {
+  std::string digits;
+  for (const char c : to_rfc3339(at).substr(0, 19))
+    if (c >= '0' && c <= '9') digits += c;
+  return digits;
+}
+
+std::string take_buckets(CLI::App& app, const Session& session, const Clock& clock) {
+  const auto set = [&](const char* flag, const std::string& text) {
+    CLI::Option& option = *app.get_option(flag);
+    return option.count() > 0 ? std::string() : give(option, {text});
+  };
+  const std::string data_bucket = session.variable("BUCKET_DATA_NAME"), run_bucket = session.variable("BUCKET_NAME");
+  const std::string data = or_else(session.variable("PREPARED_DATA_URL"), "prepared_data.jsonl");
+  std::string problem;
+  if (!data_bucket.empty() && app.get_option("--data")->count() == 0 && is_object_name(data)) {
+    problem = set("--data", "gs://" + data_bucket + "/" + data);
+    const std::string name = or_else(session.variable("NEW_MODEL_NAME"), "fine_tuned_model");
+    if (problem.empty()) problem = set("--upload-model", "gs://" + data_bucket + "/" + name);
+    if (problem.empty()) problem = set("--output", or_else(session.variable("MODEL_PATH"), "./output"));
+  }
+  if (problem.empty() && !run_bucket.empty())
+    problem = set("--upload", "gs://" + run_bucket + "/experiments/finetune_job_" + compact(clock.now()));
+  return problem;
+}
+
 }  // namespace
 
 std::string take_settings_file(CLI::App& app, const std::string& file) {
@@ -96,7 +128,8 @@ std::string take_settings_file(CLI::App& app, const std::string& file) {
   return {};
 }
 
-std::string take_script_variables(CLI::App& app, const Session& session) {
+std::string take_script_variables(CLI::App& app, const Session& session, const Clock& clock) {
+  if (std::string problem = take_buckets(app, session, clock); !problem.empty()) return problem;
   for (const Alias& alias : kAliases) {
     CLI::Option* option = app.get_option(alias.flag);
     const std::string text = session.variable(alias.variable);

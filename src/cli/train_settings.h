@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cli/session.h"
+#include "slipway/base/time.h"
 
 namespace CLI {
 class App;
@@ -16,7 +17,8 @@ namespace slipway::cli {
 [[nodiscard]] std::string take_settings_file(CLI::App& app, const std::string& file);
 
 // The same from variables under the names that scripts use, so that a manifest written for one of them runs unchanged;
-// docs/trainer.md lists them. "" or what is wrong, naming the variable.
-[[nodiscard]] std::string take_script_variables(CLI::App& app, const Session& session);
+// docs/trainer.md lists them. With BUCKET_DATA_NAME the data comes from that bucket and the merged model goes there;
+// with BUCKET_NAME the run folder does, under a name made of the time. "" or what is wrong, naming the variable.
+[[nodiscard]] std::string take_script_variables(CLI::App& app, const Session& session, const Clock& clock);
 
 }  // namespace slipway::cli

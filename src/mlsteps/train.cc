@@ -8,10 +8,10 @@
 #include "mlsteps/memory_plan.h"
 #include "mlsteps/progress.h"
 #include "mlsteps/run_folder.h"
+#include "mlsteps/train_places.h"
 #include "mlsteps/train_record.h"
 #include "mlsteps/train_tracking.h"
 #include "slipway/base/file.h"
-#include "slipway/http/message.h"
 #include "slipway/ml/adapter_folder.h"
 #include "slipway/ml/loaded_model.h"
 #include "slipway/ml/memory.h"
@@ -26,8 +26,6 @@ std::optional<std::string> usage_problem(const TrainOptions& options) {
   const auto& settings = options.settings;
   if (options.model.empty() || options.data.empty() || options.output.empty())
     return "--model, --data and --output are needed";
-  for (const auto* place : {&options.model, &options.data, &options.eval_data, &options.output})
-    if (place->find("://") != std::string::npos) return *place + " is a URI; `slipway fetch` makes a local copy";
   if (options.lora_r < 1) return "--lora-r must be at least 1";
   if (!(options.lora_dropout >= 0 && options.lora_dropout < 1)) return "--lora-dropout must be in [0, 1)";
   if (options.target_modules.empty()) return "--target-modules must name at least one module";
@@ -57,17 +55,14 @@ MemoryNeed memory_need(const ml::LoadedModel& model, const ml::Lora& lora, const
   const std::size_t samples =
       static_cast<std::size_t>(settings.batch_size) * static_cast<std::size_t>(settings.accumulation);
   const std::size_t pass = std::max(longest, static_cast<std::size_t>(settings.tokens_per_pass));
-  const std::size_t layer = std::min(longest * samples, pass) * model.model.activation_bytes_per_token_layer();
+  const std::size_t tokens = std::min(longest * samples, pass);
+  const std::size_t layer = tokens * model.model.activation_bytes_per_token_layer();
+  const std::size_t logits = model.model.logit_bytes(static_cast<std::int64_t>(tokens));
   return {.weights = model.tensors->byte_count(),
           .adapter = static_cast<std::size_t>(lora.parameter_count()) * kBytesPerParameter,
+          .logits = logits,
           .activations = layer * static_cast<std::size_t>(model.model.config().layers),
           .activations_least = layer};
-}
-
-// file:///a%20b as the path it means; anything else is left.
-std::string local_path(const std::string& place) {
-  constexpr std::string_view kScheme = "file://";
-  return place.starts_with(kScheme) ? http::percent_decode(std::string_view(place).substr(kScheme.size())) : place;
 }
 
 constexpr std::string_view kEraseLine = "\r\x1b[K";
@@ -75,10 +70,12 @@ constexpr std::string_view kEraseLine = "\r\x1b[K";
 // One training, from files to files.
 class Run {
  public:
-  Run(const TrainOptions& options, const StepIo& io, RunFolder folder)
+  Run(TrainOptions& options, const StepIo& io, RunFolder folder, TrainPlaces& places)
       : options_(options),
         io_(io),
         folder_(std::move(folder)),
+        places_(places),
+        base_name_(options.model),
         tracking_(options, io, [this](std::string_view note) { say(note); }) {}
 
   // Every end but success leaves its status here.
@@ -99,9 +96,11 @@ class Run {
   void say(std::string_view line);
   void talk(std::string_view line);
 
-  const TrainOptions& options_;
+  TrainOptions& options_;
   const StepIo& io_;
   RunFolder folder_;
+  TrainPlaces& places_;
+  std::string base_name_;  // of the model, as it was given
   TrainTracking tracking_;
   Value record_;
   std::vector<ml::Sample> evaluation_;
@@ -127,11 +126,11 @@ Result<ml::Adapter> Run::adapter(const ml::ModelConfig& model) const {
   if (!options_.init_adapter.empty()) {
     SLIPWAY_TRY_ASSIGN(ml::Adapter adapter, ml::read_adapter(options_.init_adapter, model));
     adapter.config.dropout = options_.lora_dropout;
-    adapter.config.base_model = options_.model;
+    adapter.config.base_model = base_name_;
     adapter.lora.dropout = static_cast<float>(options_.lora_dropout);
     return adapter;
   }
-  const ml::AdapterConfig config{.base_model = options_.model,
+  const ml::AdapterConfig config{.base_model = base_name_,
                                  .rank = options_.lora_r,
                                  .alpha = options_.lora_alpha,
                                  .dropout = options_.lora_dropout,
@@ -238,6 +237,7 @@ Result<void> Run::publish(const ml::TrainSummary& summary, ml::Adapter& adapter)
 }
 
 Result<ml::TrainSummary> Run::train() {
+  SLIPWAY_TRY(places_.bring(options_));
   SLIPWAY_TRY_ASSIGN(const ml::LoadedModel model, ml::load_model(options_.model));
   SLIPWAY_TRY_ASSIGN(const ml::Dataset dataset, data(model));
   SLIPWAY_TRY_ASSIGN(ml::Adapter adapter, this->adapter(model.model.config()));
@@ -309,12 +309,19 @@ int Run::run() {
 }  // namespace
 
 int run_train(const TrainOptions& given, const StepIo& io) {
-  TrainOptions options = given;
-  for (auto* place : {&options.model, &options.data, &options.eval_data, &options.output}) *place = local_path(*place);
-  if (const auto problem = usage_problem(options)) return fail(io, kStepUsage, "usage", *problem);
-  auto folder = RunFolder::open(options.output, io.clock);
+  if (const auto problem = usage_problem(given)) return fail(io, kStepUsage, "usage", *problem);
+  auto options = TrainPlaces::local(given);
+  if (!options) return fail(io, kStepUsage, "usage", options.error().message + "; " + options.error().help);
+  auto folder = RunFolder::open(options->output, io.clock);
   if (!folder) return fail(io, folder.error());
-  return Run(options, io, *std::move(folder)).run();
+  TrainPlaces places(io);
+  const int code = Run(*options, io, *std::move(folder), places).run();
+  // A training that failed has told why already.
+  if (const auto sent = places.send(*options, code == kStepOk); !sent) {
+    if (code == kStepOk) return fail(io, sent.error());
+    io.err << "slipway: " << sent.error().message << "\n";
+  }
+  return code;
 }
 
 }  // namespace slipway::mlsteps

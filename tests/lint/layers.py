@@ -14,6 +14,7 @@ EDGES = {
     "run": ["dag"],
     "sched": ["run", "dag"],
     "http": [],
+    "objects": ["http"],
     "kube": ["text", "run", "http"],
     "vault": [],
     "notify": ["run", "http"],
@@ -30,7 +31,7 @@ EDGES = {
     "ml/models": ["ml/ops", "ml/io", "ml/core"],
     "ml/train": ["ml/models", "ml/ops", "ml/io", "ml/core"],
     "ml/infer": ["ml/models", "ml/ops", "ml/io", "ml/core"],
-    "mlsteps": ["ml/train", "ml/infer", "ml/models", "ml/ops", "ml/io", "ml/core", "http"],
+    "mlsteps": ["ml/train", "ml/infer", "ml/models", "ml/ops", "ml/io", "ml/core", "http", "objects"],
     "serve": ["ml/infer", "ml/models", "ml/ops", "ml/io", "ml/core", "http"],
 }
 # Headers of an executor or a store that name the interface only; engine and api know no adapter.

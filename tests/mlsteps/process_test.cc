@@ -11,6 +11,7 @@
 #include <regex>
 
 #include "mlsteps/step_fixture.h"
+#include "objects/fake_storage.h"
 #include "slipway/http/transport.h"
 
 extern char** environ;
@@ -219,6 +220,22 @@ INSTANTIATE_TEST_SUITE_P(
                              {"MODEL_NAME", "LOCAL_DATA_PATH", "PROJECT_ID=p"},
                              {{"per_device_train_batch_size", 1}, {"samples", 400}}}),
     [](const auto& row) { return row.param.name; });
+
+// The whole contract of the script that reads from and writes to a bucket.
+TEST_F(ProcessTest, AScriptsBucketIsReadAndWritten) {
+  objects::FakeStorage storage;
+  storage.objects["reviews/prepared_data.jsonl"] = read("train.jsonl");
+  Process process =
+      start({"train", "--threads", "1", "--max-steps", "2"},
+            {"STORAGE_EMULATOR_HOST=" + storage.host(), "BUCKET_DATA_NAME=reviews", "BUCKET_NAME=assets",
+             "NEW_MODEL_NAME=tuned", "MODEL_ID=" + fixture("models/tiny-gemma2-fp32"), "MODEL_PATH=" + path("out")});
+  ASSERT_EQ(process.wait(), kStepOk) << read("stderr");
+  for (const char* file : {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"})
+    EXPECT_TRUE(storage.objects.contains("reviews/tuned/" + std::string(file))) << file;
+  EXPECT_TRUE(
+      std::regex_match(storage.order.back(), std::regex("assets/experiments/finetune_job_[0-9]{14}/status.txt")))
+      << storage.order.back();
+}
 
 TEST_F(ProcessTest, OnATerminalProgressIsABar) {
   int terminal = -1, line = -1;

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "mlsteps/step_fixture.h"
+#include "objects/fake_storage.h"
 #include "slipway/ml/safetensors.h"
 #include "slipway/mlsteps/evaluate.h"
 #include "slipway/mlsteps/generate.h"
@@ -95,6 +96,55 @@ TEST_F(TrainTest, EvaluatesAlongTheWayAndDrawsTheCurve) {
   const std::string svg = read("out/loss.svg");
   EXPECT_NE(svg.find("class=\"training\""), std::string::npos);
   EXPECT_NE(svg.find("<title>step 10: "), std::string::npos);
+}
+
+// A bucket in this process.
+class BucketTrainTest : public TrainTest {
+ protected:
+  BucketTrainTest() {
+    env_["STORAGE_EMULATOR_HOST"] = storage_.host();
+    storage_.objects["data/sets/train.jsonl"] = read("train.jsonl");
+    for (const char* file : {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json",
+                             "tokenizer_config.json", "special_tokens_map.json"})
+      storage_.objects["data/base/" + std::string(file)] =
+          ml::testing::bytes_of(fixture("models/tiny-gemma2-fp32/") + file);
+    options_.settings.max_steps = 3;
+  }
+  objects::FakeStorage storage_;
+};
+
+TEST_F(BucketTrainTest, EverythingComesFromABucketAndGoesThere) {
+  options_.model = "gs://data/base";
+  options_.data = "gs://data/sets/train.jsonl";
+  options_.upload = "gs://runs/first";
+  options_.upload_model = "gs://data/fine_tuned_model";
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  EXPECT_EQ(storage_.objects.at("data/fine_tuned_model/model.safetensors"), read("out/final_model/model.safetensors"));
+  EXPECT_TRUE(storage_.objects.contains("data/fine_tuned_model/tokenizer.json"));
+  EXPECT_TRUE(storage_.objects.contains("runs/first/adapter/adapter_model.safetensors"));
+  EXPECT_EQ(storage_.order.back(), "runs/first/status.txt");
+  for (const auto& [name, bytes] : storage_.objects) EXPECT_EQ(name.find(".inputs"), std::string::npos) << name;
+  EXPECT_NE(read("out/adapter/adapter_config.json").find("gs://data/base"), std::string::npos);
+}
+
+TEST_F(BucketTrainTest, AFailedTrainingIsSentToo) {
+  options_.data = "gs://data/none.jsonl";
+  options_.upload = "gs://runs/first";
+  options_.upload_model = "gs://data/fine_tuned_model";
+  EXPECT_EQ(train(), kStepInvalid);
+  EXPECT_NE(err_.str().find("gs://data/none.jsonl does not exist"), std::string::npos) << err_.str();
+  EXPECT_EQ(storage_.objects.at("runs/first/status.txt").rfind("FAILED\n", 0), 0U);
+  EXPECT_FALSE(storage_.objects.contains("data/fine_tuned_model/config.json"));
+}
+
+TEST_F(BucketTrainTest, AnOutputMayBeABucket) {
+  options_.output = "gs://runs/" + folder_.path().filename().string();
+  options_.merge = false;
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  const std::string at = options_.output.substr(5);
+  EXPECT_TRUE(storage_.objects.contains(at + "/adapter/adapter_config.json"));
+  EXPECT_EQ(storage_.objects.at(at + "/status.txt").rfind("SUCCESS\n", 0), 0U);
+  std::filesystem::remove_all(std::filesystem::path(outputs().get_string("adapter")).parent_path());
 }
 
 TEST_F(TrainTest, OnATerminalThereIsABar) {
@@ -279,7 +329,8 @@ TEST_P(UsageTest, Is2) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Rows, UsageTest,
-    ::testing::Values(UsageRow{[](TrainOptions& o) { o.data = "gs://bucket/x"; }, "is a URI"},
+    ::testing::Values(UsageRow{[](TrainOptions& o) { o.data = "s3://bucket/x"; }, "is a URI"},
+                      UsageRow{[](TrainOptions& o) { o.upload = "bucket/x"; }, "names no bucket"},
                       UsageRow{[](TrainOptions& o) { o.output.clear(); }, "--output"},
                       UsageRow{[](TrainOptions& o) { o.lora_r = 0; }, "--lora-r"},
                       UsageRow{[](TrainOptions& o) { o.lora_dropout = 1; }, "--lora-dropout"},

@@ -12,7 +12,7 @@ namespace slipway::mlsteps {
 
 // Names and defaults follow TRL, PEFT and TrainingArguments; the command line has the same with dashes.
 struct TrainOptions {
-  std::string model;         // folder; this and the three below also as file:// URI
+  std::string model;         // folder; this and the three below also as file:// or gs:// URI
   std::string data;          // JSONL file or folder of such
   std::string eval_data;     // the same, to measure the loss on; empty: none
   std::string output;        // folder
@@ -27,10 +27,12 @@ struct TrainOptions {
   ml::TrainSettings settings;
   ml::DatasetRules rules;  // `compat` is that of the settings
   ml::Resume resume = ml::Resume::Auto;
-  bool merge = true;       // write OUTPUT/final_model
-  std::string mlruns;      // folder that gets the run in MLflow's layout; empty: as MLFLOW_TRACKING_URI says
-  std::string experiment;  // of the tracker; empty: $MLFLOW_EXPERIMENT_NAME, $EXPERIMENT, "Default"
-  std::string run_name;    // of the tracker; empty: the name of the output folder
+  bool merge = true;         // write OUTPUT/final_model
+  std::string upload;        // gs:// URI that gets the output folder, however the training ends; empty: none
+  std::string upload_model;  // gs:// URI that gets the merged model; empty: none
+  std::string mlruns;        // folder that gets the run in MLflow's layout; empty: as MLFLOW_TRACKING_URI says
+  std::string experiment;    // of the tracker; empty: $MLFLOW_EXPERIMENT_NAME, $EXPERIMENT, "Default"
+  std::string run_name;      // of the tracker; empty: the name of the output folder
   ml::ComputeOptions compute;
 };
 

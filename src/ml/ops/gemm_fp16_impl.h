@@ -108,8 +108,8 @@ void multiply_halves(std::int64_t pairs, const std::uint16_t* a, std::int64_t a_
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v)
-      put(c + r * c_row + v * kLanes, pair_sums((__m512i)total[r][v][0], (__m512i)total[r][v][1]) * scale[r], accumulate,
-          cols - v * kLanes);
+      put(c + r * c_row + v * kLanes, pair_sums((__m512i)total[r][v][0], (__m512i)total[r][v][1]) * scale[r],
+          accumulate, cols - v * kLanes);
 }
 
 using MultiplyHalves = void (*)(std::int64_t, const std::uint16_t*, std::int64_t, const std::uint32_t*, const float*,

@@ -53,9 +53,19 @@ TEST_P(TilesTest, MultiplyAsTheVectorsDo) {
   Matrix wanted(m, n), got(m, n), pack(1, kBlockK * kPanel + kCopyRows * kCopyStride);
   wanted.fill(3);
   got.fill(3);
-  GemmTile tile{.m = m, .n = n, .k = k, .a_bf16 = rounded.data(), .a_bf16_row = row, .b = b.data(),
-                .b_row = along ? 1 : n, .b_col = along ? k : 1, .b_is_bf16 = true, .c = wanted.row(0), .c_row = n,
-                .scale = 0.5F, .accumulate = true};
+  GemmTile tile{.m = m,
+                .n = n,
+                .k = k,
+                .a_bf16 = rounded.data(),
+                .a_bf16_row = row,
+                .b = b.data(),
+                .b_row = along ? 1 : n,
+                .b_col = along ? k : 1,
+                .b_is_bf16 = true,
+                .c = wanted.row(0),
+                .c_row = n,
+                .scale = 0.5F,
+                .accumulate = true};
   gemm_bf16(tile, pack.row(0));
   tile.c = got.row(0);
   gemm_tiles<EmulatedTiles>(tile, pack.row(0));

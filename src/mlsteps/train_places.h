@@ -1,0 +1,35 @@
+// Where a training's files are if they are in a bucket: brought before it, sent after it.
+#pragma once
+
+#include <memory>
+
+#include "slipway/http/transport.h"
+#include "slipway/mlsteps/train.h"
+#include "slipway/objects/bucket.h"
+
+namespace slipway::mlsteps {
+
+class TrainPlaces {
+ public:
+  explicit TrainPlaces(const StepIo& io);
+
+  // file:// places as paths; a gs:// output as a folder of this machine's temporary ones, which `upload` sends there.
+  // What cannot be a place is an error.
+  [[nodiscard]] static Result<TrainOptions> local(TrainOptions options);
+
+  // Downloads what of model, data, evaluation data and first adapter is in a bucket to OUTPUT/.inputs, and names it.
+  [[nodiscard]] Result<void> bring(TrainOptions& options);
+
+  // Sends the output folder to `upload`, status.txt last, and if it is a `success` the merged model to `upload_model`,
+  // config.json last.
+  [[nodiscard]] Result<void> send(const TrainOptions& options, bool success);
+
+ private:
+  Result<void> bring(std::string& place, const std::filesystem::path& to);
+  Result<void> send(const std::filesystem::path& folder, const std::string& uri, const std::string& last);
+
+  std::unique_ptr<http::Transport> transport_;
+  objects::Buckets buckets_;
+};
+
+}  // namespace slipway::mlsteps
