@@ -196,8 +196,7 @@ int main(int argc, char** argv) {
   const int threads = argc > 2 ? std::atoi(argv[2]) : 0;
   const auto products = kProducts.parse(argc > 3 ? argv[3] : "fp32");
   if ((name != "demo" && name != "qwen2.5-0.5b") || threads < 0 || !products) {
-    fmt::print(stderr,
-               "usage: bench_ml [demo|qwen2.5-0.5b] [threads] [fp32|bf16|bf16-tiles|fp16] [all|stored|int8]\n");
+    fmt::print(stderr, "usage: bench_ml [demo|qwen2.5-0.5b] [threads] [fp32|bf16|bf16-tiles|fp16] [all|stored|int8]\n");
     return 2;
   }
   if (!has_products(*products)) {
