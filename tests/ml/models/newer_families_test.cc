@@ -48,7 +48,8 @@ TEST_P(NewerFamiliesTest, AdapterGradients) {
   const auto parameters = gradients.parameters();
   EXPECT_EQ(parameters.size(), want.all().size());
   for (const auto& parameter : parameters)
-    EXPECT_LE(testing::relative_l2(parameter.values, want.floats("base_model.model." + parameter.path + ".weight")), 5e-4)
+    EXPECT_LE(testing::relative_l2(parameter.values, want.floats("base_model.model." + parameter.path + ".weight")),
+              5e-4)
         << parameter.path;
 }
 
