@@ -99,6 +99,7 @@ struct LogFollower::Impl : std::enable_shared_from_this<LogFollower::Impl> {
       cursor.finish([&](const LogLine& line) { emit(line); });
       return end(LogEnd::Complete, {});
     }
+    ended_cleanly = !failure;
     if (!failure) return look();
     if (failure->kind == FailureKind::NotFound) return end(LogEnd::PodGone, failure);
     if (last && failure->kind == FailureKind::Invalid) return end(LogEnd::Complete, failure);  // it never started
@@ -114,12 +115,19 @@ struct LogFollower::Impl : std::enable_shared_from_this<LogFollower::Impl> {
 
   void on_pod(const Answer& answer) {
     if (closed) return;
-    if (!answer && answer.failure->kind == FailureKind::NotFound) return end(LogEnd::PodGone, answer.failure);
+    if (!answer && answer.failure->kind == FailureKind::NotFound) return pod_gone(answer.failure);
     if (!answer && !passes(answer.failure->kind)) return end(LogEnd::Refused, answer.failure);
     if (!answer) return later([self = shared_from_this()] { self->look(); });
     if (!options.uid.empty() && uid_of(answer.object) != options.uid) return end(LogEnd::PodGone, {});
     if (state_of(answer.object, options.container) == ContainerState::Ended) return read(true);
     later([self = shared_from_this()] { self->read(false); });
+  }
+
+  // A pod that is deleted goes as soon as its container has ended, which also ends the stream.
+  void pod_gone(const std::optional<Failure>& failure) {
+    if (!ended_cleanly) return end(LogEnd::PodGone, failure);
+    cursor.finish([&](const LogLine& line) { emit(line); });
+    end(LogEnd::StreamEnded, failure);
   }
 
   void later(std::function<void()> work) {
@@ -138,6 +146,7 @@ struct LogFollower::Impl : std::enable_shared_from_this<LogFollower::Impl> {
   const LogFollowCallbacks callbacks;
   Duration backoff;
   http::StreamId stream = 0;
+  bool ended_cleanly = false;  // the last stream
   std::atomic<bool> closed{false};
 };
 

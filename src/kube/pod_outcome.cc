@@ -109,6 +109,8 @@ PodOutcome judge_main(const PodView& pod) {
     return ended(pod, FailureClass::Launch, clause("the container could not be started", main.message));
   if (main.reason == "ContainerStatusUnknown")
     return ended(pod, FailureClass::InfraLost, "the node cannot tell how it ended");
+  if (pod.deleted_at && not_later(pod.deleted_at, main.finished_at))
+    return ended(pod, FailureClass::External, "the pod was deleted by somebody else, and ended with " + code);
   return ended(pod, FailureClass::User, code);
 }
 

@@ -84,7 +84,8 @@ PodView view_of(const Value& pod, std::string_view main_container) {
   if (const Value* metadata = pod.find("metadata")) {
     view.name = metadata->get_string("name");
     view.uid = metadata->get_string("uid");
-    view.deleted_at = time_of(*metadata, "deletionTimestamp");
+    view.end_due_at = view.deleted_at = time_of(*metadata, "deletionTimestamp");
+    if (view.deleted_at) *view.deleted_at -= std::chrono::seconds(metadata->get_int("deletionGracePeriodSeconds"));
   }
   if (const Value* spec = pod.find("spec")) view.node = spec->get_string("nodeName");
   const Value* status = pod.find("status");

@@ -5,6 +5,16 @@ namespace slipway::pods {
 
 using run::FailureClass;
 
+namespace {
+
+// A server that is just starting may know no roles yet, so a missing right is worth the launches of a few minutes; what
+// admission or a policy says is not.
+bool lacks_right(const kube::Failure& failure) {
+  return failure.message.find(" cannot create resource ") != std::string::npos;
+}
+
+}  // namespace
+
 void PodExecutor::create(Tracked& tracked) {
   if (tracked.asked) return;
   tracked.asked = true;
@@ -33,6 +43,8 @@ void PodExecutor::refused(Tracked& tracked, const kube::Failure& failure) {
       if (tracked.maybe) return look(tracked);
       return try_again(tracked, options_.quota_first, "waits for quota: " + failure.message);
     case kube::FailureKind::Forbidden:
+      if (tracked.maybe) return look(tracked);
+      return fail_launch(tracked, lacks_right(failure) ? FailureClass::Launch : FailureClass::Config, why);
     case kube::FailureKind::NotFound:
     case kube::FailureKind::Invalid:
     case kube::FailureKind::TooLarge:

@@ -7,6 +7,12 @@ namespace slipway::pods {
 
 using Stage = Tracked::LogStage;
 
+namespace {
+
+constexpr const char* kGoneFirst = "its pod was gone before it was read to the end";
+
+}  // namespace
+
 void PodExecutor::want_log(Tracked& tracked) {
   if (tracked.log_stage != Stage::None) return;
   tracked.log_stage = Stage::Wanted;
@@ -79,7 +85,10 @@ void PodExecutor::take_lines(const AttemptId& id) {
   if (!how) return;
   switch (*how) {
     case kube::LogEnd::Complete: return end_log(*tracked, "");
-    case kube::LogEnd::PodGone: return end_log(*tracked, "its pod was gone before it was read to the end");
+    case kube::LogEnd::StreamEnded:  // whole, if the container is known to have ended; end() asks again
+      if (!tracked->over) return;
+      return end_log(*tracked, tracked->pod.main.terminated ? "" : kGoneFirst);
+    case kube::LogEnd::PodGone: return end_log(*tracked, kGoneFirst);
     case kube::LogEnd::Refused: return end_log(*tracked, "the cluster does not give it: " + why);
   }
 }

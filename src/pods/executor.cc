@@ -74,6 +74,7 @@ void PodExecutor::loop() {
 
 std::optional<Duration> PodExecutor::next_due() const {
   std::optional<MonoInstant> next = sweep_at_;
+  if (events_at_ && (!next || *events_at_ < *next)) next = events_at_;
   if (!due_.empty() && (!next || due_.begin()->first < *next)) next = due_.begin()->first;
   return next ? std::optional<Duration>(*next - clock_.monotonic()) : std::nullopt;
 }
@@ -97,6 +98,7 @@ void PodExecutor::run_due() {
     tend(tracked);
   }
   if (sweep_at_ && *sweep_at_ <= now) sweep_leftovers();
+  if (events_at_ && *events_at_ <= now) ask_events();
 }
 
 // Its time has come: whatever it waits for is looked at again.

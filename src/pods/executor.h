@@ -1,5 +1,5 @@
 // The executor's parts: creation.cc asks for pods, sight.cc takes in what is seen of them, drain.cc reads their logs
-// and clears them away. Everything but the public calls is on one thread.
+// and clears them away, events.cc asks what those that wait wait for. Everything but the public calls is on one thread.
 #pragma once
 
 #include <deque>
@@ -54,6 +54,7 @@ struct Tracked {
   bool deleting = false;  // a delete is on its way
   std::optional<GivenUp> given_up;
   Duration backoff{0};
+  std::string event;                     // what the cluster last warned of
   std::optional<Instant> trouble_since;  // it waits for what may never come
 
   enum class LogStage : unsigned char { None, Wanted, Following, Done };
@@ -127,6 +128,11 @@ class PodExecutor final : public exec::Executor {
   void send_delete(Tracked& tracked);
   void on_deleted(const AttemptId& id, const kube::Answer& answer);
 
+  // --- events.cc
+  void want_events();
+  void ask_events();
+  void on_events(const kube::Answer& answer);
+
   // --- drain.cc
   void want_log(Tracked& tracked);
   void follow_next();
@@ -157,7 +163,8 @@ class PodExecutor final : public exec::Executor {
   std::set<AttemptId> disowned_;  // said to have no pod: one that comes late is deleted
   std::deque<AttemptId> log_queue_;
   int followers_ = 0;
-  std::optional<MonoInstant> sweep_at_;
+  std::optional<MonoInstant> sweep_at_, events_at_;
+  bool events_refused_ = false;
   mutable std::mutex notes_mutex_;
   std::map<AttemptId, std::string> notes_;  // guarded by notes_mutex_
   std::thread thread_;                      // last: starts when everything else is there

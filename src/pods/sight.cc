@@ -26,7 +26,9 @@ Value kept_of_list(const Value* list, std::initializer_list<std::string_view> na
 
 Value kept_metadata(const Value& metadata) {
   Value out(Value::Object{});
-  keep(metadata, out, {"name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"});
+  keep(metadata, out,
+       {"name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp",
+        "deletionGracePeriodSeconds"});
   Value ours(Value::Object{});
   if (const Value* all = metadata.find("annotations"); all != nullptr && all->is_object())
     for (const auto& [name, value] : all->as_object())
@@ -42,8 +44,9 @@ Instant creation_of(const Value& pod, Instant now) {
 }
 
 // What the cluster has not said in as many words.
-std::string waiting_words(const kube::PodView& pod, const kube::PodOutcome& outcome) {
+std::string waiting_words(const kube::PodView& pod, const kube::PodOutcome& outcome, const std::string& event) {
   if (!outcome.why.empty()) return outcome.why;
+  if (!event.empty()) return event;
   if (!pod.init.waiting.empty() || !pod.main.waiting.empty())
     return "its pod waits: " + (pod.main.waiting.empty() ? pod.init.waiting : pod.main.waiting) +
            (pod.main.message.empty() ? "" : ": " + pod.main.message);
@@ -178,9 +181,10 @@ void PodExecutor::announce_running(Tracked& tracked) {
 
 // A pull may fail for a while, a node may come: each has its time.
 void PodExecutor::wait_for(Tracked& tracked, const kube::PodOutcome& outcome) {
-  tell(tracked,
-       tracked.given_up ? tracked.given_up->why + "; its pod is being deleted" : waiting_words(tracked.pod, outcome));
+  tell(tracked, tracked.given_up ? tracked.given_up->why + "; its pod is being deleted"
+                                 : waiting_words(tracked.pod, outcome, tracked.event));
   if (tracked.stop || tracked.given_up) return;
+  want_events();
   if (outcome.hopeless) return give_up(tracked, outcome.failure, outcome.why);
   const Instant now = clock_.now();
   const bool trouble = outcome.failure == FailureClass::Launch;
@@ -191,9 +195,9 @@ void PodExecutor::wait_for(Tracked& tracked, const kube::PodOutcome& outcome) {
   if (trouble) wake_at(tracked, options_.image_grace - (now - *tracked.trouble_since));
   const Duration waited = now - tracked.created_at;
   if (waited >= tracked.rules.start_timeout)
-    return give_up(
-        tracked, FailureClass::InfraNotStarted,
-        "did not start within " + to_text(tracked.rules.start_timeout) + ": " + waiting_words(tracked.pod, outcome));
+    return give_up(tracked, FailureClass::InfraNotStarted,
+                   "did not start within " + to_text(tracked.rules.start_timeout) + ": " +
+                       waiting_words(tracked.pod, outcome, tracked.event));
   wake_at(tracked, tracked.rules.start_timeout - waited);
 }
 
@@ -205,8 +209,8 @@ void PodExecutor::give_up(Tracked& tracked, FailureClass failure, const std::str
 
 // Its node is out of reach: the order to end it stands, and nobody has confirmed it.
 void PodExecutor::judge_lost(Tracked& tracked) {
-  if (tracked.lost || tracked.pod.disruption != "DeletionByTaintManager" || !tracked.pod.deleted_at) return;
-  const Duration over_due = clock_.now() - (*tracked.pod.deleted_at + options_.lost_grace);
+  if (tracked.lost || tracked.pod.disruption != "DeletionByTaintManager" || !tracked.pod.end_due_at) return;
+  const Duration over_due = clock_.now() - (*tracked.pod.end_due_at + options_.lost_grace);
   if (over_due < Duration(0)) return wake_at(tracked, -over_due);
   tracked.lost = true;
   sink_.on_report(
@@ -244,7 +248,9 @@ void PodExecutor::end(Tracked& tracked, const kube::PodOutcome& outcome) {
   sink_.on_report(report);
   wake_at(tracked, options_.drain_longest);
   tracked.drain_until = clock_.monotonic() + options_.drain_longest;
-  clear_away(tracked);
+  const AttemptId id = tracked.id;
+  take_lines(id);  // a stream that has ended waited for this
+  if (Tracked* const still = find(id); still != nullptr) clear_away(*still);
 }
 
 void PodExecutor::send_delete(Tracked& tracked) {

@@ -31,10 +31,11 @@ FailureClass before_start(FailureClass failure) {
   return FailureClass::Launch;
 }
 
-// Somebody else's deletion is a loss where the task says so; our own never is.
+// Somebody else's deletion is a loss where the task says so. Of what we asked to end the engine knows why.
 FailureClass class_of(const Ending& ending, const kube::PodOutcome& outcome) {
-  if (outcome.failure != FailureClass::External || ending.stopped || !ending.rules.retry_on_delete)
-    return outcome.failure;
+  if (outcome.failure != FailureClass::External) return outcome.failure;
+  if (ending.stopped) return outcome.started ? FailureClass::User : FailureClass::External;
+  if (!ending.rules.retry_on_delete) return FailureClass::External;
   return outcome.started ? FailureClass::InfraLost : FailureClass::InfraNotStarted;
 }
 

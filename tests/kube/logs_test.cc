@@ -207,9 +207,21 @@ TEST_F(LogFollowerTest, WaitsForAContainerThatIsBeingCreated) {
 
 TEST_F(LogFollowerTest, APodThatIsGoneOrAnotherEndsIt) {
   forget_pod();
-  follow([](int, const Request&, Peer& peer) { peer.reply(200, line(1, 0, "a")); });
+  follow([](int, const Request&, Peer& peer) {
+    peer.begin(200);
+    peer.chunk(line(1, 0, "a"));
+    peer.reset();
+  });
   EXPECT_EQ(end(), "pod-gone");
   EXPECT_EQ(seen_, "a|");
+}
+
+TEST_F(LogFollowerTest, AStreamThatEndsBeforeItsPodGoesIsToldApart) {
+  forget_pod();
+  const std::string text = line(1, 0, "a") + line(2, 0, "end");
+  follow([text](int, const Request&, Peer& peer) { peer.reply(200, text.substr(0, text.size() - 1)); });
+  EXPECT_EQ(end(), "stream-ended");
+  EXPECT_EQ(seen_, "a|end|");
 }
 
 TEST_F(LogFollowerTest, AnotherPodOfTheNameIsNotOurs) {

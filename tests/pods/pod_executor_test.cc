@@ -123,6 +123,17 @@ TEST_F(PodExecutorTest, WhatTheServerRefusesForGoodIsTheTasksFault) {
   EXPECT_NE(failed.message.find("spec.containers[0].image"), std::string::npos);
 }
 
+TEST_F(PodExecutorTest, AMissingRightMayComeAndAPolicyMayNot) {
+  const AttemptId other{RunId("r1"), {TaskId("b"), TaskKey::kUnmapped}, 1};
+  refuse_creates(1, 403, refusal(403, "Forbidden", "User x cannot create resource pods in API group"));
+  start();
+  executor->launch(spec(kId));
+  EXPECT_EQ(expect<exec::LaunchFailed>(kId).failure, FailureClass::Launch);
+  refuse_creates(1, 403, refusal(403, "Forbidden", "violates PodSecurity restricted"));
+  executor->launch(spec(other));
+  EXPECT_EQ(expect<exec::LaunchFailed>(other).failure, FailureClass::Config);
+}
+
 TEST_F(PodExecutorTest, APodOfSomebodyElseIsLeftAlone) {
   cluster.set_manual(true);
   cluster.create(Value(Value::Object{{"metadata", Value::Object{{"name", pod_}}}}));
@@ -152,6 +163,29 @@ TEST_F(PodExecutorTest, ACreateThatComesAfterTheStopIsUndone) {
     const auto pod = cluster.pod(pod_);
     return !pod || pod->find("metadata")->find("deletionTimestamp") != nullptr;
   }));
+}
+
+TEST_F(PodExecutorTest, TheClustersWarningsTellWhyAPodWaits) {
+  cluster.set_manual(true);
+  options.events_after = 5ms;
+  const auto uid = std::make_shared<Kept>();
+  cluster.set_intercept([uid](const Request& request, Peer& peer) {
+    if (!request.path.ends_with("/events")) return false;
+    const auto event = [&](const char* at, const char* message) {
+      return R"({"involvedObject":{"uid":")" + uid->get() + R"("},"reason":"FailedMount","message":")" + message +
+             R"(","lastTimestamp":")" + at + R"("})";
+    };
+    peer.reply(200, R"({"kind":"EventList","items":[)" + event("2024-11-01T06:30:02Z", "no such claim") + "," +
+                        event("2024-11-01T06:30:01Z", "older") + "]}");
+    return true;
+  });
+  start();
+  executor->launch(spec(kId));
+  ASSERT_TRUE(eventually([&] { return has_pod(); }));
+  uid->put(cluster.pod(pod_)->find("metadata")->get_string("uid"));
+  EXPECT_TRUE(eventually([&] { return executor->note(kId) == "FailedMount: no such claim"; })) << executor->note(kId);
+  cluster.run(pod_);
+  EXPECT_TRUE(eventually([&] { return executor->note(kId).empty(); }));
 }
 
 TEST_F(PodExecutorTest, APullMayFailForAWhile) {

@@ -98,9 +98,21 @@ TEST(Verdict, ADeletionByHandIsExternalOrALossWhereTheTaskSaysSo) {
   ending.rules.retry_on_delete = true;
   EXPECT_EQ(std::get<exec::Exited>(report_of(ending, kube::judge_gone(pod, false, false))).failure,
             FailureClass::InfraLost);
+  ending.stopped = true;  // the engine knows why: a time-out is none of somebody else's doing
+  EXPECT_EQ(std::get<exec::Exited>(report_of(ending, kube::judge_gone(pod, false, true))).failure, FailureClass::None);
+}
+
+TEST(Verdict, ACodeThatFollowsADeletionIsNotTheTasks) {
+  kube::PodView pod = exited(143);
+  pod.deleted_at = kNow - 7s;
+  EXPECT_EQ(std::get<exec::Exited>(judged(ending_of(pod))).failure, FailureClass::External);
+  pod.deleted_at = kNow - 3s;  // it had ended by then
+  EXPECT_EQ(std::get<exec::Exited>(judged(ending_of(pod))).failure, FailureClass::None);
+  pod.deleted_at = kNow - 7s;
+  Ending ending = ending_of(pod);
   ending.stopped = true;
-  EXPECT_EQ(std::get<exec::Exited>(report_of(ending, kube::judge_gone(pod, false, true))).failure,
-            FailureClass::External);
+  EXPECT_EQ(std::get<exec::Exited>(judged(ending)).failure, FailureClass::None);
+  EXPECT_EQ(std::get<exec::Exited>(judged(ending)).exit_code, 143);
 }
 
 TEST(Verdict, AForcedDeletionOfAPodThatIsToBeRepeatedIsNoProof) {

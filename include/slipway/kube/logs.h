@@ -51,9 +51,10 @@ class LogCursor {
   std::string partial_;
 };
 
-enum class LogEnd : unsigned char { Complete, PodGone, Refused };
-inline constexpr EnumTable<LogEnd, 3> kLogEnds{{{
+enum class LogEnd : unsigned char { Complete, StreamEnded, PodGone, Refused };
+inline constexpr EnumTable<LogEnd, 4> kLogEnds{{{
     {LogEnd::Complete, "complete", "the container ended and everything it printed was read"},
+    {LogEnd::StreamEnded, "stream-ended", "the node ended the log, and the pod went before it could be asked"},
     {LogEnd::PodGone, "pod-gone", "the pod went first: the end may be missing"},
     {LogEnd::Refused, "refused", "the server does not give it, and will not: the failure says why"},
 }}};

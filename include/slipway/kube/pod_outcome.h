@@ -32,7 +32,8 @@ struct PodView {
   std::string reason;
   std::string message;
   std::string node;
-  std::optional<Instant> deleted_at;  // deletionTimestamp: its end was ordered, by anyone
+  std::optional<Instant> deleted_at;  // when its end was ordered, by anyone
+  std::optional<Instant> end_due_at;  // deletionTimestamp: by when it is to be gone, that and its grace
   std::string disruption;             // reason of the condition DisruptionTarget; empty: none
   std::optional<Instant> disrupted_at;
   std::string unschedulable;  // message of the condition PodScheduled where it is False

@@ -32,9 +32,10 @@ struct PodOptions {
   Duration retry_first = std::chrono::seconds(1);     // of a create that met a quota or no server; doubled each time
   Duration retry_longest = std::chrono::minutes(1);
   Duration quota_first = std::chrono::seconds(5);
-  kube::ReflectorOptions mirror;     // its times; what it mirrors is set here
-  kube::LogFollowOptions following;  // its times
-  std::uint64_t seed = 1;            // of the jitter
+  Duration events_after = std::chrono::seconds(10);  // how often the cluster is asked why pods do not start
+  kube::ReflectorOptions mirror;                     // its times; what it mirrors is set here
+  kube::LogFollowOptions following;                  // its times
+  std::uint64_t seed = 1;                            // of the jitter
 };
 
 // An executor with one thread of its own, from which `sink` is called, and `client`'s. The sink must outlive it, or be
