@@ -34,6 +34,8 @@ Result<const run::Attempt*> named_attempt(const Call& call, const Named& named) 
   return Error{ErrorCode::NotFound, named.key.str() + " has " + which, {}};
 }
 
+constexpr Duration kLogLatest = std::chrono::minutes(5);
+
 // The engine keeps no run that is over; what it says of a task is in the row.
 std::string how_it_ended(const Named& named) {
   const run::TaskInstance& instance = named.run.tasks.at(named.key);
@@ -49,8 +51,12 @@ Result<http::Response> get_logs(const Call& call) {
   SLIPWAY_TRY_ASSIGN(const auto* attempt, named_attempt(call, named));
   const auto file = exec::log_file(call.backend.home, attempt->id);
   const auto chunk = exec::read_log(file, static_cast<std::uint64_t>(offset), kLogBytesMax);
-  // The state was read before the log: an attempt that was over then writes no more, so an empty rest is the end.
-  const bool over = run::is_terminal(attempt->state) && exec::read_log(file, chunk.next, kLogBytesMax).lines.empty();
+  // The state was read before the log: an attempt that was over then writes no more, so an empty rest is the end. What
+  // a pod printed may still be on its way, for a while.
+  const bool late = attempt->ended_at && call.backend.clock.now() - *attempt->ended_at < kLogLatest &&
+                    exec::log_is_draining(call.backend.home, attempt->id);
+  const bool over =
+      run::is_terminal(attempt->state) && !late && exec::read_log(file, chunk.next, kLogBytesMax).lines.empty();
   return reply(log_body(chunk, attempt->id, over));
 }
 

@@ -6,6 +6,7 @@
 
 #include "cli/dag_files.h"
 #include "cli/exit_code.h"
+#include "cli/pod_preview.h"
 #include "cli/print.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
@@ -18,6 +19,7 @@ namespace {
 struct RenderOptions {
   std::string name, task, logical_date;
   std::vector<std::string> params;
+  bool manifest = false;
 };
 
 // What the daemon knows of a DAG that is named by its id.
@@ -101,6 +103,18 @@ int print_tasks(Session& session, const dag::Dag& dag, const Value& params,
   return wrong ? kInvalid : kOk;
 }
 
+// As the cluster would be sent it; `kubectl apply -f -` takes it.
+int print_manifest(Session& session, const engine::PreviewInput& input, const std::string& name) {
+  if (name.empty()) return session.usage("--manifest shows one task's pod", "add --task NAME");
+  const dag::Task* const task = input.dag.find(TaskId(name));
+  if (task == nullptr)
+    return session.fail({ErrorCode::NotFound, input.dag.id.str() + " has no task `" + name + "`", {}});
+  const auto manifest = preview_manifest(session, input, *task);
+  if (!manifest) return session.fail(manifest.error());
+  session.out << (session.format() == Format::Jsonl ? manifest->dump() : manifest->dump_pretty()) << "\n";
+  return kOk;
+}
+
 int render_dag(const RenderOptions& options, Session& session) {
   const auto file = find_dag(session, options.name);
   if (!file) return session.fail(file.error());
@@ -115,7 +129,9 @@ int render_dag(const RenderOptions& options, Session& session) {
       options.logical_date.empty() ? Result<Instant>(SystemClock().now()) : parse_rfc3339(options.logical_date);
   if (!date) return session.usage(date.error().message, date.error().help);
   const std::string folder = is_file ? std::filesystem::path(absolute_path(options.name)).parent_path().string() : "";
-  auto tasks = engine::preview({*file->dag, *params, known->vars, folder, *date});
+  const engine::PreviewInput input{*file->dag, *params, known->vars, folder, *date};
+  if (options.manifest) return print_manifest(session, input, options.task);
+  auto tasks = engine::preview(input);
   if (!options.task.empty()) {
     std::erase_if(tasks, [&](const engine::PreviewTask& task) { return task.id.str() != options.task; });
     if (tasks.empty())
@@ -131,6 +147,7 @@ Handler setup_dag_render(CLI::App& app) {
   auto options = std::make_shared<RenderOptions>();
   app.add_option("dag", options->name, "a DAG file, or the id of a DAG that the daemon knows")->required();
   app.add_option("--task", options->task, "only this task");
+  app.add_flag("--manifest", options->manifest, "print the pod that the task would be, as JSON");
   app.add_option("-p,--param", options->params, "parameter as name=value; repeat for more")->allow_extra_args(false);
   app.add_option("--logical-date", options->logical_date, "the instant the run would stand for, RFC 3339; default now");
   return [options](Session& session) { return render_dag(*options, session); };

@@ -3,7 +3,6 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <ostream>
-#include <sstream>
 #include <thread>
 
 #include "cli/config.h"
@@ -20,18 +19,10 @@ namespace {
 
 struct UpOptions {
   std::string dags, listen, behind_proxy;
+  ClusterFlags cluster;
   int slots = -1;
   bool detach = false;
 };
-
-// "a,b" is two names.
-std::vector<std::string> split_names(const std::string& text) {
-  std::vector<std::string> names;
-  std::istringstream in(text);
-  for (std::string name; std::getline(in, name, ',');)
-    if (!name.empty()) names.push_back(name);
-  return names;
-}
 
 Result<DaemonOptions> daemon_options(const UpOptions& given, const Config& config, const Session& session) {
   DaemonOptions options;
@@ -60,6 +51,7 @@ Result<DaemonOptions> daemon_options(const UpOptions& given, const Config& confi
   options.tool = own_path();
   options.env = session.env;
   options.notify_targets = config.notify_targets();
+  SLIPWAY_TRY_ASSIGN(options.cluster, cluster_settings(config, given.cluster, session.env));
   return options;
 }
 
@@ -135,6 +127,11 @@ Handler setup_up(CLI::App& app) {
   auto options = std::make_shared<UpOptions>();
   app.add_option("--dags", options->dags, "folder of DAG files [dags]");
   app.add_option("--listen", options->listen, "HOST:PORT of the API [127.0.0.1:8480]; port 0 takes any free one");
+  app.add_option("--executor", options->cluster.executor, "local or kubernetes: where tasks run that say nothing");
+  app.add_option("--kubeconfig", options->cluster.kubeconfig, "file that tells how the cluster is reached");
+  app.add_option("--kube-context", options->cluster.context, "context of that file");
+  app.add_option("--kube-namespace", options->cluster.namespace_name, "namespace of pods");
+  app.add_option("--kube-image", options->cluster.image, "image of tasks that name none");
   app.add_option("--behind-proxy", options->behind_proxy,
                  "NAME[,NAME]: clients use these names, a proxy ends TLS; then HOST may be any address");
   app.add_option("--slots", options->slots, "tasks at a time; 0 = one per core")->check(CLI::Range(0, 10000));

@@ -4,9 +4,11 @@
 
 #include "cli/dag_files.h"
 #include "cli/exit_code.h"
+#include "cli/pod_preview.h"
 #include "cli/print.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
+#include "slipway/dag/parse.h"
 
 namespace slipway::cli {
 namespace {
@@ -39,6 +41,17 @@ void print_plan(Session& session, const Value& plan) {
   }
   const std::string refused = plan.get_string("refused");
   if (!refused.empty()) session.err << refused << "\n";
+}
+
+// What the cluster says of the tasks' pods; kOk if nothing.
+int ask_cluster(Session& session, const dag::Dag& dag) {
+  const auto params = dag::resolve_params(dag, Value(Value::Object{}));
+  const Value values = params.value ? *params.value : Value(Value::Object{});
+  const auto problems = dry_run_pods(session, {dag, values, Value(Value::Object{}), "", SystemClock().now()});
+  if (!problems) return session.fail(problems.error());
+  for (const PodProblem& problem : *problems)
+    session.err << "task " << problem.task << ": the cluster refuses its pod: " << problem.message << "\n";
+  return problems->empty() ? kOk : kInvalid;
 }
 
 }  // namespace
@@ -92,8 +105,10 @@ Handler setup_dag_diff(CLI::App& app) {
 
 Handler setup_dag_plan(CLI::App& app) {
   auto file = std::make_shared<std::string>();
+  auto cluster = std::make_shared<bool>(false);
   app.add_option("file", *file, "a DAG file")->required();
-  return [file](Session& session) {
+  app.add_flag("--cluster", *cluster, "also let the cluster judge the tasks' pods, without creating them");
+  return [file, cluster](Session& session) {
     const auto checked = check_file(*file);
     if (!checked) return session.fail(checked.error());
     if (!checked->dag) {
@@ -109,6 +124,8 @@ Handler setup_dag_plan(CLI::App& app) {
     else
       print_body(session, *plan, {"", "dag", {}});
     if (!plan->get_string("refused").empty()) return kInvalid;
+    if (*cluster)
+      if (const int judged = ask_cluster(session, *checked->dag); judged != kOk) return judged;
     return plan->get_string("change") == "none" ? kOk : kChanges;
   };
 }

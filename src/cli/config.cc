@@ -60,6 +60,9 @@ std::optional<std::pair<std::string, std::string>> problem_of(std::string_view n
   if (name == "retention_runs" && !is_number_up_to(value, 9'999'999))
     return wrong("number up to 9999999", "write 0 for no bound");
   if (name == "retention_age" && !parse_duration(value)) return wrong("duration", "write 90d; 0s = no bound");
+  if (name == "executor" && !is_one_of(value, {"local", "kubernetes"}))
+    return wrong("executor", "write local or kubernetes");
+  if (name == "kube_root" && !is_one_of(value, {"true", "false"})) return wrong("boolean", "write true or false");
   if (name == "log_level" && !is_one_of(value, {"debug", "info", "warn", "error"}))
     return wrong("level", "write debug, info, warn or error");
   if (name == "log_format" && !is_one_of(value, {"text", "json"})) return wrong("format", "write text or json");

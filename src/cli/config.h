@@ -20,13 +20,27 @@ struct Setting {
   std::string_view doc;
 };
 
-inline constexpr std::array<Setting, 10> kSettings{{
+inline constexpr std::array<Setting, 22> kSettings{{
     {"home", "", "folder of the database, logs and token; default the user's state folder"},
     {"server", "", "address of the daemon; default the one running on the home"},
     {"dags", "dags", "folder of DAG files that the daemon reads"},
     {"listen", "127.0.0.1:8480", "address of the daemon's API; port 0 takes any free one"},
     {"behind_proxy", "", "names that clients use for the API, by commas; a proxy ends TLS, and it may listen anywhere"},
     {"slots", "0", "tasks that the local executor runs at a time; 0 = one per core"},
+    {"executor", "local", "where tasks run that say nothing: local or kubernetes"},
+    {"kubeconfig", "",
+     "file that tells how the cluster is reached; default KUBECONFIG, ~/.kube/config, the pod's account"},
+    {"kube_context", "", "context of that file; default its current one"},
+    {"kube_namespace", "", "namespace of pods; default the context's"},
+    {"kube_namespaces", "", "others that tasks may name, by commas"},
+    {"kube_image", "", "image of tasks that name none"},
+    {"kube_service_accounts", "", "accounts that tasks may name, by commas"},
+    {"kube_root", "false", "true: tasks may say `security: baseline`"},
+    {"kube_secret", "slipway-secrets", "the Secret in which pods find what `secrets` names"},
+    {"kube_workspace_claim", "",
+     "volume claim that the pods of a run share as workspace; default a folder for each pod"},
+    {"kube_artifacts", "", "URI below which pods leave artifacts; default a folder that goes with the pod"},
+    {"kube_server_url", "", "address of this daemon as pods reach it; default they are not told"},
     {"retention_runs", "0", "runs that are over kept of each DAG; 0 = no bound"},
     {"retention_age", "0s", "how long runs that are over are kept; 0s = no bound"},
     {"log_level", "info", "debug, info, warn or error"},

@@ -18,8 +18,10 @@
 #include "slipway/base/file.h"
 #include "slipway/dagdir/watcher.h"
 #include "slipway/exec/local_executor.h"
+#include "slipway/exec/routed_executor.h"
 #include "slipway/exec/services.h"
 #include "slipway/http/server.h"
+#include "slipway/pods/pod_executor.h"
 #include "slipway/store/home.h"
 #include "slipway/store/sqlite_store.h"
 #include "slipway/store/suspect_file.h"
@@ -96,6 +98,17 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// Names this database on the cluster: pods of another one are never ours. Made once, by chance.
+Result<std::string> instance_of(store::Store& store) {
+  SLIPWAY_TRY_ASSIGN(const auto known, store.blobs("instance"));
+  if (const auto found = known.find("id"); found != known.end()) return found->second;
+  constexpr std::string_view kDigits = "abcdefghijklmnopqrstuvwxyz234567";
+  std::string id;
+  for (std::uint64_t bits = entropy(); id.size() < 12; bits /= kDigits.size()) id += kDigits[bits % kDigits.size()];
+  SLIPWAY_TRY(store.commit({.blobs = {{{"instance", "id"}, id}}}));
+  return id;
+}
+
 engine::Command folder_command(std::vector<dagdir::File> files) {
   engine::DagFolder folder;
   folder.complete = true;
@@ -165,8 +178,26 @@ struct Daemon::Parts {
     exec::LocalOptions local;
     local.home = options.home;
     local.slots = slots();
-    SLIPWAY_TRY_ASSIGN(executor, exec::make_local_executor(local, relay, clock, log));
+    exec::RoutedExecutor::Routes routes;
+    SLIPWAY_TRY_ASSIGN(routes["local"], exec::make_local_executor(local, relay, clock, log));
+    if (options.cluster.cluster) {
+      SLIPWAY_TRY_ASSIGN(routes["kubernetes"], make_pods(*options.cluster.cluster));
+    }
+    executor = std::make_unique<exec::RoutedExecutor>(std::move(routes));
     return {};
+  }
+
+  Result<std::unique_ptr<exec::Executor>> make_pods(const Cluster& cluster) {
+    pods::PodOptions made;
+    made.home = options.home;
+    made.defaults = cluster.defaults;
+    SLIPWAY_TRY_ASSIGN(made.defaults.instance, instance_of(*store));
+    made.seed = entropy();
+    SLIPWAY_TRY_ASSIGN(auto client, connect_cluster(cluster, clock, *transport, options.env, log));
+    log.info("tasks may run as pods", {{"cluster", cluster.config.cluster.server},
+                                       {"as", cluster.config.source},
+                                       {"namespace", made.defaults.namespace_name}});
+    return pods::make_pod_executor(std::move(client), std::move(made), relay, clock, log);
   }
 
   void start_engine() {
@@ -177,6 +208,7 @@ struct Daemon::Parts {
     made.tool = options.tool;
     made.base_env = passed_on(options.env);
     made.slots = slots();
+    made.place = options.cluster.place;
     made.ahead_max = kAheadMax;
     engine = std::make_unique<engine::Engine>(std::move(made), *store, *executor, *secrets, clock, rng, log);
     relay.connect(*engine);

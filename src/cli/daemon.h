@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/cluster.h"
 #include "cli/config.h"
 #include "slipway/base/log.h"
 #include "slipway/base/result.h"
@@ -30,6 +31,7 @@ struct DaemonOptions {
   std::string tool;                        // absolute path of this binary
   std::map<std::string, std::string> env;  // the environment that tasks get an allow-list of
   std::map<std::string, NotifyTarget, std::less<>> notify_targets;
+  ClusterSettings cluster;
 };
 
 class Daemon {

@@ -2,9 +2,11 @@
 
 #include <filesystem>
 
+#include "cli/cluster.h"
 #include "cli/config.h"
 #include "cli/process.h"
 #include "slipway/exec/limits.h"
+#include "slipway/pods/pod_executor.h"
 #include "slipway/store/home.h"
 #include "slipway/store/suspect_file.h"
 
@@ -69,6 +71,31 @@ Finding look_at_config(const Session& session) {
   return config ? Finding{"config", "ok", "no mistakes"} : Finding{"config", "bad", config.error().message};
 }
 
+// Whether the cluster of the settings answers and gives every right that pods need.
+Finding look_at_cluster(const Session& session) {
+  const auto config = Config::load(session.env);
+  if (!config) return {"cluster", "warn", "the config has mistakes"};
+  const auto settings = cluster_settings(*config, {}, session.env);
+  if (!settings) return {"cluster", "bad", settings.error().message};
+  if (!settings->cluster) return {"cluster", "ok", "none is set up; tasks run on this machine"};
+  const Cluster& cluster = *settings->cluster;
+  const SystemClock clock;
+  const auto transport = http::make_curl_transport();
+  const auto client = connect_cluster(cluster, clock, *transport, session.env, Logger());
+  if (!client) return {"cluster", "bad", client.error().message};
+  std::set<std::string> namespaces = cluster.defaults.namespaces;
+  namespaces.insert(cluster.defaults.namespace_name);
+  for (const std::string& name : namespaces) {
+    const auto missing = pods::missing_rights(**client, name);
+    if (!missing) return {"cluster", "bad", missing.error().message};
+    std::string list;
+    for (const std::string& right : *missing) list += (list.empty() ? "" : ", ") + right;
+    if (!list.empty())
+      return {"cluster", "bad", "the account may not " + list + " in namespace " + name + "; add it to its Role"};
+  }
+  return {"cluster", "ok", cluster.config.cluster.server + ", namespace " + cluster.defaults.namespace_name};
+}
+
 // Absent control groups are no fault: limits are weaker without them, and `resources` says so in the documentation.
 Finding look_at_limits() { return {"limits", "ok", exec::limit_support().text}; }
 
@@ -78,7 +105,7 @@ Value doctor_report(Session& session) {
   Value::Array list;
   for (const Finding& finding :
        {look_at_config(session), look_at_home(session.home()), look_at_file_system(session.home()), look_at_limits(),
-        look_at_quarantine(session.home()), look_at_daemon(session)})
+        look_at_cluster(session), look_at_quarantine(session.home()), look_at_daemon(session)})
     list.push_back(Value::Object{{"what", finding.what}, {"state", finding.state}, {"detail", finding.detail}});
   return Value::Object{{"checks", std::move(list)}};
 }

@@ -64,11 +64,24 @@ bool is_file_name(std::string_view name) {
   return !name.empty() && name.size() <= 100 && name.front() != '.' && std::all_of(name.begin(), name.end(), fits);
 }
 
+// "name/key" of a Secret of the namespace.
+std::optional<SecretKey> read_secret_key(const Node* node, Diagnostics& out) {
+  const auto text = read_text(node);
+  if (!text) return std::nullopt;
+  const auto slash = text->find('/');
+  if (slash != std::string::npos && slash > 0 && slash + 1 < text->size())
+    return SecretKey{text->substr(0, slash), text->substr(slash + 1)};
+  out.error("bad-secret", node->span, "`" + *text + "` names no key of a Secret",
+            "write the Secret and the key: k8s: kaggle/token");
+  return std::nullopt;
+}
+
 // {name, file}: as that file; {name}: as a variable, like the name alone.
 void read_secret_entry(const Node& node, Task& task, Diagnostics& out) {
   const auto name = read_text(node.find("name"));
   if (!name)
     return out.error("missing-field", node.span, "this entry names no secret", "write {name: TOKEN, file: token}");
+  if (auto key = read_secret_key(node.find("k8s"), out)) task.pod.secrets[*name] = *std::move(key);
   const auto file = read_text(node.find("file"));
   if (!file) return task.secrets.push_back(*name);
   if (!is_file_name(*file))
@@ -81,9 +94,56 @@ void read_secret_entry(const Node& node, Task& task, Diagnostics& out) {
   task.secret_files.emplace(*name, *file);
 }
 
+void read_texts(const Node* node, std::map<std::string, Template>& out) {
+  if (!is_written(node) || node->kind != NodeKind::Map) return;
+  for (const Entry& entry : node->entries)
+    if (auto text = read_template(&entry.value)) out.emplace(entry.key, *std::move(text));
+}
+
+void read_gpu(const Node* node, Pod& pod) {
+  if (!is_written(node)) return;
+  if (node->kind != NodeKind::Map) return assign(pod.gpus, read_int(node));
+  pod.gpus = read_int(node->find("count")).value_or(1);
+  assign(pod.gpu_type, read_text(node->find("type")));
+}
+
+void read_sources(const Node& node, Pod& pod, Diagnostics& out) {
+  for (const Node* from : read_many(node.find("env_from"))) {
+    if (from->kind != NodeKind::Map) continue;
+    const auto secret = read_text(from->find("secret"));
+    const auto config_map = read_text(from->find("configmap"));
+    if (secret.has_value() == config_map.has_value())
+      out.error("bad-env-from", from->span, "an entry names one object", "write {secret: NAME} or {configmap: NAME}");
+    if (secret) pod.env_secrets.push_back(*secret);
+    if (config_map) pod.env_config_maps.push_back(*config_map);
+  }
+}
+
+void read_pod(const Node& node, Pod& pod, Diagnostics& out) {
+  assign(pod.namespace_name, read_text(node.find("namespace")));
+  assign(pod.image_pull_policy, read_text(node.find("image_pull_policy")));
+  for (const Node* word : read_many(node.find("args")))
+    if (auto text = read_template(word)) pod.args.push_back(*std::move(text));
+  if (const Node* resources = node.find("resources"); is_written(resources) && resources->kind == NodeKind::Map) {
+    assign(pod.disk_bytes, read_quantity(resources->find("disk"), 1));
+    read_gpu(resources->find("gpu"), pod);
+  }
+  read_texts(node.find("labels"), pod.labels);
+  read_texts(node.find("annotations"), pod.annotations);
+  if (const Node* fragment = node.find("pod"); is_written(fragment)) pod.fragment = text::to_value(*fragment);
+  pod.baseline = read_text(node.find("security")) == "baseline";
+  assign(pod.service_account, read_text(node.find("service_account")));
+  assign(pod.start_timeout, read_duration(node.find("start_timeout")));
+  pod.retry_on_delete = read_text(node.find("on_delete")) == "retry";
+  assign(pod.trust_exit_zero, read_bool(node.find("trust_exit_zero")));
+  read_sources(node, pod, out);
+}
+
 }  // namespace
 
 void read_place(const Node& node, Task& task, Diagnostics& out) {
+  task.place = read_word(node.find("executor"), kPlaces);
+  read_pod(node, task.pod, out);
   read_resources(node.find("resources"), task, out);
   const Node* const resources = node.find("resources");
   const bool has_memory = is_written(resources) && is_written(resources->find("memory"));

@@ -1,4 +1,5 @@
-// Where and as what a task's process runs, and what it is given: resources, on_oom, run_as, secrets, inputs.
+// Where and as what a task's process runs, and what it is given: executor, the pod's fields, resources,
+// on_oom, run_as, secrets, inputs.
 #pragma once
 
 #include "slipway/base/diagnostics.h"

@@ -13,18 +13,13 @@ using text::Entry;
 using text::Node;
 using text::NodeKind;
 
-// Words whose field is supported and whose own meaning is not.
-bool is_planned_word(const Field& field, const Node& node) {
-  return field.key == "executor" && node.scalar == "kubernetes";
-}
-
 class Collector {
  public:
   explicit Collector(std::vector<PlannedUse>& uses) : uses_(uses) {}
 
   void collect(const Node& node, const Field& field, const std::string& path, const SourceSpan& place) {
     if (!is_written(&node)) return;
-    if (field.status == FieldStatus::Planned || is_planned_word(field, node)) {
+    if (field.status == FieldStatus::Planned) {
       uses_.push_back({path, place});
       return;
     }
@@ -45,9 +40,11 @@ class Collector {
 void check_planned(Draft& draft) {
   auto& uses = draft.dag.planned;
   Collector(uses).collect(draft.root, language(), "", {});
+  // A service is a process of this machine yet.
   for (const TaskDraft& task : draft.tasks)
-    if (const Entry* image = task.task.kind == TaskKind::Image ? task.merged.find_entry("image") : nullptr)
-      uses.push_back({"tasks." + task.task.id.str() + ".image", image->key_span});
+    if (const Entry* place = task.merged.find_entry("executor");
+        place != nullptr && task.task.kind == TaskKind::Service && task.task.place == Place::Kubernetes)
+      uses.push_back({"tasks." + task.task.id.str() + ".executor", place->key_span});
   std::stable_sort(uses.begin(), uses.end(), [](const PlannedUse& a, const PlannedUse& b) {
     return std::pair(a.span.line, a.span.column) < std::pair(b.span.line, b.span.column);
   });

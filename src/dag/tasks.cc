@@ -138,8 +138,8 @@ class TaskReader {
     if (task.kind == TaskKind::Approve) read_approve(node.find("approve"), task, out_);
     if (task.kind == TaskKind::Dag) read_sub_dag(node.find("dag"), task, out_);
     read_retry(node.find("retry"), task.retry);
-    if (read_bool(node.find("idempotent")).value_or(false) && !task.retry.lost_after)
-      task.retry.lost_after = kIdempotentLostAfter;
+    assign(task.idempotent, read_bool(node.find("idempotent")));
+    if (task.idempotent && !task.retry.lost_after) task.retry.lost_after = kIdempotentLostAfter;
     assign(task.depends_on_past, read_bool(node.find("depends_on_past")));
     read_fan_out(node, task);
     read_role(node, task);
@@ -150,6 +150,7 @@ class TaskReader {
                    "write retry: {limit: 2}");
     read_environment(node, task);
     read_secrets(node, task, out_);
+    if (const auto shared = read_text(draft_.root.find("namespace"))) task.pod.namespace_name = *shared;
     read_place(node, task, out_);
     read_outputs(node, task);
     check_image(node.find("image"));

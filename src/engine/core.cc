@@ -169,8 +169,18 @@ void Core::refuse(const Error& error) {
 
 std::string Core::why(const RunId& run, const TaskKey& key) const {
   const std::string why = sched::why(snapshot_, run, key, clock_.now());
+  if (const std::string note = note_of(run, key); !note.empty()) return why + "; " + note;
   const auto seen = last_seen_.find({run, key});
   return seen == last_seen_.end() ? why : why + "; at the last look: " + seen->second;
+}
+
+// What the executor says of the attempt under way.
+std::string Core::note_of(const RunId& run, const TaskKey& key) const {
+  const auto found = snapshot_.runs.find(run);
+  if (found == snapshot_.runs.end()) return {};
+  const auto instance = found->second.state.tasks.find(key);
+  if (instance == found->second.state.tasks.end()) return {};
+  return executor_.note({run, key, instance->second.attempts});
 }
 
 // The event is part of the state at once and of the batch that is committed at the end of the step.
@@ -257,6 +267,14 @@ void Core::remember_past(run::ActiveRun& run) {
   run.past = past_from(run::activate(*std::move(loaded), *std::move(dag)));
 }
 
+// With the server's place for the tasks that name none.
+std::shared_ptr<const dag::Dag> Core::placed(dag::Dag dag) const {
+  for (dag::Task& task : dag.tasks)
+    if (!task.place && (task.kind == dag::TaskKind::Run || task.kind == dag::TaskKind::Image))
+      task.place = options_.place;
+  return std::make_shared<const dag::Dag>(std::move(dag));
+}
+
 Result<std::shared_ptr<const dag::Dag>> Core::load_version(const VersionId& id) {
   if (auto known = versions_[id].lock()) return known;
   SLIPWAY_TRY_ASSIGN(const auto reader, store_.read());
@@ -265,7 +283,7 @@ Result<std::shared_ptr<const dag::Dag>> Core::load_version(const VersionId& id) 
   if (!parsed.value)
     return Error{
         ErrorCode::Unsupported, "version " + id.str() + " of " + version.file + " cannot be read any more", {}};
-  auto dag = std::make_shared<const dag::Dag>(*std::move(parsed.value));
+  auto dag = placed(*std::move(parsed.value));
   versions_[id] = dag;
   return dag;
 }

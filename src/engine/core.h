@@ -81,6 +81,8 @@ class Core {
   void drop_finished();
   [[nodiscard]] Result<RunId> run_before(const run::DagEntry& entry, const run::RunHeader& header);
   void remember_past(run::ActiveRun& run);
+  [[nodiscard]] std::string note_of(const RunId& run, const TaskKey& key) const;
+  [[nodiscard]] std::shared_ptr<const dag::Dag> placed(dag::Dag dag) const;
   [[nodiscard]] Result<std::shared_ptr<const dag::Dag>> load_version(const VersionId& id);
 
   // --- commands.cc

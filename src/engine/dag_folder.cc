@@ -110,7 +110,7 @@ void Core::take_dag(const DagFile& file, const VersionId& version, dag::Dag dag)
   row.file = file.file;
   if (is_new) row.paused = dag.paused_on_create;
   batch_.versions.push_back({version, dag.id, file.file, file.text, now_, file.beside});
-  auto shared = std::make_shared<const dag::Dag>(std::move(dag));
+  auto shared = placed(std::move(dag));
   versions_[version] = shared;
   warn_of_pools(*shared);
   activate_version(row, std::move(shared));

@@ -84,9 +84,15 @@ void Core::open_attempt(const RunId& run_id, const TaskKey& key) {
   auto rendered = render_launch(input, secrets_);
   if (!rendered)
     return emit(run_id, run::TaskMoved{key, TaskState::Failed, rendered.error().message, failure_of(rendered.error())});
+  const std::string executor = executor_of(rendered->shown);
+  if (!executor_.has(executor))
+    return emit(run_id, run::TaskMoved{key, TaskState::Failed,
+                                       "this server has no executor `" + executor + "`: see docs/kubernetes.md",
+                                       FailureClass::Config});
   if (take_cached(input, rendered->shown)) return;
   effects_.launches.push_back(to_spec(input, rendered->shown, std::move(rendered->secrets)));
-  emit(run_id, run::AttemptOpened{id, std::string(executor_.name()), std::move(rendered->shown)});
+  emit(run_id,
+       run::AttemptOpened{id, executor.empty() ? std::string(executor_.name()) : executor, std::move(rendered->shown)});
 }
 
 void Core::stop(const sched::Stop& order) {

@@ -1,9 +1,11 @@
 #include "slipway/engine/preview.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <set>
 
+#include "engine/render.h"
 #include "slipway/dag/expr.h"
 #include "slipway/sched/scope.h"
 
@@ -66,6 +68,9 @@ std::vector<Text> texts_of(const dag::Task& task) {
   if (task.image) texts.push_back({"image", *task.image});
   add_command("run", task.run, texts);
   if (task.service) add_service(*task.service, texts);
+  add_list("args", task.pod.args, texts);
+  for (const auto& [name, text] : task.pod.labels) texts.push_back({"labels." + name, text});
+  for (const auto& [name, text] : task.pod.annotations) texts.push_back({"annotations." + name, text});
   if (task.workdir) texts.push_back({"workdir", *task.workdir});
   for (const auto& [name, uri] : task.inputs) texts.push_back({"inputs." + name, uri});
   if (task.wait && !task.wait->target.text.empty())
@@ -165,6 +170,62 @@ std::vector<PreviewTask> preview(const PreviewInput& input) {
   std::vector<PreviewTask> tasks;
   for (const dag::Task& task : input.dag.tasks) tasks.push_back(previewer.task(task));
   return tasks;
+}
+
+namespace {
+
+// The rendered fields below a list or map: "run[1]" of "run", "env.MODEL" of "env".
+bool is_below(const std::string& path, std::string_view field, char separator) {
+  return path.size() > field.size() + 1 && path.starts_with(field) && path[field.size()] == separator;
+}
+
+Value::Array list_of(const PreviewTask& shown, std::string_view field) {
+  Value::Array list;
+  for (const PreviewField& each : shown.fields)
+    if (is_below(each.path, field, '[')) list.emplace_back(each.text);
+  return list;
+}
+
+Value::Object map_of(const PreviewTask& shown, std::string_view field, bool known_only) {
+  Value::Object map;
+  for (const PreviewField& each : shown.fields)
+    if (is_below(each.path, field, '.') && (!known_only || each.unknown.empty()))
+      map[each.path.substr(field.size() + 1)] = each.text;
+  return map;
+}
+
+std::string text_of(const PreviewTask& shown, std::string_view field) {
+  for (const PreviewField& each : shown.fields)
+    if (each.path == field) return each.text;
+  return {};
+}
+
+}  // namespace
+
+exec::LaunchSpec preview_pod(const PreviewInput& input, const dag::Task& task, const PreviewTask& shown) {
+  exec::LaunchSpec spec;
+  run::RunHeader header;
+  header.id = RunId(std::string(26, '0'));
+  header.dag = input.dag.id;
+  header.params = input.params;
+  header.logical_date = header.interval_start = header.interval_end = input.logical_date;
+  spec.id = {header.id, {task.id, TaskKey::kUnmapped}, 1};
+  spec.dag = input.dag.id;
+  spec.executor = "kubernetes";
+  if (task.run.shell) spec.argv = {"/bin/sh", "-ec", text_of(shown, "run")};
+  for (const Value& word : list_of(shown, "run")) spec.argv.push_back(word.as_string());
+  for (const auto& [name, text] : map_of(shown, "env", false)) spec.env[name] = text.as_string();
+  add_contract(header, spec.id, {}, spec.env);
+  spec.grace = task.grace;
+  spec.resources = {task.resources.cpu_milli, task.resources.memory_bytes};
+  if (task.kind != dag::TaskKind::Image || task.workdir)
+    spec.workdir = (std::filesystem::path(kPodWorkspace) / text_of(shown, "workdir")).lexically_normal().string();
+  if (spec.workdir.ends_with('/')) spec.workdir.pop_back();
+  spec.pod = pod_spec(task, Value(Value::Object{{"image", text_of(shown, "image")},
+                                                {"args", list_of(shown, "args")},
+                                                {"labels", map_of(shown, "labels", true)},
+                                                {"annotations", map_of(shown, "annotations", true)}}));
+  return spec;
 }
 
 }  // namespace slipway::engine

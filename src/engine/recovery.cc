@@ -65,7 +65,7 @@ void Core::restore_dag(const store::DagRow& row, const std::map<VersionId, store
     return;
   }
   run::DagEntry& entry = snapshot_.dags[row.id];
-  entry.dag = std::make_shared<const dag::Dag>(*std::move(parsed.value));
+  entry.dag = placed(*std::move(parsed.value));
   entry.version = row.version;
   entry.folder = folder_of(row.file);
   entry.paused = row.paused;
@@ -90,7 +90,7 @@ void Core::restore_run(run::Run run, const std::map<VersionId, store::DagVersion
   const auto version = versions.find(run.header.version);
   if (!dag && version != versions.end()) {
     auto parsed = dag::parse({version->second.file, version->second.text}, version->second.files);
-    if (parsed.value) dag = std::make_shared<const dag::Dag>(*std::move(parsed.value));
+    if (parsed.value) dag = placed(*std::move(parsed.value));
   }
   const auto entry = snapshot_.dags.find(run.header.dag);
   const bool complete =
@@ -116,16 +116,22 @@ void Core::settle_open_attempts() {
     for (const AttemptId& id : run.open_attempts) {
       const run::Attempt& attempt = run.state.attempts.at(id);
       const dag::Task& task = *run.task(id.key.task);
+      const std::string executor = executor_of(attempt.rendered);
+      if (!executor_.has(executor)) {
+        log_.error("an attempt is open on an executor that is not set up; nothing is known of it",
+                   {{"attempt", id.str()}, {"executor", executor}});
+        continue;
+      }
       if (attempt.state == run::AttemptState::Intent && attempt.rendered.find("argv") != nullptr) {
         const RenderInput input{options_, snapshot_, run, task, id};
-        auto secrets = render_secrets(input, secrets_);
+        auto secrets = executor.empty() ? render_secrets(input, secrets_) : Result<Secrets>(Secrets{});
         if (secrets) {
           launches.push_back(to_spec(input, attempt.rendered, *std::move(secrets)));
           continue;
         }
       }
       adopted.push_back({id, attempt.identity, attempt.stop_cause != run::FailureClass::None, task.grace,
-                         task.kind == dag::TaskKind::Service, run::local_slots_of(task)});
+                         task.kind == dag::TaskKind::Service, run::local_slots_of(task), run.dag->id, executor});
     }
   }
   if (!adopted.empty()) executor_.adopt(adopted);

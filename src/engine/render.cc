@@ -41,32 +41,19 @@ std::string traceparent(const AttemptId& id) {
          hex(stable_hash("span/" + id.str())) + "-01";
 }
 
-std::string workspace_of(const RenderInput& in) { return in.options.home + "/workspace/" + in.id.run.str(); }
+constexpr std::string_view kKubernetes = "kubernetes";
 
-// docs/dag-format.md, "What a task gets and gives". These names win over a task's own `env`.
-void add_contract(const RenderInput& in, std::map<std::string, std::string>& env) {
-  const run::RunHeader& header = in.run.state.header;
-  const std::string id = in.id.str();
-  env["SLIPWAY_DAG"] = header.dag.str();
-  env["SLIPWAY_RUN"] = header.id.str();
-  env["SLIPWAY_TASK"] = in.id.key.task.str();
-  env["SLIPWAY_MAP_INDEX"] = std::to_string(in.id.key.map_index);
-  env["SLIPWAY_ATTEMPT"] = std::to_string(in.id.number);
-  env["SLIPWAY_ATTEMPT_ID"] = id;
-  env["SLIPWAY_LOGICAL_DATE"] = to_rfc3339(header.logical_date);
-  env["SLIPWAY_INTERVAL_START"] = to_rfc3339(header.interval_start);
-  env["SLIPWAY_INTERVAL_END"] = to_rfc3339(header.interval_end);
+std::string workspace_of(const RenderInput& in) {
+  if (run::runs_as_pod(in.task)) return std::string(kPodWorkspace);
+  return in.options.home + "/workspace/" + in.id.run.str();
+}
+
+// Names of files and folders of this machine.
+void add_local_places(const RenderInput& in, std::map<std::string, std::string>& env) {
   env["SLIPWAY_OUTPUT"] = in.options.home + "/attempts/" + in.id.run.str() + "/" + in.id.key.str() + "." +
                           std::to_string(in.id.number) + "/output.json";
   env["SLIPWAY_WORKSPACE"] = workspace_of(in);
-  env["SLIPWAY_ARTIFACTS"] = "file://" + in.options.home + "/artifacts/" + id;
-  env["SLIPWAY_URL"] = in.options.server_url;
-  env["TRACEPARENT"] = traceparent(in.id);
-  for (const auto& [name, value] : header.params.as_object()) {
-    std::string variable = "SLIPWAY_PARAM_" + upper_name(name);
-    std::string text = value.is_string() ? value.as_string() : value.dump();
-    if (variable.size() + text.size() + 2 <= kVariableBytesMax) env[std::move(variable)] = std::move(text);
-  }
+  env["SLIPWAY_ARTIFACTS"] = "file://" + in.options.home + "/artifacts/" + in.id.str();
   if (in.options.tool.empty()) return;
   std::string& path = env["PATH"];
   const std::string folder = std::filesystem::path(in.options.tool).parent_path().string();
@@ -81,11 +68,15 @@ class Renderer {
   }
 
   Result<RenderedLaunch> launch() {
+    if (in_.task.kind == dag::TaskKind::Image && !is_pod_)
+      return Error{ErrorCode::InvalidArgument, "an image's own entrypoint needs a cluster, and this task runs locally",
+                   "write executor: kubernetes, or the command to run"};
     SLIPWAY_TRY(render_env());
     RenderedLaunch out;
     Value::Array argv;
     SLIPWAY_TRY(render_argv(argv));
     out.shown["argv"] = std::move(argv);
+    if (is_pod_) SLIPWAY_TRY(render_pod(out.shown));
     std::string workdir;
     SLIPWAY_TRY(render_workdir(workdir));
     out.shown["workdir"] = std::move(workdir);
@@ -103,6 +94,8 @@ class Renderer {
       secret_names.emplace_back(name);
       env_[name] = kMask;
     }
+    if (is_pod_)  // its environment refers to them
+      for (const std::string& name : in_.task.secrets) secret_names.emplace_back(name);
     out.shown["env"] = std::move(env_);
     out.shown["secret_env"] = std::move(secret_names);
     add_place(out.shown);
@@ -116,6 +109,28 @@ class Renderer {
   }
 
  private:
+  // What an executor of containers is told besides.
+  Result<void> render_pod(Value& shown) {
+    shown["executor"] = kKubernetes;
+    if (in_.task.image) {
+      const auto image = dag::render(*in_.task.image, scope_);
+      if (!image) return failed("image", image.error());
+      shown["image"] = image->text;
+    }
+    SLIPWAY_TRY(render_list("args", in_.task.pod.args, shown));
+    for (const auto& [field, texts] :
+         {std::pair("labels", &in_.task.pod.labels), std::pair("annotations", &in_.task.pod.annotations)}) {
+      Value::Object rendered;
+      for (const auto& [name, text] : *texts) {
+        const auto value = dag::render(text, scope_);
+        if (!value) return failed(std::string(field) + "." + name, value.error());
+        rendered[name] = value->text;
+      }
+      if (!rendered.empty()) shown[field] = std::move(rendered);
+    }
+    return {};
+  }
+
   // Datasets, and what decides whether an earlier result will do.
   Result<void> render_data(const Value::Object& inputs, Value& shown) {
     SLIPWAY_TRY(render_list("produces", in_.task.produces, shown));
@@ -167,6 +182,9 @@ class Renderer {
     for (const auto& [name, uri] : in_.task.inputs) templates_.push_back(&uri);
     if (in_.task.workdir) templates_.push_back(&*in_.task.workdir);
     if (in_.task.image) templates_.push_back(&*in_.task.image);
+    for (const dag::Template& word : in_.task.pod.args) templates_.push_back(&word);
+    for (const auto* texts : {&in_.task.pod.labels, &in_.task.pod.annotations})
+      for (const auto& [name, text] : *texts) templates_.push_back(&text);
     for (const auto* texts : {&in_.task.produces, &in_.task.consumes})
       for (const dag::Template& text : *texts) templates_.push_back(&text);
     if (in_.task.cache)
@@ -177,15 +195,22 @@ class Renderer {
 
   // Opens the secrets that `secrets:` names and those that expressions in `env:` read.
   Result<void> open_secrets() {
-    std::set<std::string> names(in_.task.secrets.begin(), in_.task.secrets.end());
+    std::set<std::string> names;
+    if (!is_pod_) names.insert(in_.task.secrets.begin(), in_.task.secrets.end());
     const auto any = [](const std::vector<std::string>&) { return Result<dag::NameInfo>(dag::NameInfo{}); };
     for (const auto& [variable, text] : in_.task.env) {
       if (!text.has_expression()) continue;
       Diagnostics ignored;
       for (const auto& path : dag::check_template(text, any, ignored).names)
         if (path.size() >= 2 && path[0] == "secrets") names.insert(path[1]);
+      if (is_pod_ && !names.empty())
+        return Error{ErrorCode::InvalidArgument,
+                     "env." + variable + " is made of secret `" + *names.begin() +
+                         "`, and a pod's secrets are known to the pod alone",
+                     "name it under `secrets`, and put the text together in the command"};
     }
-    for (const auto& [name, file] : in_.task.secret_files) names.insert(name);
+    if (!is_pod_)
+      for (const auto& [name, file] : in_.task.secret_files) names.insert(name);
     for (const std::string& name : names) {
       auto secret = source_.get(name);
       if (!secret) return Error{ErrorCode::NotFound, "secret `" + name + "`: " + secret.error().message, {}};
@@ -208,7 +233,8 @@ class Renderer {
         own[name] = rendered->text;
       }
     }
-    for (const std::string& name : in_.task.secrets) secret_env_.insert_or_assign(name, opened_.at(name));
+    if (!is_pod_)
+      for (const std::string& name : in_.task.secrets) secret_env_.insert_or_assign(name, opened_.at(name));
     scope_.names["env"] = std::move(own);
     return {};
   }
@@ -224,8 +250,9 @@ class Renderer {
     return {};
   }
 
-  // A relative folder lies in the run's workspace.
+  // A relative folder lies in the run's workspace. An image's own entrypoint has a folder of its own.
   Result<void> render_workdir(std::string& workdir) {
+    if (in_.task.kind == dag::TaskKind::Image && !in_.task.workdir) return {};
     workdir = workspace_of(in_);
     if (!in_.task.workdir) return {};
     const auto rendered = dag::render(*in_.task.workdir, scope_);
@@ -264,13 +291,15 @@ class Renderer {
 
   Secrets take_secrets() {
     Secrets secrets;
-    for (const auto& [name, file] : in_.task.secret_files) secrets.files.insert_or_assign(name, opened_.at(name));
+    if (!is_pod_)
+      for (const auto& [name, file] : in_.task.secret_files) secrets.files.insert_or_assign(name, opened_.at(name));
     secrets.env = std::move(secret_env_);
     return secrets;
   }
 
   const RenderInput& in_;
   SecretSource& source_;
+  const bool is_pod_ = run::runs_as_pod(in_.task);
   std::vector<dag::Template> json_texts_;
   std::vector<const dag::Template*> templates_;
   dag::Scope scope_;
@@ -289,6 +318,64 @@ std::optional<exec::ServiceSpec> service_spec(const RenderInput& input, const Va
 }
 
 }  // namespace
+
+// These names win over a task's own `env`.
+void add_contract(const run::RunHeader& header, const AttemptId& id, const std::string& server_url,
+                  std::map<std::string, std::string>& env) {
+  env["SLIPWAY_DAG"] = header.dag.str();
+  env["SLIPWAY_RUN"] = header.id.str();
+  env["SLIPWAY_TASK"] = id.key.task.str();
+  env["SLIPWAY_MAP_INDEX"] = std::to_string(id.key.map_index);
+  env["SLIPWAY_ATTEMPT"] = std::to_string(id.number);
+  env["SLIPWAY_ATTEMPT_ID"] = id.str();
+  env["SLIPWAY_LOGICAL_DATE"] = to_rfc3339(header.logical_date);
+  env["SLIPWAY_INTERVAL_START"] = to_rfc3339(header.interval_start);
+  env["SLIPWAY_INTERVAL_END"] = to_rfc3339(header.interval_end);
+  env["SLIPWAY_URL"] = server_url;
+  env["TRACEPARENT"] = traceparent(id);
+  for (const auto& [name, value] : header.params.as_object()) {
+    std::string variable = "SLIPWAY_PARAM_" + upper_name(name);
+    std::string text = value.is_string() ? value.as_string() : value.dump();
+    if (variable.size() + text.size() + 2 <= kVariableBytesMax) env[std::move(variable)] = std::move(text);
+  }
+}
+
+exec::PodSpec pod_spec(const dag::Task& task, const Value& shown) {
+  const dag::Pod& pod = task.pod;
+  exec::PodSpec spec;
+  spec.namespace_name = pod.namespace_name;
+  spec.image = shown.get_string("image");
+  spec.image_pull_policy = pod.image_pull_policy;
+  if (const Value* args = shown.find("args"))
+    for (const Value& word : args->as_array()) spec.args.push_back(word.as_string());
+  spec.disk_bytes = pod.disk_bytes;
+  spec.gpus = pod.gpus;
+  spec.gpu_type = pod.gpu_type;
+  for (const auto& [field, texts] : {std::pair("labels", &spec.labels), std::pair("annotations", &spec.annotations)})
+    if (const Value* rendered = shown.find(field))
+      for (const auto& [name, text] : rendered->as_object()) texts->emplace(name, text.as_string());
+  spec.fragment = pod.fragment;
+  spec.baseline = pod.baseline;
+  spec.service_account = pod.service_account;
+  spec.start_timeout = pod.start_timeout;
+  spec.timeout = task.timeout;
+  spec.restartable = task.idempotent;
+  spec.retry_on_delete = pod.retry_on_delete;
+  spec.trust_exit_zero = pod.trust_exit_zero;
+  spec.env_secrets = pod.env_secrets;
+  spec.env_config_maps = pod.env_config_maps;
+  const auto place_of = [&](const std::string& name) {
+    const auto named = pod.secrets.find(name);
+    return named == pod.secrets.end() ? exec::SecretRef{"", name}
+                                      : exec::SecretRef{named->second.secret, named->second.key};
+  };
+  for (const std::string& name : task.secrets) spec.secret_env[name] = place_of(name);
+  for (const auto& [name, file] : task.secret_files) {
+    spec.secret_files[file] = place_of(name);
+    spec.file_variables[file] = name + "_FILE";
+  }
+  return spec;
+}
 
 Result<RenderedLaunch> render_launch(const RenderInput& input, SecretSource& secrets) {
   return Renderer(input, secrets).launch();
@@ -315,16 +402,25 @@ run::FailureClass failure_of(const Error& error) {
   return error.code == ErrorCode::NotFound ? run::FailureClass::Config : run::FailureClass::Render;
 }
 
+std::string executor_of(const Value& shown) { return shown.get_string("executor"); }
+
 exec::LaunchSpec to_spec(const RenderInput& input, const Value& shown, Secrets secrets) {
   exec::LaunchSpec spec;
   spec.id = input.id;
+  spec.dag = input.run.dag->id;
+  spec.executor = executor_of(shown);
+  const bool is_pod = !spec.executor.empty();
   // The inputs are fetched inside the attempt, so its limits, its log and its end are theirs.
   if (shown.find("inputs") != nullptr)
-    spec.argv = {input.options.tool.empty() ? "slipway" : input.options.tool, "fetch-inputs", "--"};
+    spec.argv = {input.options.tool.empty() || is_pod ? "slipway" : input.options.tool, "fetch-inputs", "--"};
   for (const Value& word : shown.find("argv")->as_array()) spec.argv.push_back(word.as_string());
-  spec.env = input.options.base_env;
+  if (!is_pod) spec.env = input.options.base_env;
   for (const auto& [name, value] : shown.find("env")->as_object()) spec.env[name] = value.as_string();
-  add_contract(input, spec.env);
+  add_contract(input.run.state.header, input.id, input.options.server_url, spec.env);
+  if (is_pod)
+    spec.pod = pod_spec(input.task, shown);
+  else
+    add_local_places(input, spec.env);
   for (const auto& [name, secret] : secrets.env) spec.env.erase(name);
   spec.secret_env = std::move(secrets.env);
   for (auto& [name, secret] : secrets.files)
@@ -334,7 +430,7 @@ exec::LaunchSpec to_spec(const RenderInput& input, const Value& shown, Secrets s
   spec.run_as = shown.get_string("run_as");
   spec.workdir = shown.get_string("workdir");
   spec.grace = input.task.grace;
-  spec.slots = run::local_slots_of(input.task);
+  spec.slots = is_pod ? 0 : run::local_slots_of(input.task);
   spec.service = service_spec(input, shown);
   return spec;
 }

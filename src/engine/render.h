@@ -16,6 +16,7 @@ struct RenderInput {
 // What is launched. `shown` is recorded with the attempt and holds no secret:
 //   {"argv": […], "env": {…}, "secret_env": [names], "workdir", "smoke_body" (services that post),
 //    "resources": {"cpu" (cores), "memory" (bytes)}, "run_as", "secret_files": {NAME: file}, "inputs": {NAME: uri},
+//    "executor", "image", "args": […], "labels", "annotations": {…} (pods; `argv` is empty for an image's entrypoint),
 //    "produces", "consumes": [URIs], "cache": {"key", "parts"} or {"off": why} (tasks with `cache`)}
 // where a secret variable has the value "***", and what does not apply is absent. `env` is what the task itself says:
 // what every task gets besides follows from the run, the attempt's id and the options, and would be most of what is
@@ -39,6 +40,14 @@ struct RenderedLaunch {
 // Config for a secret that cannot be had (code NotFound), Render for an expression.
 [[nodiscard]] run::FailureClass failure_of(const Error& error);
 
+// docs/dag-format.md, "What a task gets and gives", but for what depends on the executor.
+void add_contract(const run::RunHeader& header, const AttemptId& id, const std::string& server_url,
+                  std::map<std::string, std::string>& env);
+[[nodiscard]] exec::PodSpec pod_spec(const dag::Task& task, const Value& shown);
+// Where the workspace lies in a pod.
+inline constexpr std::string_view kPodWorkspace = "/slipway/workspace";
+// The executor by name, of what was shown; empty: the local one.
+[[nodiscard]] std::string executor_of(const Value& shown);
 [[nodiscard]] exec::LaunchSpec to_spec(const RenderInput& input, const Value& shown, Secrets secrets);
 
 }  // namespace slipway::engine

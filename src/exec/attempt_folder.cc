@@ -41,6 +41,11 @@ std::optional<AttemptId> attempt_of_folder(std::string_view name) {
 std::filesystem::path log_file(const std::filesystem::path& home, const AttemptId& id) {
   return attempt_folder(home, id) / "log";
 }
+bool log_is_draining(const std::filesystem::path& home, const AttemptId& id) {
+  std::ifstream in(attempt_folder(home, id) / "log.state");
+  std::string word;
+  return in >> word && word == "draining";
+}
 std::filesystem::path workspace_folder(const std::filesystem::path& home, const RunId& run) {
   return home / "workspace" / run.str();
 }

@@ -78,7 +78,8 @@ std::optional<Waiting> waiting_of(const ActiveRun& run, const TaskKey& key) {
   const auto index = static_cast<std::size_t>(run.dag->index.at(key.task));
   const dag::Task& task = run.dag->tasks[index];
   if (!may_start(run, task)) return std::nullopt;
-  return Waiting{task.priority, run.path[index], *instance.scheduled_at, run.state.header.id, key, slots_of(task)};
+  return Waiting{task.priority, run.path[index], *instance.scheduled_at, run.state.header.id,
+                 key,           slots_of(task),  local_slots_of(task)};
 }
 
 bool is_open(const ActiveRun& run, const std::optional<AttemptId>& id) {

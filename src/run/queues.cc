@@ -91,7 +91,9 @@ bool low_waits_anywhere(const Snapshot& snapshot) {
 
 }  // namespace
 
+// A pod's place is the cluster's affair: it takes slots of the pool it names, and none of this machine's.
 int slots_of(const dag::Task& task) {
+  if (runs_as_pod(task) && task.pool.str() == dag::kDefaultPool) return 0;
   switch (task.kind) {
     case dag::TaskKind::Run:
     case dag::TaskKind::Image:
@@ -105,7 +107,10 @@ int slots_of(const dag::Task& task) {
   return 0;
 }
 
+bool runs_as_pod(const dag::Task& task) { return task.place == dag::Place::Kubernetes; }
+
 int local_slots_of(const dag::Task& task) {
+  if (runs_as_pod(task)) return 0;
   const int slots = slots_of(task);
   return task.pool.str() == dag::kDefaultPool ? slots : std::min(slots, 1);
 }

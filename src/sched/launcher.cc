@@ -167,7 +167,6 @@ class PoolLine {
 
   // The default pool is the local slots, which are counted for all pools together.
   [[nodiscard]] bool has_room(const Waiting& waiting) const { return is_default_ || waiting.slots <= free_; }
-  [[nodiscard]] int local_slots(const Waiting& waiting) const { return is_default_ ? waiting.slots : 1; }
   [[nodiscard]] std::uint64_t last_start() const { return last_start_; }
   [[nodiscard]] int low_waiting() const { return low_waiting_; }
 
@@ -189,29 +188,32 @@ class Launcher {
         free_(round.snapshot.slots_total - round.snapshot.local_held),
         since_low_(round.snapshot.since_low),
         starts_(round.snapshot.starts) {
-    if (free_ + round.snapshot.ahead_max <= 0) return;
-    for (const auto& [id, queue] : round.snapshot.queues) lines_.emplace_back(round, id, queue);
+    for (const auto& [id, queue] : round.snapshot.queues)
+      if (!is_full() || id.str() != dag::kDefaultPool) lines_.emplace_back(round, id, queue);
   }
 
   void launch() {
-    while (free_ + round_.snapshot.ahead_max > 0) {
+    while (true) {
       PoolLine* best = nullptr;
       PoolLine::Front front;
       for (PoolLine& line : lines_) {
         const PoolLine::Front other = line.front(since_low_ >= kOthersPerLow);
         if (other.waiting == nullptr || !line.has_room(*other.waiting)) continue;
+        if (is_full() && other.waiting->local > 0) continue;
         if (best != nullptr && std::pair(front.rank, best->last_start()) <= std::pair(other.rank, line.last_start()))
           continue;
         best = &line;
         front = other;
       }
       // Nobody is overtaken: where the first in line does not fit, what was opened ahead has to end first.
-      if (best == nullptr || best->local_slots(*front.waiting) > room_for(*front.waiting)) return;
+      if (best == nullptr || (front.waiting->local > 0 && front.waiting->local > room_for(*front.waiting))) return;
       start(*best, front);
     }
   }
 
  private:
+  // No task of this machine may be opened; pods may.
+  [[nodiscard]] bool is_full() const { return free_ + round_.snapshot.ahead_max <= 0; }
   // Free slots, and what may be opened beyond them where attempts are short.
   [[nodiscard]] int room_for(const Waiting& waiting) const {
     const DagId& dag = round_.snapshot.runs.at(waiting.run).dag->id;
@@ -221,7 +223,7 @@ class Launcher {
     const Waiting& waiting = *front.waiting;
     plan_.launches.push_back({waiting.run, waiting.key});
     round_.note(waiting);
-    free_ -= line.local_slots(waiting);
+    free_ -= waiting.local;
     const int low_before = line.low_waiting();
     line.take(front, ++starts_);
     const bool is_low = line.low_waiting() < low_before;

@@ -181,7 +181,7 @@ class Explainer {
     const int local = snapshot_.local_held;
     const std::string what = in_default ? std::string("slot") : "slot in pool " + quoted(task.pool.str());
     if (size - used < task.slots) return lack(what, task.slots, used, size) + users(task.pool) + turn(task);
-    if (snapshot_.slots_total - local < run::local_slots_of(task))
+    if (run::local_slots_of(task) > 0 && snapshot_.slots_total - local < run::local_slots_of(task))
       return lack("local slot", 1, local, snapshot_.slots_total) + users(PoolId(std::string(dag::kDefaultPool))) +
              turn(task);
     return behind_large(task);

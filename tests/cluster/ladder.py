@@ -22,7 +22,7 @@ SKIPPED = 77
 RUNGS = {
     "L1": {"level": "api", "checks": ["check_api.py", "check_rights.py", "check_manifests.py"], "helm": True},
     "L2": {"level": "control", "checks": ["check_api.py", "check_control.py"], "kwok": True},
-    "L3": {"level": "node", "checks": ["check_api.py", "check_node.py"], "image_checks": ["check_daemon.py", "check_pods.py"]},
+    "L3": {"level": "node", "checks": ["check_api.py", "check_node.py", "check_pod_tasks.py"], "image_checks": ["check_daemon.py", "check_pods.py"]},
 }
 # Debian package of each program.
 PROGRAMS = {"openssl": "openssl", "curl": "curl", "gcc": "gcc"}

@@ -68,5 +68,50 @@ TEST(Place, InputsAreTemplates) {
   EXPECT_EQ(task_codes("inputs: {data: '${{ secrets.A }}'}"), "forbidden-name");
 }
 
+TEST(Place, PodsHaveFieldsOfTheirOwn) {
+  const Dag dag = parse_ok(R"(
+dag: d
+namespace: ml
+defaults: {executor: kubernetes}
+tasks:
+  a: {image: "a:1", args: [x, "${{ run.ds }}"], namespace: other, image_pull_policy: Always, service_account: sa}
+  b: {run: x, executor: local, resources: {disk: 1Gi, gpu: 2}, labels: {n: 1}, annotations: {a: b}}
+  c: {run: x, resources: {gpu: {type: l4}}, env_from: [{secret: s}, {configmap: m}], security: baseline}
+  d: {run: x, secrets: [{name: T, k8s: kaggle/token}], on_delete: retry, trust_exit_zero: true, start_timeout: 2m, pod: {a: b}}
+  e: {noop: true}
+)");
+  EXPECT_EQ(dag.tasks[0].place, Place::Kubernetes);
+  EXPECT_EQ(dag.tasks[0].pod.args.size(), 2U);
+  EXPECT_EQ(dag.tasks[0].pod.namespace_name, "other");
+  EXPECT_EQ(dag.tasks[0].pod.image_pull_policy, "Always");
+  EXPECT_EQ(dag.tasks[0].pod.service_account, "sa");
+  EXPECT_EQ(dag.tasks[1].place, Place::Local);
+  EXPECT_EQ(dag.tasks[1].pod.namespace_name, "ml");
+  EXPECT_EQ(dag.tasks[1].pod.disk_bytes, 1 << 30);
+  EXPECT_EQ(dag.tasks[1].pod.gpus, 2);
+  EXPECT_EQ(dag.tasks[1].pod.labels.at("n").text, "1");
+  EXPECT_EQ(dag.tasks[1].pod.annotations.at("a").text, "b");
+  EXPECT_EQ(dag.tasks[2].pod.gpus, 1);
+  EXPECT_EQ(dag.tasks[2].pod.gpu_type, "l4");
+  EXPECT_EQ(dag.tasks[2].pod.env_secrets, std::vector<std::string>{"s"});
+  EXPECT_EQ(dag.tasks[2].pod.env_config_maps, std::vector<std::string>{"m"});
+  EXPECT_TRUE(dag.tasks[2].pod.baseline);
+  EXPECT_EQ(dag.tasks[3].pod.secrets.at("T").secret, "kaggle");
+  EXPECT_EQ(dag.tasks[3].pod.secrets.at("T").key, "token");
+  EXPECT_TRUE(dag.tasks[3].pod.retry_on_delete && dag.tasks[3].pod.trust_exit_zero);
+  EXPECT_EQ(dag.tasks[3].pod.start_timeout, std::chrono::minutes(2));
+  EXPECT_NE(dag.tasks[3].pod.fragment.find("a"), nullptr);
+  EXPECT_FALSE(parse_ok("dag: d\ntasks: {a: {run: x}}\n").tasks[0].place);
+  EXPECT_EQ(task_codes("secrets: [{name: A, k8s: token}]"), "bad-secret");
+  EXPECT_EQ(task_codes("env_from: [{secret: a, configmap: b}]"), "bad-env-from");
+}
+
+TEST(Place, AServiceIsNoPodYet) {
+  const Dag dag = parse_ok(
+      "dag: d\ndefaults: {executor: kubernetes}\ntasks: {a: {service: {name: w, run: [s], port: 80}}, b: {run: x}}\n");
+  ASSERT_EQ(dag.planned.size(), 1U);
+  EXPECT_EQ(dag.planned[0].field, "tasks.a.executor");
+}
+
 }  // namespace
 }  // namespace slipway::dag

@@ -119,5 +119,46 @@ TEST_F(PoolTest, OneThatIsUsedOrWaitedForIsNotDeleted) {
   EXPECT_EQ(refusal("gpu", std::nullopt), ErrorCode::NotFound);
 }
 
+class PodPoolTest : public PoolTest {
+ protected:
+  void SetUp() override {
+    executors = {"kubernetes"};
+    options.slots = 1;
+    boot();
+  }
+};
+
+TEST_F(PodPoolTest, PodsHoldNoSlotOfThisMachineButThoseOfTheirPool) {
+  for (const char* name : {"a", "b", "c", "d", "e"}) scripts[name].run_time = 1h;
+  ASSERT_TRUE(set("cards", 1));
+  put("dag: d\ntasks:\n  a: {run: 'true'}\n  b: {run: 'true'}\n  c: {run: 'true', executor: kubernetes}\n"
+      "  d: {run: 'true', executor: kubernetes, pool: cards}\n  e: {run: 'true', executor: kubernetes, pool: cards}\n");
+  const RunId id = trigger();
+  drive(clock.now() + 1min);
+  EXPECT_EQ(used("default"), 1);
+  EXPECT_EQ(used("cards"), 1);
+  EXPECT_EQ(task(id, "a").state, TaskState::Active);
+  EXPECT_EQ(task(id, "b").state, TaskState::Scheduled);
+  EXPECT_EQ(task(id, "c").state, TaskState::Active);
+  EXPECT_EQ(task(id, "d").state, TaskState::Active);
+  EXPECT_EQ(task(id, "e").state, TaskState::Scheduled);
+  die();
+  boot();
+  EXPECT_EQ(used("default"), 1);
+  drive();
+  EXPECT_EQ(run(id).state, run::RunState::Success);
+}
+
+TEST_F(PodPoolTest, TheServerSaysWhereTasksRunThatDoNot) {
+  die();
+  options.place = dag::Place::Kubernetes;
+  boot();
+  put("dag: d\ntasks:\n  a: {run: 'true'}\n  b: {run: 'true', executor: local}\n");
+  const RunId id = trigger();
+  drive();
+  EXPECT_EQ(run(id).attempts.at({id, test::key_of("a"), 1}).executor, "kubernetes");
+  EXPECT_EQ(run(id).attempts.at({id, test::key_of("b"), 1}).executor, "fake");
+}
+
 }  // namespace
 }  // namespace slipway::engine

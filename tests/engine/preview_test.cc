@@ -91,5 +91,25 @@ TEST(Preview, EveryKindOfTaskShowsItsTexts) {
       (Lines{"service.run = serve", "service.smoke.json.q[0] = 2024-11-01"}));
 }
 
+TEST(Preview, APodIsWhatItWouldBe) {
+  const auto parsed = dag::parse(
+      {"d.yaml",
+       "dag: d\ntasks:\n"
+       "  up: {run: x, outputs: {n: integer}}\n"
+       "  a: {needs: up, run: [go, '${{ run.ds }}', '${{ tasks.up.outputs.n }}'], image: 'i:1', workdir: sub,\n"
+       "      env: {N: '${{ tasks.up.outputs.n }}'}, labels: {day: '${{ run.ds }}', n: '${{ tasks.up.outputs.n "
+       "}}'}}\n"});
+  ASSERT_TRUE(parsed.value);
+  const PreviewInput input{*parsed.value, Value(Value::Object{}), Value(Value::Object{}), "",
+                           *parse_rfc3339("2024-11-01T12:00:00Z")};
+  const exec::LaunchSpec spec = preview_pod(input, parsed.value->tasks[1], preview(input)[1]);
+  EXPECT_EQ(spec.argv, (std::vector<std::string>{"go", "2024-11-01", "${{ tasks.up.outputs.n }}"}));
+  EXPECT_EQ(spec.env.at("N"), "${{ tasks.up.outputs.n }}");
+  EXPECT_EQ(spec.env.at("SLIPWAY_TASK"), "a");
+  EXPECT_EQ(spec.workdir, "/slipway/workspace/sub");
+  EXPECT_EQ(spec.pod->image, "i:1");
+  EXPECT_EQ(spec.pod->labels, (std::map<std::string, std::string>{{"day", "2024-11-01"}}));
+}
+
 }  // namespace
 }  // namespace slipway::engine

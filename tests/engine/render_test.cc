@@ -195,5 +195,72 @@ TEST_F(RenderTest, InputsStandBeforeTheCommand) {
   EXPECT_EQ(shown().find("inputs")->dump(), R"({"raw_data":"file:///data/2024-11-01.csv"})");
 }
 
+class PodRenderTest : public RenderTest {
+ protected:
+  void SetUp() override {
+    executors = {"kubernetes"};
+    RenderTest::SetUp();
+  }
+};
+
+TEST_F(PodRenderTest, APodIsToldWhatOnlyPodsNeed) {
+  const exec::LaunchSpec spec = launch(
+      "namespace: ml\nparams: {tag: {default: '3'}}\ntasks:\n"
+      "  a: {run: [train], executor: kubernetes, image: 'tools:${{ params.tag }}', labels: {team: 'x${{ params.tag "
+      "}}'},\n"
+      "      resources: {cpu: 500m, memory: 64Mi, disk: 1Gi, gpu: {count: 2, type: l4}}, timeout: 1h, start_timeout: "
+      "2m,\n"
+      "      secrets: [TOKEN, {name: KEY, file: key.json, k8s: cloud/key}], env_from: [{configmap: all}],\n"
+      "      on_delete: retry, idempotent: true, security: baseline, pod: {nodeSelector: {a: b}}}\n");
+  EXPECT_EQ(spec.executor, "kubernetes");
+  EXPECT_EQ(spec.dag.str(), "d");
+  EXPECT_EQ(spec.slots, 0);
+  EXPECT_EQ(spec.workdir, "/slipway/workspace");
+  for (const char* name : {"PATH", "SLIPWAY_OUTPUT", "SLIPWAY_WORKSPACE", "TOKEN"}) EXPECT_EQ(spec.env.count(name), 0U);
+  EXPECT_EQ(spec.env.at("SLIPWAY_TASK"), "a");
+  EXPECT_TRUE(spec.secret_env.empty());  // nobody was asked for it
+  ASSERT_TRUE(spec.pod);
+  EXPECT_EQ(spec.pod->namespace_name, "ml");
+  EXPECT_EQ(spec.pod->image, "tools:3");
+  EXPECT_EQ(spec.pod->labels.at("team"), "x3");
+  EXPECT_EQ(spec.pod->gpus, 2);
+  EXPECT_EQ(spec.pod->disk_bytes, 1 << 30);
+  EXPECT_EQ(spec.pod->timeout, std::chrono::hours(1));
+  EXPECT_EQ(spec.pod->start_timeout, std::chrono::minutes(2));
+  EXPECT_EQ(spec.pod->secret_env.at("TOKEN").key, "TOKEN");
+  EXPECT_EQ(spec.pod->secret_files.at("key.json").secret, "cloud");
+  EXPECT_EQ(spec.pod->file_variables.at("key.json"), "KEY_FILE");
+  EXPECT_EQ(spec.pod->env_config_maps, std::vector<std::string>{"all"});
+  EXPECT_TRUE(spec.pod->retry_on_delete && spec.pod->restartable && spec.pod->baseline);
+  EXPECT_NE(spec.pod->fragment.find("nodeSelector"), nullptr);
+  EXPECT_EQ(run(run_id).attempts.at(attempt()).executor, "kubernetes");
+}
+
+TEST_F(PodRenderTest, AnImagesOwnEntrypointHasNoCommand) {
+  const exec::LaunchSpec spec =
+      launch("defaults: {executor: kubernetes}\ntasks:\n  a: {image: 'tools:1', args: [--day, '${{ run.ds }}']}\n");
+  EXPECT_TRUE(spec.argv.empty());
+  EXPECT_EQ(spec.workdir, "");
+  EXPECT_EQ(spec.pod->args, (std::vector<std::string>{"--day", "2023-11-14"}));
+}
+
+TEST_F(PodRenderTest, ASecretInsideATextIsNotForPods) {
+  launch("tasks:\n  a: {run: 'true', executor: kubernetes, env: {URL: 'x${{ secrets.TOKEN }}'}}\n");
+  EXPECT_EQ(task(run_id, "a").state, run::TaskState::Failed);
+  EXPECT_NE(task(run_id, "a").reason.find("known to the pod alone"), std::string::npos);
+}
+
+TEST_F(RenderTest, AnExecutorThatIsNotThereIsClassConfig) {
+  launch("tasks:\n  a: {run: 'true', executor: kubernetes}\n");
+  EXPECT_EQ(task(run_id, "a").state, run::TaskState::Failed);
+  EXPECT_NE(task(run_id, "a").reason.find("no executor `kubernetes`"), std::string::npos);
+}
+
+TEST_F(RenderTest, AnImageAloneDoesNotRunHere) {
+  launch("tasks:\n  a: {image: 'tools:1'}\n");
+  EXPECT_EQ(task(run_id, "a").state, run::TaskState::Failed);
+  EXPECT_NE(task(run_id, "a").reason.find("needs a cluster"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace slipway::engine

@@ -59,9 +59,12 @@ class EngineWorld {
     options.base_env = {{"PATH", "/usr/bin"}};
   }
 
+  std::set<std::string, std::less<>> executors;  // besides the fake one; for boot()
+
   void boot() {
     store = std::make_unique<MemoryStore>(disk);
     executor = std::make_unique<FakeExecutor>(machine, clock, rng);
+    executor->set_others(executors);
     daemon = std::make_unique<engine::Engine>(options, *store, *executor, secrets, clock, rng, Logger());
     executor->set_sink(daemon.get());
     daemon->set_notice_carrier(&carrier);

@@ -76,7 +76,13 @@ class FakeExecutor final : public exec::Executor {
   // Called before and after every effect on the machine; may throw, as a stand-in for the death of the daemon there.
   void set_hook(std::function<void(std::string_view what)> hook) { hook_ = std::move(hook); }
 
+  // Names that attempts may ask for besides its own.
+  void set_others(std::set<std::string, std::less<>> others) { others_ = std::move(others); }
+
   [[nodiscard]] std::string_view name() const override { return "fake"; }
+  [[nodiscard]] bool has(std::string_view executor) const override {
+    return exec::Executor::has(executor) || others_.find(executor) != others_.end();
+  }
   void launch(exec::LaunchSpec spec) override;
   void stop(const AttemptId& id, bool now) override;
   void adopt(const std::vector<exec::OpenAttempt>& attempts) override;
@@ -108,6 +114,7 @@ class FakeExecutor final : public exec::Executor {
   const Clock& clock_;
   Rng& rng_;
   ReportFaults faults_;
+  std::set<std::string, std::less<>> others_;
   exec::ReportSink* sink_ = nullptr;
   std::function<void(std::string_view)> hook_;
   int slots_ = 0;

@@ -218,6 +218,38 @@ struct Cache {
   std::vector<Template> key;  // besides command, image, environment and parameters
 };
 
+// Where a task's process runs.
+enum class Place : unsigned char { Local, Kubernetes };
+inline constexpr EnumTable<Place, 2> kPlaces{{{
+    {Place::Local, "local", "a process of the daemon's machine"},
+    {Place::Kubernetes, "kubernetes", "a pod of a cluster"},
+}}};
+
+// The name of a key of a Secret beside the pod.
+struct SecretKey {
+  std::string secret;
+  std::string key;
+};
+
+// What only the executor of pods acts on.
+struct Pod {
+  std::string namespace_name;     // where the DAG's is merged in; empty: the server's
+  std::string image_pull_policy;  // empty: the cluster's
+  std::vector<Template> args;     // of the image's entrypoint, kind Image
+  std::int64_t disk_bytes = 0;
+  int gpus = 0;
+  std::string gpu_type;
+  std::map<std::string, Template> labels, annotations;
+  Value fragment;         // of a pod's spec; null: none
+  bool baseline = false;  // the image may need root
+  std::string service_account;
+  Duration start_timeout = std::chrono::minutes(15);
+  bool retry_on_delete = false;
+  bool trust_exit_zero = false;
+  std::vector<std::string> env_secrets, env_config_maps;
+  std::map<std::string, SecretKey> secrets;  // of Task::secrets and secret_files, those that say where they are
+};
+
 enum class TaskKind : unsigned char { Run, Image, Service, Apply, Approve, Wait, Dag, Noop };
 inline constexpr EnumTable<TaskKind, 8> kTaskKinds{{{
     {TaskKind::Run, "run", "a command"},
@@ -303,6 +335,9 @@ struct Task {
   std::vector<Template> produces, consumes;  // dataset URIs
   std::optional<Cache> cache;
   std::optional<Template> image;  // container image; the local executor runs the command without it
+  std::optional<Place> place;     // `executor`; absent: the server's
+  Pod pod;
+  bool idempotent = false;  // running twice at once does no harm
   std::optional<Template> workdir;
   PoolId pool{std::string(kDefaultPool)};  // where the DAG's pool is merged in
   int slots = 1;                           // of the pool, held by each open attempt; see run::slots_of

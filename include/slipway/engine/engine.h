@@ -298,8 +298,9 @@ struct Options {
   std::string
       tool;  // absolute path of this binary; its folder is put first in the PATH of tasks, so `slipway` works in argv
   std::map<std::string, std::string>
-      base_env;   // allow-listed environment that every local task gets (PATH, HOME, LANG, TZ)
-  int slots = 2;  // local attempts at a time
+      base_env;                          // allow-listed environment that every local task gets (PATH, HOME, LANG, TZ)
+  int slots = 2;                         // local attempts at a time
+  dag::Place place = dag::Place::Local;  // of tasks that say nothing
   // Attempts of short tasks that may be launched while all slots are taken. The executor must hold them back itself.
   int ahead_max = 0;
   std::size_t queue_max = 100'000;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "slipway/dag/dag.h"
+#include "slipway/exec/executor.h"
 
 namespace slipway::engine {
 
@@ -30,5 +31,9 @@ struct PreviewTask {
 
 // Every task, in file order. Pure.
 [[nodiscard]] std::vector<PreviewTask> preview(const PreviewInput& input);
+
+// What the executor of pods would be told of one of them: run and attempt are stand-ins, and what only a run can tell
+// stands as in the file, or is left out of labels and annotations, which may not hold it.
+[[nodiscard]] exec::LaunchSpec preview_pod(const PreviewInput& input, const dag::Task& task, const PreviewTask& shown);
 
 }  // namespace slipway::engine

@@ -3,6 +3,7 @@
 //   <home>/attempts/<run>/<task>[I].<n>/      mode 0700, appears complete and locked: the at-most-once guard
 //     lock          empty; whoever watches the attempt holds a POSIX record lock on it until the attempt is over
 //     log           absent if nothing was printed; CRI log format: "<rfc3339 nano> stdout|stderr F|P <text>\n"
+//     log.state     while a log is read from elsewhere: "draining", or in the end "truncated: why"
 //     output.json   what the task wrote to $SLIPWAY_OUTPUT
 //     exit          what `lock` is renamed to at the end, written before: {"exit_code", "ended_at", …}
 //   <home>/workspace/<run>/                   $SLIPWAY_WORKSPACE, shared by the run's tasks
@@ -25,6 +26,8 @@ namespace slipway::exec {
 [[nodiscard]] std::string attempt_folder_name(const AttemptId& id);
 [[nodiscard]] std::optional<AttemptId> attempt_of_folder(std::string_view name);
 [[nodiscard]] std::filesystem::path log_file(const std::filesystem::path& home, const AttemptId& id);
+// More of the log may come although the attempt is over: it is read from where it was written.
+[[nodiscard]] bool log_is_draining(const std::filesystem::path& home, const AttemptId& id);
 [[nodiscard]] std::filesystem::path workspace_folder(const std::filesystem::path& home, const RunId& run);
 [[nodiscard]] std::filesystem::path artifact_folder(const std::filesystem::path& home, const AttemptId& id);
 // Everything of a run that lies in the home: the folders above which those of its attempts are, and its workspace.

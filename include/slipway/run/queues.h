@@ -37,6 +37,7 @@ struct Waiting {
   RunId run;
   TaskKey key;
   int slots = 1;  // that it will hold
+  int local = 1;  // of them on this machine; 0: it becomes a pod
 
   bool operator==(const Waiting&) const = default;
   [[nodiscard]] bool operator<(const Waiting& other) const;

@@ -191,6 +191,8 @@ void shift_shares(Snapshot& snapshot, Duration step);
 [[nodiscard]] int pool_used(const Snapshot& snapshot, const PoolId& id);
 // Local slots held by open attempts of all runs.
 [[nodiscard]] inline int slots_used(const Snapshot& snapshot) { return snapshot.local_held; }
+// Whether its attempts are pods of a cluster, which hold no local slot.
+[[nodiscard]] bool runs_as_pod(const dag::Task& task);
 // Local slots that an open attempt of the task holds.
 [[nodiscard]] int local_slots_of(const dag::Task& task);
 
