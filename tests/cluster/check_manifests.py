@@ -8,6 +8,7 @@ import subprocess
 from harness import Namespace, Refused, Skipped, admin, check, expect, finish, refuses
 
 SOURCE = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+BINARY = os.environ.get("SLIPWAY_BINARY", os.path.join(SOURCE, "build/bin/slipway"))
 STRICT = "?dryRun=All&fieldValidation=Strict"
 CHART = os.path.join(SOURCE, "manifests/helm/slipway")
 # Every way that values.yaml offers beside its defaults.
@@ -133,6 +134,27 @@ def _():
     expect((volume["csi"]["driver"], volume["mountOptions"], volume["capacity"]["storage"]), ("gcsfuse.csi.storage.gke.io", ["implicit-dirs"], "5Gi"))
     expect((claim["accessModes"], claim["resources"]["requests"]["storage"]), (["ReadWriteMany"], "5Gi"))
     expect(items["StatefulSet"]["spec"]["template"]["metadata"]["annotations"], {"gke-gcsfuse/volumes": "true"})
+
+
+def preview(task):
+    """The pod of a task, as the settings of overlays/gke would have it."""
+    settings = {"SLIPWAY_EXECUTOR": "kubernetes", "SLIPWAY_KUBE_NAMESPACE": "slipway", "SLIPWAY_KUBE_SERVICE_ACCOUNTS": "slipway-task", "SLIPWAY_KUBE_ROOT": "true"}
+    words = [BINARY, "dag", "render", os.path.join(SOURCE, "dags/mlops-dag.yaml"), "--task", task, "--manifest"]
+    return json.loads(subprocess.run(words, env={**os.environ, **settings}, capture_output=True, text=True, check=True).stdout)
+
+
+@check("the pods of dags/mlops-dag.yaml; the one that fine-tunes has the guide's GPU, time and names")
+def _():
+    admin.call("POST", space.core("serviceaccounts"), {"metadata": {"name": "slipway-task"}})
+    for task in ("dataset_download_task", "data_pipeline_task", "fine_tuning_task"):
+        admin.call("POST", space.core("pods") + STRICT, preview(task))
+    spec = preview("fine_tuning_task")["spec"]
+    main = next(item for item in spec["containers"] if item["name"] == "main")
+    env = {item["name"]: item.get("value", item.get("valueFrom", {}).get("secretKeyRef")) for item in main["env"]}
+    expect((main["resources"]["limits"]["nvidia.com/gpu"], spec["nodeSelector"]), ("1", {"cloud.google.com/gke-accelerator": "nvidia-l4"}))
+    expect((env["MODEL_ID"], env["NEW_MODEL_NAME"], env["PREPARED_DATA_URL"]), ("google/gemma-2-9b-it", "fine_tuned_model", "prepared_data.jsonl"))
+    expect((env["HF_TOKEN"], spec["serviceAccountName"]), ({"name": "slipway-secrets", "key": "HF_TOKEN"}, "slipway-task"))
+    expect({mount["mountPath"] for mount in main["volumeMounts"]} >= {"/data"}, True)
 
 
 def helm():
