@@ -73,7 +73,7 @@ busybox_image() {
     --dir /proc --dir /sys "${links[@]}" "$busybox:/bin/busybox" "$CLUSTER_BUILD/passwd:/etc/passwd:644" --program "$(command -v curl)"
 }
 
-images=$CLUSTER_BUILD/images mkimage=$here/../../packaging/mkimage.py
+images=$CLUSTER_BUILD/images mkimage=$here/../../manifests/image/mkimage.py
 mkdir -p "$bin" "$images"
 if [ -n "${CLUSTER_TOOLS:-}" ]; then adopt; elif [ -e "$bin/clustertools.stamp" ] || [ ! -e "$bin/clustertools" ]; then tools; fi
 for tool in etcd kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl; do

@@ -8,7 +8,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 SRC = ("src/", "include/")
-ALL = ("src/", "include/", "tests/", "bench/", "dags/", "manifests/", "packaging/", "dev", "docs/", "Containerfile", "README.md", "CMakeLists.txt")
+ALL = ("src/", "include/", "tests/", "bench/", "dags/", "manifests/", "dev", "docs/", "README.md", "CMakeLists.txt")
 
 # (pattern, where, replacement, exempt files)
 RULES = [
@@ -34,7 +34,7 @@ SKIP = {
 
 def files():
     listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
-    return [f for f in listed if f.endswith((".cc", ".h", ".c", ".py", ".sh", ".md", ".yaml", ".txt", ".cmake", ".go", ".in", ".tpl")) or f in ("dev", ".ci/run", "Containerfile")]
+    return [f for f in listed if f.endswith((".cc", ".h", ".c", ".py", ".sh", ".md", ".yaml", ".txt", ".cmake", ".go", ".in", ".tpl")) or f in ("dev", ".ci/run") or f.endswith("/Containerfile")]
 
 
 def strip_comments(text):

@@ -5,8 +5,7 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-# Containerfile and packaging: the image, which engines look for here.
-TOP = {"CMakeLists.txt", "CMakePresets.json", "Containerfile", "README.md", "bench", "dags", "dev", "docs", "include", "manifests", "packaging", "src", "tests"}
+TOP = {"CMakeLists.txt", "CMakePresets.json", "README.md", "bench", "dags", "dev", "docs", "include", "manifests", "src", "tests"}
 
 
 def main():

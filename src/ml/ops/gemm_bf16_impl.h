@@ -17,7 +17,7 @@ inline __mmask32 half_mask(std::int64_t count) {
 }
 
 // Rounds to nearest even and fills up with zeros to a multiple of 32.
-void round_row(const float* x, std::int64_t n, std::uint16_t* y) {
+[[maybe_unused]] void round_row(const float* x, std::int64_t n, std::uint16_t* y) {
   for (std::int64_t i = 0; i < n; i += 32) {
     const std::int64_t left = n - i;
     const Vec low = left >= 16 ? load(x + i, All{}) : load(x + i, Some{left});
@@ -90,7 +90,7 @@ constexpr MultiplyPairs pick_pairs(int rows, std::integer_sequence<int, R...>) {
   return kByRows[rows - 1];
 }
 
-void gemm_bf16(const GemmTile& t, float* pack) {
+[[maybe_unused]] void gemm_bf16(const GemmTile& t, float* pack) {
   using Sizes = std::make_integer_sequence<int, kRows>;
   const auto* b = static_cast<const std::uint16_t*>(t.b);
   auto* panel = reinterpret_cast<std::uint32_t*>(pack);

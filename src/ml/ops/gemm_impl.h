@@ -135,7 +135,7 @@ void gemm_typed(const GemmTile& t, const T* b, float* pack) {
   }
 }
 
-void gemm(const GemmTile& t, float* pack) {
+[[maybe_unused]] void gemm(const GemmTile& t, float* pack) {
   if (t.b_scale != nullptr) {
     gemm_typed(t, static_cast<const std::int8_t*>(t.b), pack);
   } else if (t.b_is_bf16) {
@@ -183,7 +183,7 @@ void few_rows_typed(const GemmTile& t, const T* b) {
   for (; n < t.n; ++n) few_rows<1>(t, b, n);
 }
 
-void gemm_few_rows(const GemmTile& t) {
+[[maybe_unused]] void gemm_few_rows(const GemmTile& t) {
   if (t.b_scale != nullptr) {
     few_rows_typed(t, static_cast<const std::int8_t*>(t.b));
   } else if (t.b_is_bf16) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds the image of ./Containerfile and writes it as a docker-archive.
+"""Builds the image of the Containerfile beside this and writes it as a docker-archive.
 
   image.py --binary build/bin/slipway [--tag localhost/slipway:1] [--out build/image/slipway.tar] [--with podman|docker|buildah|debian]
 
@@ -19,7 +19,7 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SOURCE = os.path.dirname(HERE)
+SOURCE = os.path.dirname(os.path.dirname(HERE))
 SUITE = "bookworm"
 MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
 # What debian:bookworm-slim leaves out, too.
@@ -39,7 +39,7 @@ def run(*words, **more):
 
 def last_stage():
     """The instructions of the Containerfile's last stage, as (word, rest), continued lines joined."""
-    with open(os.path.join(SOURCE, "Containerfile"), encoding="utf-8") as file:
+    with open(os.path.join(HERE, "Containerfile"), encoding="utf-8") as file:
         text = re.sub(r"\\\n\s*", " ", re.sub(r"^\s*#.*\n", "", file.read(), flags=re.M))
     stage = []
     for line in filter(None, map(str.strip, text.split("\n"))):
@@ -142,7 +142,7 @@ def works(engine):
 
 def from_engine(engine, args):
     """False if the engine could not build it; what it said stands above."""
-    build = [engine, "build", "-t", args.tag, "-f", "Containerfile", "."]
+    build = [engine, "build", "-t", args.tag, "-f", os.path.join(HERE, "Containerfile"), "."]
     if subprocess.run(build, cwd=SOURCE, check=False).returncode != 0:
         return False
     if engine == "buildah":
