@@ -29,6 +29,7 @@ Diagnostics without_repetition(const Diagnostics& all) {
 
 Dag finish(Draft draft) {
   Dag dag = std::move(draft.dag);
+  dag.tasks.reserve(draft.tasks.size());
   for (TaskDraft& task : draft.tasks) {
     dag.index.emplace(task.task.id, static_cast<int>(dag.tasks.size()));
     dag.tasks.push_back(std::move(task.task));
