@@ -29,6 +29,9 @@ class Slipway:
         return self
 
     def __exit__(self, *_):
+        # What serves outlives its daemon, and carries no mark.
+        if os.path.isdir(os.path.join(self.home, "services")):
+            self.cli("service", "stop", "--all", check=False)
         for pid in self.processes():
             try:
                 os.kill(pid, signal.SIGKILL)
