@@ -6,14 +6,6 @@
 namespace slipway::api {
 namespace {
 
-template <class E, std::size_t N>
-Result<E> word_of(const EnumTable<E, N>& table, const std::string& text, const std::string& what) {
-  if (const auto value = table.parse(text)) return *value;
-  std::vector<std::string> known;
-  for (const auto& row : table.rows()) known.emplace_back(row.text);
-  return Error{ErrorCode::InvalidArgument, "`" + text + "` is no " + what, "one of: " + join(known)};
-}
-
 // An instant, or a date: midnight UTC.
 Result<Instant> instant_of(const Value& body, const std::string& name) {
   auto instant = parse_rfc3339(body.get_string(name));

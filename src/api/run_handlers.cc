@@ -7,13 +7,6 @@
 namespace slipway::api {
 namespace {
 
-Result<run::RunState> parse_state(const std::string& text) {
-  if (const auto state = run::kRunStates.parse(text)) return *state;
-  std::vector<std::string> known;
-  for (const auto& row : run::kRunStates.rows()) known.emplace_back(row.text);
-  return Error{ErrorCode::InvalidArgument, "`" + text + "` is no state of a run", "one of: " + join(known)};
-}
-
 // What is told of a run changes with its events, and with how this version tells it.
 std::string run_tag(const RunId& id, std::uint64_t seq, const std::string& version) {
   return '"' + id.str() + "-" + std::to_string(seq) + "-" + version + '"';
@@ -42,7 +35,7 @@ Result<http::Response> list_runs(const Call& call) {
   if (const auto dag = call.query("dag"); !dag.empty()) filter.dag = DagId(dag);
   if (const auto before = call.query("before"); !before.empty()) filter.before = RunId(before);
   if (const auto state = call.query("state"); !state.empty()) {
-    SLIPWAY_TRY_ASSIGN(filter.state, parse_state(state));
+    SLIPWAY_TRY_ASSIGN(filter.state, word_of(run::kRunStates, state, "state of a run"));
   }
   SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
   SLIPWAY_TRY_ASSIGN(const auto runs, reader->list_runs(filter));

@@ -11,9 +11,7 @@ constexpr std::size_t kNoteBytesMax = 100;
 
 Result<vault::Role> role_of(const Value& body) {
   if (const auto role = vault::kRoles.parse(body.get_string("role"))) return *role;
-  std::vector<std::string> known;
-  for (const auto& row : vault::kRoles.rows()) known.emplace_back(row.text);
-  return Error{ErrorCode::InvalidArgument, "`role` is no role", "one of: " + join(known)};
+  return Error{ErrorCode::InvalidArgument, "`role` is no role", one_of(vault::kRoles)};
 }
 
 // People see it as the name of whoever acts, so it has no line breaks and no escapes.

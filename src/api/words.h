@@ -1,9 +1,12 @@
-// Lists of words in texts.
+// Lists of words in texts, and the words of enum tables.
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "slipway/base/enum_table.h"
+#include "slipway/base/result.h"
 
 namespace slipway::api {
 
@@ -23,6 +26,21 @@ namespace slipway::api {
   std::string result;
   for (const auto& text : texts) result += (result.empty() ? "" : ", ") + text;
   return result;
+}
+
+// "one of: running, failed": what a request may say.
+template <class E, std::size_t N>
+[[nodiscard]] std::string one_of(const EnumTable<E, N>& table) {
+  std::vector<std::string> known;
+  for (const auto& row : table.rows()) known.emplace_back(row.text);
+  return "one of: " + join(known);
+}
+
+// InvalidArgument "`text` is no <what>".
+template <class E, std::size_t N>
+[[nodiscard]] Result<E> word_of(const EnumTable<E, N>& table, const std::string& text, std::string_view what) {
+  if (const auto value = table.parse(text)) return *value;
+  return Error{ErrorCode::InvalidArgument, "`" + text + "` is no " + std::string(what), one_of(table)};
 }
 
 }  // namespace slipway::api

@@ -133,14 +133,6 @@ Result<Value> dags_part(store::Reader& reader) {
   return Value(Value::Object{{"dags", std::move(list)}});
 }
 
-Result<Value> check_part(const store::Store& store) {
-  SLIPWAY_TRY_ASSIGN(const auto findings, store.check());
-  Value::Array list;
-  for (const auto& finding : findings)
-    list.push_back(Value::Object{{"invariant", finding.invariant}, {"detail", finding.detail}});
-  return Value(Value::Object{{"findings", std::move(list)}});
-}
-
 // Everything that must not be in the archive: what is sealed, and the tokens at hand.
 Result<std::vector<Secret>> secrets_of(const Session& session, const store::Store& store) {
   std::vector<Secret> secrets;
@@ -185,7 +177,7 @@ Result<void> add_home(const Session& session, const store::Store& store, Parts& 
   SLIPWAY_TRY_ASSIGN(const auto reader, store.read());
   put(parts, "runs.json", runs_part(*reader));
   put(parts, "dags.json", dags_part(*reader));
-  put(parts, "db-check.json", check_part(store));
+  put(parts, "db-check.json", check_store(store));
   parts["daemon.log"] = tail_of(session.home() + "/daemon.log");
   return {};
 }

@@ -33,11 +33,7 @@ int print_findings(Session& session, const Value& body) {
 Result<Value> check_here(const std::string& home) {
   SLIPWAY_TRY_ASSIGN(const auto lock, store::HomeLock::acquire(home));
   SLIPWAY_TRY_ASSIGN(const auto opened, store::open_sqlite(home + "/slipway.db"));
-  SLIPWAY_TRY_ASSIGN(const auto findings, opened->check());
-  Value::Array list;
-  for (const auto& finding : findings)
-    list.push_back(Value::Object{{"invariant", finding.invariant}, {"detail", finding.detail}});
-  return Value(Value::Object{{"findings", list}});
+  return check_store(*opened);
 }
 
 int release(Session& session, const std::string& subject) {

@@ -83,9 +83,7 @@ Finding look_at_cluster(const Session& session) {
   const auto transport = http::make_curl_transport();
   const auto client = connect_cluster(cluster, clock, *transport, session.env, Logger());
   if (!client) return {"cluster", "bad", client.error().message};
-  std::set<std::string> namespaces = cluster.defaults.namespaces;
-  namespaces.insert(cluster.defaults.namespace_name);
-  for (const std::string& name : namespaces) {
+  for (const std::string& name : cluster.defaults.all_namespaces()) {
     const auto missing = pods::missing_rights(**client, name);
     if (!missing) return {"cluster", "bad", missing.error().message};
     std::string list;
@@ -108,6 +106,14 @@ Value doctor_report(Session& session) {
         look_at_cluster(session), look_at_quarantine(session.home()), look_at_daemon(session)})
     list.push_back(Value::Object{{"what", finding.what}, {"state", finding.state}, {"detail", finding.detail}});
   return Value::Object{{"checks", std::move(list)}};
+}
+
+Result<Value> check_store(const store::Store& store) {
+  SLIPWAY_TRY_ASSIGN(const auto findings, store.check());
+  Value::Array list;
+  for (const auto& finding : findings)
+    list.push_back(Value::Object{{"invariant", finding.invariant}, {"detail", finding.detail}});
+  return Value(Value::Object{{"findings", std::move(list)}});
 }
 
 }  // namespace slipway::cli

@@ -16,11 +16,6 @@ std::string render_errors(const Diagnostics& diagnostics, const SourceText& sour
   return text;
 }
 
-std::string set_aside_text(const std::string& subject) {
-  const Error error = set_aside_error();
-  return subject + ": " + error.message + "; " + error.help;
-}
-
 bool is_same_rule(const dag::Schedule& a, const dag::Schedule& b) {
   return a.kind == b.kind && a.cron.text == b.cron.text && a.every == b.every && a.zone.name() == b.zone.name();
 }

@@ -79,7 +79,7 @@ void Core::restore_dag(const store::DagRow& row, const std::map<VersionId, store
 // Its runs are left alone, too. The error is what makes the folder's next reading look at the file again.
 void Core::leave_dag(const DagId& id, const std::string& subject) {
   log_.error("quarantined", {{"subject", subject}, {"error", set_aside_error().message}});
-  rows_[id].error = subject + ": " + set_aside_error().message + "; " + set_aside_error().help;
+  rows_[id].error = set_aside_text(subject);
   save(rows_[id]);
 }
 

@@ -142,7 +142,7 @@ void PodExecutor::sweep_leftovers() {
     }
     Tracked& tracked = tracking_[it->first];
     tracked.id = it->first;
-    tracked.over = tracked.committed = tracked.launched = tracked.running = true;
+    tracked.over = tracked.committed = tracked.launched = tracked.running = tracked.mirrored = true;
     tracked.drain_until = now + options_.drain_longest;
     claim(tracked, it->second.pod);
     if (outcome.started)

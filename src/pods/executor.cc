@@ -49,7 +49,7 @@ void PodExecutor::stop(const AttemptId& id, bool now) {
 void PodExecutor::adopt(const std::vector<exec::OpenAttempt>& attempts) {
   inbox_->post([this, attempts] {
     for (const exec::OpenAttempt& open : attempts) take_adoption(open);
-    for (const std::string& name : synced_) settle_adopted(name);
+    for (const std::string& name : synced_) settle_unlisted(name);
   });
 }
 void PodExecutor::forget(const AttemptId& id) {
@@ -110,13 +110,12 @@ void PodExecutor::tend(Tracked& tracked) {
     return settle ? look(tracked) : create(tracked);
   }
   if (tracked.stop || tracked.given_up) send_delete(tracked);
+  if (!tracked.mirrored && synced_.count(tracked.namespace_name) > 0) look(tracked);
   see(tracked, tracked.pod);
 }
 
 void PodExecutor::start_mirrors() {
-  std::set<std::string> names = options_.defaults.namespaces;
-  names.insert(options_.defaults.namespace_name);
-  for (const std::string& name : names) {
+  for (const std::string& name : options_.defaults.all_namespaces()) {
     check_rights(name);
     kube::ReflectorOptions mirror = options_.mirror;
     mirror.collection = {kube::kPods, name, ""};
@@ -141,11 +140,7 @@ void PodExecutor::take_launch(exec::LaunchSpec spec) {
   Tracked& tracked = tracking_[id];
   tracked.id = id;
   tracked.created_at = clock_.now();
-  if (const auto known = unclaimed_.find(id); known != unclaimed_.end()) {
-    const Value pod = std::move(known->second.pod);
-    unclaimed_.erase(known);
-    return claim(tracked, pod);
-  }
+  if (claim_known(tracked)) return;
   auto prepared = prepare_pod(spec, options_.defaults);
   if (!prepared) {
     const Error& error = prepared.error();
@@ -164,11 +159,9 @@ void PodExecutor::take_stop(const AttemptId& id, bool now) {
   const bool harder = now && !tracked->stop_now;
   tracked->stop = true;
   tracked->stop_now = tracked->stop_now || now;
+  if (harder) tracked->deleting = false;           // a second delete shortens the grace of the first
   if (tracked->asked || tracked->adopted) return;  // the answer finds it stopped
-  if (!tracked->uid.empty()) {
-    if (harder) tracked->deleting = false;  // a second delete shortens the grace of the first
-    return send_delete(*tracked);
-  }
+  if (!tracked->uid.empty()) return send_delete(*tracked);
   if (tracked->maybe || tracked->exists) return look(*tracked);
   fail_launch(*tracked, run::FailureClass::External, "it was stopped before it started");
 }
@@ -186,11 +179,7 @@ void PodExecutor::take_adoption(const exec::OpenAttempt& open) {
   tracked.adopted = true;
   tracked.stop = open.stop_requested;
   tell(tracked, "the API server has not told yet what became of its pod");
-  if (const auto known = unclaimed_.find(open.id); known != unclaimed_.end()) {
-    const Value pod = std::move(known->second.pod);
-    unclaimed_.erase(known);
-    claim(tracked, pod);
-  }
+  claim_known(tracked);
 }
 
 void PodExecutor::take_forget(const AttemptId& id) {

@@ -41,13 +41,14 @@ struct Tracked {
   std::string uid;  // empty: it is not known to exist
   Value manifest;   // null: there is nothing to create it from
   PodRules rules;
-  kube::PodView pod;     // as it was last seen
-  Instant created_at;    // as far as we know
-  bool asked = false;    // a create or a get is on its way
-  bool maybe = false;    // it may exist although nobody has said so
-  bool exists = false;   // the server has said so once: it is never created again
-  bool gone = false;     // the server has said that too
-  bool adopted = false;  // of an earlier daemon; its first sight is awaited
+  kube::PodView pod;      // as it was last seen
+  Instant created_at;     // as far as we know
+  bool asked = false;     // a create or a get is on its way
+  bool maybe = false;     // it may exist although nobody has said so
+  bool mirrored = false;  // the mirror has shown it: it also tells when it is gone
+  bool exists = false;    // the server has said so once: it is never created again
+  bool gone = false;      // the server has said that too
+  bool adopted = false;   // of an earlier daemon; its first sight is awaited
   bool launched = false, running = false, lost = false, over = false;  // what was reported
   bool committed = false;                                              // the engine needs it no more
   bool stop = false, stop_now = false;
@@ -115,8 +116,9 @@ class PodExecutor final : public exec::Executor {
   // --- sight.cc
   void on_change(const kube::Change& change);
   void on_synced(const std::string& namespace_name);
-  void settle_adopted(const std::string& namespace_name);
+  void settle_unlisted(const std::string& namespace_name);
   void appeared(const AttemptId& id, const Value& pod);
+  bool claim_known(Tracked& tracked);
   void claim(Tracked& tracked, const Value& pod);
   void see(Tracked& tracked, kube::PodView pod);
   void wait_for(Tracked& tracked, const kube::PodOutcome& outcome);

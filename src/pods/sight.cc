@@ -91,6 +91,7 @@ void PodExecutor::on_change(const kube::Change& change) {
     return;
   }
   if (!tracked->uid.empty() && tracked->uid != pod.uid) return;
+  tracked->mirrored = true;
   if (tracked->uid.empty() || tracked->adopted)
     claim(*tracked, change.object);
   else if (!tracked->over)
@@ -110,6 +111,7 @@ void PodExecutor::appeared(const AttemptId& id, const Value& pod) {
   Tracked& tracked = tracking_[id];
   tracked.id = id;
   tracked.over = tracked.committed = tracked.launched = true;
+  tracked.mirrored = true;
   tracked.log_stage = Tracked::LogStage::Done;
   claim(tracked, pod);
   clear_away(tracked);
@@ -117,14 +119,16 @@ void PodExecutor::appeared(const AttemptId& id, const Value& pod) {
 
 void PodExecutor::on_synced(const std::string& namespace_name) {
   if (synced_.insert(namespace_name).second) log_.info("pods are watched", {{"namespace", namespace_name}});
-  settle_adopted(namespace_name);
+  settle_unlisted(namespace_name);
 }
 
-// The list was complete: what it did not show is asked for once more, by name, and then it is settled.
-void PodExecutor::settle_adopted(const std::string& namespace_name) {
+// The list was complete: what it did not show is asked for once more, by name, and then it is settled. Of a pod that
+// came and went while nothing was watched no event ever tells.
+void PodExecutor::settle_unlisted(const std::string& namespace_name) {
   std::vector<AttemptId> nameless;
   for (auto& [id, tracked] : tracking_) {
-    if (!tracked.adopted || tracked.asked) continue;
+    const bool unlisted = tracked.adopted || (!tracked.uid.empty() && !tracked.mirrored && !tracked.gone);
+    if (!unlisted || tracked.asked) continue;
     if (tracked.name.empty())
       nameless.push_back(id);
     else if (tracked.namespace_name == namespace_name || mirrors_.count(tracked.namespace_name) == 0)
@@ -136,6 +140,15 @@ void PodExecutor::settle_adopted(const std::string& namespace_name) {
     erase(id);
     sink_.on_report(exec::Lost{id, "it has no pod", true});
   }
+}
+
+// Its pod was seen before it was asked for.
+bool PodExecutor::claim_known(Tracked& tracked) {
+  auto known = unclaimed_.extract(tracked.id);
+  if (known.empty()) return false;
+  tracked.mirrored = true;
+  claim(tracked, known.mapped().pod);
+  return true;
 }
 
 // It is ours, and it is there.

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <memory>
 
@@ -57,8 +58,20 @@ class ExecutorContract : public ::testing::TestWithParam<MakeExecutorHarness> {
   template <class Kind>
   Kind expect_report(const AttemptId& id, std::size_t nth = 1) {
     const bool came = harness_->wait_until([&] { return reported<Kind>(id).size() >= nth; });
-    EXPECT_TRUE(came) << "no such report of " << id.str();
+    EXPECT_TRUE(came) << "no such report of " << id.str() << "; there were:" << told();
     return came ? reported<Kind>(id)[nth - 1] : Kind{};
+  }
+  // Every report in the order of arrival, for a person.
+  std::string told() {
+    std::string text;
+    for (const exec::Report& report : harness_->reports()) {
+      static constexpr std::array kNames = {"Launched", "Running", "Exited", "LaunchFailed", "Lost"};
+      static_assert(kNames.size() == std::variant_size_v<exec::Report>);
+      text += std::string(" ") + kNames[report.index()];
+      if (const auto* failed = std::get_if<exec::LaunchFailed>(&report)) text += " (" + failed->message + ")";
+      if (const auto* lost = std::get_if<exec::Lost>(&report)) text += " (" + lost->message + ")";
+    }
+    return text;
   }
   // As it is known after its first Running report.
   exec::OpenAttempt open_attempt(const AttemptId& id, bool stop_requested = false) {

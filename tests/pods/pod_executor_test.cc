@@ -285,6 +285,25 @@ TEST_F(PodExecutorTest, AnEndDuringACutIsSeenAfterIt) {
   EXPECT_EQ(expect<exec::Exited>(kId).exit_code, 7);
 }
 
+TEST_F(PodExecutorTest, APodThatCameAndWentWhileNothingWasWatchedIsNotAwaitedForEver) {
+  const auto listing = std::make_shared<std::atomic<bool>>(false);
+  cluster.set_intercept([listing](const Request& request, Peer& peer) {
+    const bool list = request.method == "GET" && request.path.ends_with("/pods");
+    if (!list || *listing) return false;
+    peer.reply(500, refusal(500, "InternalError", "not now"));
+    return true;
+  });
+  start();
+  exec::LaunchSpec forever = spec(kId);
+  forever.env["FAKE_FOREVER"] = "yes";
+  executor->launch(forever);
+  expect<exec::Running>(kId);
+  executor->stop(kId, true);
+  ASSERT_TRUE(eventually([&] { return !has_pod(); }));
+  *listing = true;
+  EXPECT_EQ(expect<exec::Exited>(kId).exit_code, 137);
+}
+
 TEST_F(PodExecutorTest, TheLogIsThereWholeAndThenThePodGoes) {
   start();
   launch_running();

@@ -39,4 +39,10 @@ class Suspects {
           "`slipway doctor` names it, `slipway db release` takes it up again"};
 }
 
+// The same as the error of a DAG's file.
+[[nodiscard]] inline std::string set_aside_text(const std::string& subject) {
+  const Error error = set_aside_error().in(subject);
+  return error.message + "; " + error.help;
+}
+
 }  // namespace slipway

@@ -22,6 +22,13 @@ struct PodDefaults {
   std::string secret = "slipway-secrets";  // Secret that holds what `secrets` names
   std::string server_url;                  // SLIPWAY_URL, as pods reach it; empty: they are not told
   kube::PodPolicy policy;
+
+  // Every one that a task may be in.
+  [[nodiscard]] std::set<std::string> all_namespaces() const {
+    std::set<std::string> all = namespaces;
+    all.insert(namespace_name);
+    return all;
+  }
 };
 
 // What has to be known of an attempt to judge its end; kept on the pod for whoever adopts it.
