@@ -98,7 +98,7 @@ void PodExecutor::on_looked(const AttemptId& id, const kube::Answer& answer) {
 
 // The server knows no such pod.
 void PodExecutor::absent(Tracked& tracked) {
-  if (tracked.exists || tracked.adopted) return gone(tracked);
+  if (tracked.exists || tracked.adopted) return missing(tracked);
   if (tracked.stop)  // a create may still be on its way: should its pod come, it goes again
     return fail_launch(tracked, FailureClass::External, "it was stopped before it started");
   tracked.maybe = false;

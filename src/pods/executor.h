@@ -125,6 +125,7 @@ class PodExecutor final : public exec::Executor {
   void announce_running(Tracked& tracked);
   void give_up(Tracked& tracked, run::FailureClass failure, const std::string& why);
   void judge_lost(Tracked& tracked);
+  void missing(Tracked& tracked);
   void gone(Tracked& tracked);
   void end(Tracked& tracked, const kube::PodOutcome& outcome);
   void send_delete(Tracked& tracked);

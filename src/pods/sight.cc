@@ -43,6 +43,9 @@ Instant creation_of(const Value& pod, Instant now) {
   return at ? std::min(*at, now) : now;
 }
 
+// A container of ours starts once and ends once.
+int progress(const kube::ContainerView& main) { return main.terminated ? 2 : main.running ? 1 : 0; }
+
 // What the cluster has not said in as many words.
 std::string waiting_words(const kube::PodView& pod, const kube::PodOutcome& outcome, const std::string& event) {
   if (!outcome.why.empty()) return outcome.why;
@@ -174,7 +177,10 @@ void PodExecutor::claim(Tracked& tracked, const Value& pod) {
   see(tracked, view);
 }
 
+// An answer may be ahead of the watch, and the status of an evicted pod may know nothing of its containers: that one
+// has started or ended is not taken back.
 void PodExecutor::see(Tracked& tracked, kube::PodView pod) {
+  if (tracked.pod.uid == pod.uid && progress(pod.main) < progress(tracked.pod.main)) pod.main = tracked.pod.main;
   tracked.pod = std::move(pod);
   if (tracked.over) return;
   const kube::PodOutcome outcome = kube::judge(tracked.pod, result_whole(tracked.pod, tracked.rules));
@@ -228,6 +234,11 @@ void PodExecutor::judge_lost(Tracked& tracked) {
   tracked.lost = true;
   sink_.on_report(
       exec::Lost{tracked.id, "node " + tracked.pod.node + " is out of reach; the process may still run there", false});
+}
+
+// The server has it no more. What the mirror has shown it also shows the end of, which says more than an absence.
+void PodExecutor::missing(Tracked& tracked) {
+  if (tracked.adopted || !tracked.mirrored) gone(tracked);
 }
 
 // The object is gone. Of one that was never seen nobody knows how it ended.
@@ -284,7 +295,7 @@ void PodExecutor::on_deleted(const AttemptId& id, const kube::Answer& answer) {
   if (tracked == nullptr) return;
   if (answer) return;
   const kube::FailureKind kind = answer.failure->kind;
-  if (kind == kube::FailureKind::NotFound || kind == kube::FailureKind::Conflict) return gone(*tracked);
+  if (kind == kube::FailureKind::NotFound || kind == kube::FailureKind::Conflict) return missing(*tracked);
   tracked->deleting = false;
   log_.warn("a pod could not be deleted yet", {{"pod", tracked->name}, {"error", answer.failure->message}});
   wake_at(*tracked, next_backoff(*tracked, options_.retry_first));

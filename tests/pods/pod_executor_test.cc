@@ -304,6 +304,18 @@ TEST_F(PodExecutorTest, APodThatCameAndWentWhileNothingWasWatchedIsNotAwaitedFor
   EXPECT_EQ(expect<exec::Exited>(kId).exit_code, 137);
 }
 
+TEST_F(PodExecutorTest, AStatusThatForgetsTheContainerTakesNothingBack) {
+  start();
+  launch_running();
+  cluster.edit(pod_, [](Value& pod) {
+    pod["status"] =
+        Value::Object{{"phase", "Failed"}, {"reason", "Evicted"}, {"message", "The node was low on memory"}};
+  });
+  const auto exited = expect<exec::Exited>(kId);
+  EXPECT_EQ(exited.failure, FailureClass::InfraLost);
+  EXPECT_TRUE(reported<exec::LaunchFailed>(kId).empty());
+}
+
 TEST_F(PodExecutorTest, TheLogIsThereWholeAndThenThePodGoes) {
   start();
   launch_running();
