@@ -33,7 +33,8 @@ void add_lora(CLI::App& app, TrainOptions& options) {
   app.add_option("--lora-alpha", options.lora_alpha, "scale is alpha / rank [16]");
   app.add_option("--lora-dropout", options.lora_dropout, "of the adapter's inputs [0.1]");
   app.add_flag("--use-rslora", options.rslora, "scale is alpha / sqrt(rank)");
-  app.add_option("--target-modules", options.target_modules, "modules to adapt, or all-linear [all seven]")
+  app.add_option("--target-modules", options.target_modules,
+                 "modules to adapt: names, all-linear, or a regular expression for whole paths [all seven]")
       ->delimiter(',');
 }
 

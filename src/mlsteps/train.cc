@@ -130,14 +130,12 @@ Result<ml::Adapter> Run::adapter(const ml::ModelConfig& model) const {
     adapter.lora.dropout = static_cast<float>(options_.lora_dropout);
     return adapter;
   }
-  const ml::AdapterConfig config{.base_model = base_name_,
-                                 .rank = options_.lora_r,
-                                 .alpha = options_.lora_alpha,
-                                 .dropout = options_.lora_dropout,
-                                 .rslora = options_.rslora,
-                                 .target_modules = options_.target_modules,
-                                 .rank_pattern = {},
-                                 .alpha_pattern = {}};
+  ml::AdapterConfig config{.base_model = base_name_,
+                           .rank = options_.lora_r,
+                           .alpha = options_.lora_alpha,
+                           .dropout = options_.lora_dropout,
+                           .rslora = options_.rslora};
+  ml::set_targets(config, options_.target_modules);
   SLIPWAY_TRY_ASSIGN(ml::Lora lora, ml::make_lora(config, model));
   ml::initialise(lora, options_.settings.seed);
   return ml::Adapter{config, std::move(lora)};

@@ -27,7 +27,10 @@ std::string model_digest(const std::string& folder) {
   return fmt::format("{:016x}", config ? stable_hash(*config) : 0);
 }
 
-Value::Array texts(const std::vector<std::string>& items) { return {items.begin(), items.end()}; }
+Value targets_of(const ml::AdapterConfig& config) {
+  if (!config.target_pattern.empty()) return config.target_pattern;
+  return Value::Array(config.target_modules.begin(), config.target_modules.end());
+}
 
 }  // namespace
 
@@ -55,7 +58,7 @@ Value training_fingerprint(const TrainOptions& options, const ml::Adapter& adapt
                        {"lora_alpha", adapter.config.alpha},
                        {"lora_dropout", adapter.config.dropout},
                        {"use_rslora", adapter.config.rslora},
-                       {"target_modules", texts(adapter.config.target_modules)}};
+                       {"target_modules", targets_of(adapter.config)}};
 }
 
 Value training_record(const TrainOptions& options, const ml::Adapter& adapter, const ml::Dataset& dataset,

@@ -37,7 +37,8 @@ enum class RopeScaling : std::uint8_t { None, Linear, Dynamic, Llama3, Yarn };
 inline constexpr EnumTable<RopeScaling, 5> kRopeScalings{{{
     {RopeScaling::None, "default", "inv_freq_j = theta^(-2j/d)"},
     {RopeScaling::Linear, "linear", "inv_freq / factor"},
-    {RopeScaling::Dynamic, "dynamic", "as default within max_position_embeddings, and no text is longer here"},
+    {RopeScaling::Dynamic, "dynamic",
+     "as default within max_position_embeddings; a longer text has its own, larger theta"},
     {RopeScaling::Llama3, "llama3", "long wavelengths divided by factor, short ones kept, blended between"},
     {RopeScaling::Yarn, "yarn", "dimensions that turn rarely divided by factor, others kept; cos and sin scaled"},
 }}};
@@ -48,7 +49,7 @@ struct Rope {
   double factor = 1;
   double low_freq_factor = 1;            // Llama3 only
   double high_freq_factor = 4;           // Llama3 only
-  std::int64_t original_context = 8192;  // Llama3, Yarn: original_max_position_embeddings
+  std::int64_t original_context = 8192;  // Llama3, Yarn: original_max_position_embeddings; Dynamic: that of the model
   double beta_fast = 32;                 // Yarn only: turns within the context above which a dimension is kept
   double beta_slow = 1;                  // Yarn only: turns below which it is divided
   double attention_factor = 1;           // factor of cos and sin; Yarn's default is 0.1 ln(factor) + 1

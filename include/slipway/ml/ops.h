@@ -35,6 +35,10 @@ void gated_backward(Compute& compute, Activation activation, Rows<const float> g
 // from 1 to 0 between the dimensions that turn beta_fast and beta_slow times within the context; the rest of it is
 // divided by factor.
 [[nodiscard]] std::vector<float> inverse_frequencies(const Rope& rope, std::int64_t head_dim);
+// Dynamic: of a text of `length` tokens, which is longer than the context: theta grows by
+// (factor length / context - factor + 1)^(d / (d - 2)). d > 2.
+[[nodiscard]] std::vector<float> inverse_frequencies_beyond(const Rope& rope, std::int64_t head_dim,
+                                                            std::int64_t length);
 
 // attention_factor times cos and sin of position * inv_freq, one row of d/2 per entry.
 struct RopeTable {

@@ -66,6 +66,8 @@ Result<void> validate(const ModelConfig& config) {
   for (const auto window : config.sliding_window)
     if (window < 0) return invalid("sliding_window is negative");
   if (config.local_rope && config.sliding_window.empty()) return invalid("a local rope needs sliding windows");
+  if (config.rope.scaling == RopeScaling::Dynamic && config.head_dim < 4)
+    return invalid("head_dim is below 4, too small for dynamic rope scaling");
   if (config.local_rope) SLIPWAY_TRY(check_rope(*config.local_rope));
   return check_rope(config.rope);
 }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <regex>
 #include <set>
 
 #include "ml/io/adapter_config_json.h"
@@ -24,22 +26,33 @@ constexpr std::string_view kSuffix = ".weight";
 constexpr std::size_t kConfigBytesMax = 16U << 20U;
 
 bool names_module(std::string_view name, std::string_view path) {
-  if (name == "all-linear") return true;
   return path == name ||
          (path.size() > name.size() && path.ends_with(name) && path[path.size() - name.size() - 1] == '.');
 }
 
 template <class T>
-T pattern_value(const std::map<std::string, T>& pattern, std::string_view path, T fallback) {
+std::vector<std::string> keys_for(const std::map<std::string, T>& pattern, std::string_view path) {
+  std::vector<std::string> keys;
   for (const auto& [name, value] : pattern)
-    if (names_module(name, path)) return value;
-  return fallback;
+    if (names_module(name, path)) keys.push_back(name);
+  return keys;
 }
 
-float scale_of(const AdapterConfig& config, std::string_view path, std::int64_t rank) {
-  const double alpha = pattern_value(config.alpha_pattern, path, config.alpha);
-  const auto r = static_cast<double>(rank);
-  return static_cast<float>(alpha / (config.rslora ? std::sqrt(r) : r));
+// PEFT takes the first key that fits, in the order of a file that is not kept here; up to 0.13 one key for rank and
+// alpha, later one for each. So where more than one could count, none does.
+Result<double> alpha_of(const AdapterConfig& config, std::string_view path) {
+  const auto keys = keys_for(config.alpha_pattern, path), ranks = keys_for(config.rank_pattern, path);
+  if (keys.empty()) return config.alpha;
+  if (keys.size() == 1 && (ranks.empty() || ranks == keys)) return config.alpha_pattern.at(keys.front());
+  return Error{
+      ErrorCode::Unsupported,
+      fmt::format("`alpha_pattern` has `{}` for `{}`, and another key fits, too", keys.front(), path),
+      "versions of PEFT take it differently; give each module one key, the same in rank_pattern and alpha_pattern"};
+}
+
+std::int64_t rank_of(const AdapterConfig& config, std::string_view path) {
+  const auto keys = keys_for(config.rank_pattern, path);
+  return keys.empty() ? config.rank : config.rank_pattern.at(keys.front());
 }
 
 Error no_such_target(const std::string& name) {
@@ -51,15 +64,81 @@ Error no_such_target(const std::string& name) {
           vocabulary ? "the embedding and the head are frozen here; target some of " + known : "choose from " + known};
 }
 
-// The module names that occur in the file, for a config whose targets are a regular expression.
-std::vector<std::string> targets_in(const SafetensorsFile& file) {
-  std::set<std::string> names;
-  for (const std::string& tensor : file.names()) {
-    const std::size_t end = tensor.find(".lora_");
-    const std::size_t dot = tensor.rfind('.', end == 0 ? 0 : end - 1);
-    if (end != std::string::npos && dot != std::string::npos) names.insert(tensor.substr(dot + 1, end - dot - 1));
+std::string tensor_name(std::string_view path, std::string_view part) {
+  return fmt::format("{}{}.{}{}", kPrefix, path, part, kSuffix);
+}
+
+using IsTarget = std::function<bool(const std::string& path)>;
+using RankOf = std::function<std::int64_t(const std::string& path)>;
+
+Result<Lora> build(const AdapterConfig& config, const ModelConfig& model, const IsTarget& is_target,
+                   const RankOf& rank_of) {
+  Lora lora(model.layers);
+  lora.dropout = static_cast<float>(config.dropout);
+  for (std::int64_t layer = 0; layer < model.layers; ++layer)
+    for (const auto& row : kLinears.rows()) {
+      const std::string path = linear_path(layer, row.value);
+      if (!is_target(path)) continue;
+      const std::int64_t rank = rank_of(path);
+      if (rank < 1 || rank > 65536)
+        return Error{ErrorCode::InvalidArgument, fmt::format("the rank of `{}` is {}", path, rank), "use 4 to 64"};
+      SLIPWAY_TRY_ASSIGN(const double alpha, alpha_of(config, path));
+      const auto r = static_cast<double>(rank);
+      lora.add(layer, row.value, linear_shape(model, row.value), rank,
+               static_cast<float>(alpha / (config.rslora ? std::sqrt(r) : r)));
+    }
+  return lora;
+}
+
+Result<Lora> build_by_names(const AdapterConfig& config, const ModelConfig& model) {
+  std::set<std::string> unused(config.target_modules.begin(), config.target_modules.end());
+  const auto is_target = [&](const std::string& path) {
+    bool target = false;
+    for (const std::string& name : config.target_modules) {
+      if (!names_module(name, path)) continue;
+      target = true;
+      unused.erase(name);
+    }
+    return target;
+  };
+  SLIPWAY_TRY_ASSIGN(Lora lora,
+                     build(config, model, is_target, [&](const std::string& path) { return rank_of(config, path); }));
+  if (!unused.empty()) return no_such_target(*unused.begin());
+  return lora;
+}
+
+Result<Lora> build_by_pattern(const AdapterConfig& config, const ModelConfig& model) {
+  const std::string& pattern = config.target_pattern;
+  const auto wrong = [&](const char* why) {
+    return Error{ErrorCode::InvalidArgument, fmt::format("target modules `{}`: {}", pattern, why),
+                 R"(it is matched with whole paths such as model.layers.0.self_attn.q_proj: .*\.[01]\..*\.[qv]_proj)"};
+  };
+  try {
+    const std::regex expression(pattern, std::regex::ECMAScript);
+    SLIPWAY_TRY_ASSIGN(Lora lora,
+                       build(
+                           config, model, [&](const std::string& path) { return std::regex_match(path, expression); },
+                           [&](const std::string& path) { return rank_of(config, path); }));
+    if (lora.parameter_count() == 0) return wrong("it matches no linear module of a layer");
+    return lora;
+  } catch (const std::regex_error&) {
+    return wrong("it is no regular expression");
   }
-  return {names.begin(), names.end()};
+}
+
+// Of a file that names its targets by an expression or leaves some out: what has tensors is a target.
+Result<Lora> build_by_tensors(AdapterConfig& config, const ModelConfig& model, const SafetensorsFile& file) {
+  const std::set<std::string> names(file.names().begin(), file.names().end());
+  std::vector<std::string> paths;
+  const auto is_target = [&](const std::string& path) {
+    const bool target = names.contains(tensor_name(path, "lora_A"));
+    if (target) paths.push_back(path);
+    return target;
+  };
+  SLIPWAY_TRY_ASSIGN(Lora lora,
+                     build(config, model, is_target, [&](const std::string& path) { return rank_of(config, path); }));
+  if (config.target_pattern.empty()) config.target_modules = std::move(paths);
+  return lora;
 }
 
 Result<void> fill(LoraParameter& parameter, const SafetensorsFile& file) {
@@ -77,27 +156,21 @@ Result<void> fill(LoraParameter& parameter, const SafetensorsFile& file) {
 
 }  // namespace
 
+void set_targets(AdapterConfig& config, const std::vector<std::string>& targets) {
+  config.target_modules.clear();
+  config.target_pattern.clear();
+  if (targets == std::vector<std::string>{"all-linear"}) {
+    for (const auto& row : kLinears.rows()) config.target_modules.emplace_back(row.text.substr(row.text.find('.') + 1));
+  } else if (std::ranges::all_of(targets,
+                                 [](const auto& name) { return is_module_name(name) || name == "all-linear"; })) {
+    config.target_modules = targets;
+  } else {
+    config.target_pattern = fmt::format("{}", fmt::join(targets, ","));
+  }
+}
+
 Result<Lora> make_lora(const AdapterConfig& config, const ModelConfig& model) {
-  Lora lora(model.layers);
-  lora.dropout = static_cast<float>(config.dropout);
-  std::set<std::string> unused(config.target_modules.begin(), config.target_modules.end());
-  for (std::int64_t layer = 0; layer < model.layers; ++layer)
-    for (const auto& row : kLinears.rows()) {
-      const std::string path = linear_path(layer, row.value);
-      bool target = false;
-      for (const std::string& name : config.target_modules) {
-        if (!names_module(name, path)) continue;
-        target = true;
-        unused.erase(name);
-      }
-      if (!target) continue;
-      const std::int64_t rank = pattern_value(config.rank_pattern, path, config.rank);
-      if (rank < 1 || rank > 65536)
-        return Error{ErrorCode::InvalidArgument, fmt::format("the rank of `{}` is {}", path, rank), "use 4 to 64"};
-      lora.add(layer, row.value, linear_shape(model, row.value), rank, scale_of(config, path, rank));
-    }
-  if (!unused.empty()) return no_such_target(*unused.begin());
-  return lora;
+  return config.target_pattern.empty() ? build_by_names(config, model) : build_by_pattern(config, model);
 }
 
 Result<Adapter> read_adapter(const fs::path& folder, const ModelConfig& model) {
@@ -105,8 +178,8 @@ Result<Adapter> read_adapter(const fs::path& folder, const ModelConfig& model) {
   auto config = parse_adapter_config(json);
   if (!config) return config.error().in((folder / kConfigFile).string());
   SLIPWAY_TRY_ASSIGN(const SafetensorsFile file, SafetensorsFile::open(folder / kWeightsFile));
-  if (config->target_modules.empty()) config->target_modules = targets_in(file);
-  auto lora = make_lora(*config, model);
+  const bool by_tensors = !config->target_pattern.empty() || chooses_layers(json);
+  auto lora = by_tensors ? build_by_tensors(*config, model, file) : make_lora(*config, model);
   if (!lora) return lora.error().in((folder / kConfigFile).string());
   auto parameters = lora->parameters();
   for (LoraParameter& parameter : parameters) {

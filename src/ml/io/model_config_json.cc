@@ -162,7 +162,9 @@ Result<void> read_gemma(const ConfigFields& fields, const Value& json, ModelConf
   config.embed_scale = std::sqrt(static_cast<float>(config.hidden_size));
   SLIPWAY_TRY_ASSIGN(const double scalar, fields.number("query_pre_attn_scalar"));
   config.attention_scale = static_cast<float>(1 / std::sqrt(scalar));
-  SLIPWAY_TRY_ASSIGN(config.attention_softcap, softcap(fields, json, "attn_logit_softcapping", third));
+  if (!third) {  // transformers does not read it for Gemma 3
+    SLIPWAY_TRY_ASSIGN(config.attention_softcap, softcap(fields, json, "attn_logit_softcapping", false));
+  }
   SLIPWAY_TRY_ASSIGN(config.final_softcap, softcap(fields, json, "final_logit_softcapping", third));
   SLIPWAY_TRY_ASSIGN(const bool attention_bias, fields.boolean("attention_bias", false));
   config.qkv_bias = config.o_bias = attention_bias;
@@ -172,7 +174,9 @@ Result<void> read_gemma(const ConfigFields& fields, const Value& json, ModelConf
     SLIPWAY_TRY_ASSIGN(pattern, fields.integer("sliding_window_pattern", 6));
   }
   if (pattern < 1) return ConfigFields::wrong("sliding_window_pattern", Value(pattern), "positive number");
-  return read_windows(fields, config, [&](std::int64_t layer) { return (layer + 1) % pattern != 0; });
+  SLIPWAY_TRY(read_windows(fields, config, [&](std::int64_t layer) { return (layer + 1) % pattern != 0; }));
+  if (config.sliding_window.empty()) config.local_rope.reset();  // no layer that would turn by it
+  return {};
 }
 
 // Both generations: the third has a norm of queries and keys, and biases only if it says so.

@@ -72,9 +72,10 @@ void switch_dropout_on(Pass& pass, std::span<const Sequence> batch, float probab
   if (probability == 0) return;
   pass.dropout = probability;
   pass.dropout_seed = seed;
-  pass.dropout_position = pass.rope_index;
-  for (const auto& sequence : batch)
+  for (const auto& sequence : batch) {
     pass.dropout_stream.insert(pass.dropout_stream.end(), sequence.ids.size(), sequence.dropout_stream);
+    for (std::int32_t t = 0; t < std::ssize(sequence.ids); ++t) pass.dropout_position.push_back(t);
+  }
 }
 
 // Forward with every layer's input kept, and the states of as many upper layers as the budget allows; then backward.

@@ -23,6 +23,37 @@ void fill_rope(Pass& pass, std::span<const std::int32_t> positions) {
     pass.local_rope = table_of(*local, pass.weights.local_inverse_frequencies);
 }
 
+bool turns_by_its_length(const Rope& rope, const Sequence& sequence) {
+  return rope.scaling == RopeScaling::Dynamic && std::ssize(sequence.ids) > rope.original_context;
+}
+
+// One table row per position, which sequences share; but a text with angles of its own has rows of its own.
+void fill_rope(Pass& pass, std::span<const Sequence> batch) {
+  const Rope& rope = pass.config().rope;
+  std::size_t shared = 0;
+  for (const auto& sequence : batch)
+    if (!turns_by_its_length(rope, sequence)) shared = std::max(shared, sequence.ids.size());
+  std::vector<std::int32_t> positions(shared);
+  std::iota(positions.begin(), positions.end(), 0);
+  std::vector<RowRange> own;
+  for (const auto& sequence : batch) {
+    const auto length = static_cast<std::int32_t>(sequence.ids.size());
+    std::int32_t first = 0;
+    if (turns_by_its_length(rope, sequence)) {
+      first = static_cast<std::int32_t>(positions.size());
+      own.push_back({first, length});
+      for (std::int32_t t = 0; t < length; ++t) positions.push_back(t);
+    }
+    for (std::int32_t t = 0; t < length; ++t) pass.rope_index.push_back(first + t);
+  }
+  fill_rope(pass, positions);
+  for (const auto [first, length] : own)
+    fill_rope_table(pass.compute, inverse_frequencies_beyond(rope, pass.config().head_dim, length),
+                    static_cast<float>(rope.attention_factor),
+                    std::span(positions).last(positions.size() - static_cast<std::size_t>(first)),
+                    {pass.rope.cosine.slice(first, length), pass.rope.sine.slice(first, length)});
+}
+
 // The part of `range` among the ascending `rows`, as indices into them.
 RowRange range_among(std::span<const std::int64_t> rows, RowRange range) {
   const auto first = std::ranges::lower_bound(rows, range.first) - rows.begin();
@@ -55,17 +86,9 @@ Tail make_tail(const Pass& pass, std::vector<std::int64_t> rows) {
 
 Pass make_pass(Compute& compute, const DecoderWeights& weights, std::span<const Sequence> batch, const Lora* lora) {
   Pass pass(compute, weights);
-  std::int64_t longest = 0;
-  for (const auto& sequence : batch) {
-    append_rows(pass, sequence.ids);
-    longest = std::max(longest, static_cast<std::int64_t>(sequence.ids.size()));
-    for (std::int32_t t = 0; t < static_cast<std::int32_t>(sequence.ids.size()); ++t) pass.rope_index.push_back(t);
-  }
+  for (const auto& sequence : batch) append_rows(pass, sequence.ids);
   if (lora != nullptr) pass.adapted.push_back({{0, pass.rows()}, lora});
-  // The table has one row per position; sequences share it.
-  std::vector<std::int32_t> positions(static_cast<std::size_t>(longest));
-  std::iota(positions.begin(), positions.end(), 0);
-  fill_rope(pass, positions);
+  fill_rope(pass, batch);
   return pass;
 }
 

@@ -66,6 +66,14 @@ std::vector<float> inverse_frequencies(const Rope& rope, std::int64_t head_dim) 
   return frequencies;
 }
 
+std::vector<float> inverse_frequencies_beyond(const Rope& rope, std::int64_t head_dim, std::int64_t length) {
+  const auto d = static_cast<double>(head_dim);
+  const double share = static_cast<double>(length) / static_cast<double>(rope.original_context);
+  Rope grown = rope;
+  grown.theta *= std::pow(rope.factor * share - (rope.factor - 1), d / (d - 2));
+  return inverse_frequencies(grown, head_dim);
+}
+
 void fill_rope_table(Compute& compute, std::span<const float> inverse_frequencies, float attention_factor,
                      std::span<const std::int32_t> positions, const RopeTable& table) {
   for_each_row(compute, table.cosine.rows, table.cosine.cols, [&](std::int64_t t) {

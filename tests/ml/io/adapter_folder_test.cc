@@ -67,9 +67,55 @@ TEST(MakeLora, MatchesTargetsAndPatternsAsPeft) {
   EXPECT_FLOAT_EQ(lora->dropout, 0.1F);
   config.rslora = true;
   EXPECT_FLOAT_EQ(make_lora(config, model)->find(1, Linear::Down)->scale, 4);
-  const auto all = make_lora({.target_modules = {"all-linear"}}, model);
-  ASSERT_TRUE(all);
+}
+
+TEST(SetTargets, NamesAWordOrAnExpression) {
+  const ModelConfig model = model_of("tiny-llama");
+  AdapterConfig config;
+  set_targets(config, {"all-linear"});
+  EXPECT_EQ(config.target_modules.size(), 7U);  // PEFT knows the word only where it is no list
+  const auto all = make_lora(config, model);
+  ASSERT_TRUE(all) << all.error().message;
   for (const auto& row : kLinears.rows()) EXPECT_NE(all->find(0, row.value), nullptr) << row.text;
+
+  set_targets(config, {"self_attn.q_proj", "v_proj"});
+  EXPECT_EQ(config.target_modules, (std::vector<std::string>{"self_attn.q_proj", "v_proj"}));
+
+  set_targets(config, {R"(.*\.[1-9]{1)", R"(2}\..*(q|down)_proj)"});  // as a list of flags cuts it
+  EXPECT_EQ(config.target_pattern, R"(.*\.[1-9]{1,2}\..*(q|down)_proj)");
+  EXPECT_TRUE(config.target_modules.empty());
+  const auto some = make_lora(config, model);
+  ASSERT_TRUE(some) << some.error().message;
+  EXPECT_EQ(some->find(0, Linear::Q), nullptr);
+  EXPECT_NE(some->find(1, Linear::Q), nullptr);
+  EXPECT_NE(some->find(1, Linear::Down), nullptr);
+  EXPECT_EQ(some->find(1, Linear::V), nullptr);
+}
+
+TEST(SetTargets, ExpressionsThatMatchNothingOrAreNone) {
+  for (const char* pattern : {"q_pro+", "(q_proj", "lm_.*"}) {
+    AdapterConfig config;
+    set_targets(config, {pattern});
+    const auto lora = make_lora(config, model_of("tiny-llama"));
+    ASSERT_FALSE(lora) << pattern;
+    EXPECT_EQ(lora.error().code, ErrorCode::InvalidArgument);
+    EXPECT_NE(lora.error().message.find(pattern), std::string::npos);
+    EXPECT_NE(lora.error().help.find("model.layers.0"), std::string::npos);
+  }
+}
+
+TEST(MakeLora, AlphaThatVersionsOfPeftTakeDifferently) {
+  AdapterConfig config{.rank = 4, .alpha = 8, .target_modules = {"q_proj"}};
+  config.rank_pattern = {{"q_proj", 2}};
+  config.alpha_pattern = {{"q_proj", 3}};
+  const auto agreed = make_lora(config, model_of("tiny-llama"));
+  ASSERT_TRUE(agreed) << agreed.error().message;
+  EXPECT_FLOAT_EQ(agreed->find(0, Linear::Q)->scale, 1.5F);
+  config.alpha_pattern = {{"layers.0.self_attn.q_proj", 3}};
+  const auto not_agreed = make_lora(config, model_of("tiny-llama"));
+  ASSERT_FALSE(not_agreed);
+  EXPECT_EQ(not_agreed.error().code, ErrorCode::Unsupported);
+  EXPECT_NE(not_agreed.error().message.find("layers.0.self_attn.q_proj"), std::string::npos);
 }
 
 TEST(MakeLora, RefusesUnknownTargetsAndRanks) {
@@ -95,7 +141,7 @@ TEST(AdapterConfigJson, RefusesWhatItCannotCompute) {
   for (const Row& row : std::vector<Row>{{R"({"use_dora":true})", Unsupported, "use_dora"},
                                          {R"({"bias":"all"})", Unsupported, "bias"},
                                          {R"({"modules_to_save":["lm_head"]})", Unsupported, "modules_to_save"},
-                                         {R"({"layers_to_transform":[0]})", Unsupported, "layers_to_transform"},
+                                         {R"({"init_lora_weights":"pissa_niter_4"})", Unsupported, "pissa_niter_4"},
                                          {R"({"peft_type":"IA3"})", Unsupported, "IA3"},
                                          {R"({"r":null})", Corrupt, "`r` is missing"},
                                          {R"({"lora_alpha":"16"})", Corrupt, "lora_alpha"},
@@ -120,7 +166,8 @@ TEST(AdapterConfigJson, NewerPeftAndExpressionsAreRead) {
   json["target_modules"] = ".*proj";
   const auto config = parse_adapter_config(json);
   ASSERT_TRUE(config) << config.error().message;
-  EXPECT_TRUE(config->target_modules.empty());
+  EXPECT_EQ(config->target_pattern, ".*proj");
+  EXPECT_NE(to_json(*config).find(R"("target_modules": ".*proj")"), std::string::npos) << to_json(*config);
 
   const TempFolder folder;
   spill(folder / "adapter_config.json", json.dump());
@@ -128,7 +175,34 @@ TEST(AdapterConfigJson, NewerPeftAndExpressionsAreRead) {
                              folder / "adapter_model.safetensors");
   const auto adapter = read_adapter(folder.path(), model_of("tiny-llama"));
   ASSERT_TRUE(adapter) << adapter.error().message;
-  EXPECT_EQ(adapter->config.target_modules.size(), 7U);
+  EXPECT_EQ(adapter->lora.parameter_count(),
+            read_adapter(golden("tiny-llama", "adapter0"), model_of("tiny-llama"))->lora.parameter_count());
+}
+
+// What is left out by layer is written by its paths, which every PEFT takes.
+TEST(ReadAdapter, ChosenLayersAndModulesAreThoseWithTensors) {
+  const ModelConfig model = model_of("tiny-llama");
+  for (const char* choice : {R"({"layers_to_transform":[1]})", R"({"layers_to_transform":1,"layers_pattern":null})",
+                             R"({"exclude_modules":["layers.0.self_attn.q_proj"]})",
+                             R"({"target_modules":"model\\.layers\\.1\\.self_attn\\.(q)_proj"})"}) {
+    AdapterConfig one{.target_modules = {"model.layers.1.self_attn.q_proj"}};
+    auto lora = make_lora(one, model);
+    ASSERT_TRUE(lora);
+    lora->find(1, Linear::Q)->a.fill(0.25F);
+    const TempFolder folder;
+    ASSERT_TRUE(write_adapter(folder.path(), {.target_modules = {"q_proj"}}, *lora));
+    Value json = *parse_json(slurp(folder / "adapter_config.json"));
+    const Value change = *parse_json(choice);
+    for (const auto& [key, value] : change.as_object()) json[key] = value;
+    spill(folder / "adapter_config.json", json.dump());
+    auto read = read_adapter(folder.path(), model);
+    ASSERT_TRUE(read) << choice << ": " << read.error().message;
+    EXPECT_EQ(read->lora.find(0, Linear::Q), nullptr);
+    ASSERT_NE(read->lora.find(1, Linear::Q), nullptr);
+    EXPECT_EQ(read->lora.find(1, Linear::Q)->a.view().at(0, 0), 0.25F);
+    ASSERT_TRUE(write_adapter(folder.path(), read->config, read->lora));
+    EXPECT_TRUE(read_adapter(folder.path(), model)) << "what was written from " << choice;
+  }
 }
 
 TEST(ReadAdapter, AnotherModelsAdapterIsRefused) {

@@ -145,6 +145,17 @@ TEST(ModelConfigJson, ReadsGemma3) {
   EXPECT_EQ(config->local_rope->scaling, RopeScaling::None);
 }
 
+TEST(ModelConfigJson, Gemma3WhoseLayersAllSeeEverything) {
+  Value json = gemma3_json();
+  json["sliding_window_pattern"] = 1;
+  json["attn_logit_softcapping"] = 5.0;
+  const auto config = parse_model_config(json, {});
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_TRUE(config->sliding_window.empty());
+  EXPECT_FALSE(config->local_rope);
+  EXPECT_EQ(config->attention_softcap, 0) << "transformers has no such cap for Gemma 3";
+}
+
 TEST(ModelConfigJson, NewerFilesNameEachLayer) {
   Value json = gemma3_json();
   json["layer_types"] = *parse_json(R"(["full_attention","sliding_attention","full_attention"])");

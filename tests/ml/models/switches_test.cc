@@ -78,6 +78,11 @@ const Variant kVariants[] = {
                  .beta_fast = 3,
                  .attention_factor = 1.2};
      }},
+    {"dynamic_rope",
+     [](ModelConfig& c) {
+       c.context_length = 6;
+       c.rope = {.theta = 50, .scaling = RopeScaling::Dynamic, .factor = 3, .original_context = 6};
+     }},
     {"head_norms", [](ModelConfig& c) { c.qk_norm = true; }},
     {"all_of_gemma3",
      [](ModelConfig& c) {
@@ -176,6 +181,18 @@ TEST_P(SwitchesTest, GradientsAreSlopesOfTheFormulas) {
           << parameters[p].path;
     }
   }
+}
+
+// Packed with others, shorter and longer ones, none loses or gains by it.
+TEST_P(SwitchesTest, TextsInOnePassAreTextsAlone) {
+  const auto model = Model::load(config_, tensors_).value();
+  std::vector<Sequence> batch;
+  for (const std::size_t length : {4U, 11U, 2U, 9U})
+    batch.push_back({.ids = std::span(ids_).first(length), .labels = std::span(labels_).first(length)});
+  const auto together = model.losses(compute_, batch, &lora_);
+  ASSERT_EQ(together.size(), batch.size());
+  for (std::size_t i = 0; i < batch.size(); ++i)
+    EXPECT_NEAR(together[i].loss_sum, model.loss(compute_, {&batch[i], 1}, &lora_).loss_sum, 1e-5) << i;
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, SwitchesTest, ::testing::ValuesIn(kVariants),

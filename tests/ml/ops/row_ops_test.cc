@@ -251,6 +251,16 @@ TEST(InverseFrequencies, LinearDivides) {
   EXPECT_FLOAT_EQ(inverse_frequencies({.theta = 100, .scaling = RopeScaling::Linear, .factor = 8}, 4)[1], 0.1F / 8);
 }
 
+// A text twice as long as the context, factor 3: theta grows by (3 * 2 - 2)^(8/6).
+TEST(InverseFrequencies, DynamicGrowsThetaWithTheText) {
+  const Rope rope{.theta = 100, .scaling = RopeScaling::Dynamic, .factor = 3, .original_context = 50};
+  EXPECT_EQ(inverse_frequencies(rope, 8), inverse_frequencies({.theta = 100}, 8));
+  const auto got = inverse_frequencies_beyond(rope, 8, 100);
+  ASSERT_EQ(got.size(), 4U);
+  for (std::size_t j = 0; j < 4; ++j)
+    EXPECT_FLOAT_EQ(got[j], static_cast<float>(std::pow(100 * std::pow(4.0, 8.0 / 6.0), -static_cast<double>(j) / 4)));
+}
+
 // Llama 3.1: factor 8, low 1, high 4, context 8192: wavelengths below 2048 stay, above 8192 are divided.
 TEST(InverseFrequencies, Llama3KeepsShortAndStretchesLongWavelengths) {
   const Rope plain{.theta = 500000};

@@ -86,9 +86,13 @@ class ReferenceDecoder {
     return y;
   }
 
-  void rotate(Row& x, std::int64_t layer, std::size_t position) const {
-    const Rope& rope = config_.local_rope && window_of(layer) > 0 ? *config_.local_rope : config_.rope;
+  // `length`: tokens of the text.
+  void rotate(Row& x, std::int64_t layer, std::size_t position, std::size_t length) const {
+    Rope rope = config_.local_rope && window_of(layer) > 0 ? *config_.local_rope : config_.rope;
     const auto d = static_cast<std::size_t>(config_.head_dim);
+    if (const double share = static_cast<double>(length) / static_cast<double>(config_.context_length);
+        rope.scaling == RopeScaling::Dynamic && share > 1)
+      rope.theta *= std::pow(rope.factor * (share - 1) + 1, static_cast<double>(d) / static_cast<double>(d - 2));
     const auto frequencies = inverse_frequencies(rope, config_.head_dim);
     for (std::size_t head = 0; head < x.size(); head += d) {
       for (std::size_t j = 0; j < d / 2; ++j) {
@@ -148,8 +152,8 @@ class ReferenceDecoder {
         q[t] = head_norm(prefix + "self_attn.q_norm", q[t]);
         k[t] = head_norm(prefix + "self_attn.k_norm", k[t]);
       }
-      rotate(q[t], layer, t);
-      rotate(k[t], layer, t);
+      rotate(q[t], layer, t, x.size());
+      rotate(k[t], layer, t, x.size());
     }
     for (std::size_t t = 0; t < x.size(); ++t) {
       Row branch = linear(layer, Linear::O, attend(layer, q[t], t, k, v), config_.o_bias);
