@@ -120,8 +120,16 @@ Fd open_process(pid_t pid, std::uint64_t start_ticks) {
   Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!process) return process;
   // The descriptor holds on to one process; that it is the right one can be seen only now.
-  errno = ESRCH;
-  return start_ticks_of(pid) == start_ticks ? std::move(process) : Fd();
+  return if_it_is(std::move(process), start_ticks_of(pid), start_ticks);
+}
+
+Fd if_it_is(Fd process, std::uint64_t found_ticks, std::uint64_t start_ticks) {
+  if (found_ticks == start_ticks) return process;
+  pollfd end{process.get(), POLLIN, 0};
+  const bool has_ended = found_ticks != 0 || ::poll(&end, 1, 0) > 0;
+  process = Fd();
+  errno = has_ended ? ESRCH : EAGAIN;
+  return process;
 }
 
 void signal_process(const Fd& process, int signal) {

@@ -44,6 +44,9 @@ struct ProcessIdentity {
 // A pidfd of the process, readable once it has ended. Empty with errno ESRCH if it has ended already (its number is
 // free or taken by another), with another errno if that cannot be told.
 [[nodiscard]] Fd open_process(pid_t pid, std::uint64_t start_ticks);
+// The same of a pidfd whose number had `found_ticks` in /proc after it was opened; 0 if there was no entry, or it could
+// not be read.
+[[nodiscard]] Fd if_it_is(Fd process, std::uint64_t found_ticks, std::uint64_t start_ticks);
 void signal_process(const Fd& process, int signal);
 
 // KILLs every process whose initial environment names one of `attempts` in SLIPWAY_ATTEMPT_ID, until none is found.

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -28,6 +30,24 @@ TEST(ProcessTable, KnowsThisProcess) {
   EXPECT_TRUE(open_process(::getpid(), ticks));
   EXPECT_FALSE(open_process(::getpid(), ticks + 1));
   EXPECT_EQ(start_ticks_of(0), 0U);
+}
+
+// It may go between the opening of its descriptor and the look into /proc.
+TEST(ProcessTable, AProcessThatEndsMeanwhileHasEnded) {
+  const auto open = [](pid_t pid) { return Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); };
+  EXPECT_TRUE(if_it_is(open(::getpid()), 7, 7));
+  errno = 0;
+  EXPECT_FALSE(if_it_is(open(::getpid()), 8, 7));
+  EXPECT_EQ(errno, ESRCH) << "another one has its number";
+  EXPECT_FALSE(if_it_is(open(::getpid()), 0, 7));
+  EXPECT_NE(errno, ESRCH) << "it lives, and /proc could not be read";
+
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  Fd process = open(child);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_FALSE(if_it_is(std::move(process), start_ticks_of(child), 7));
+  EXPECT_EQ(errno, ESRCH);
 }
 
 TEST(ProcessTable, BootIdIsOneLine) {
