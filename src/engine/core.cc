@@ -237,6 +237,7 @@ void Core::drop_finished() {
       if (run::ActiveRun& later = snapshot_.runs.at(other); later.state.header.previous == id)
         later.past = past_from(found->second);
     run::erase_run(snapshot_, id);
+    patient_.erase(id);
   }
 }
 

@@ -39,6 +39,8 @@ class Core {
   void refuse(const Error& error);
 
   [[nodiscard]] std::optional<Instant> wake_at() const { return wake_at_; }
+  // Runs with so many short attempts launched ahead that a good result of theirs may wait for others: patience.h.
+  [[nodiscard]] const std::set<RunId>& patient() const { return patient_; }
   [[nodiscard]] const run::Snapshot& snapshot() const { return snapshot_; }
   [[nodiscard]] std::string why(const RunId& run, const TaskKey& key) const;
   [[nodiscard]] std::vector<PoolUse> pools() const;
@@ -229,6 +231,7 @@ class Core {
   std::map<std::string, std::set<InstanceId>> waiters_;  // by "run:ID" or "dataset:URI"
   std::map<InstanceId, std::string> last_seen_;          // what a prober saw last, for people
   std::map<DagId, Pace> paces_;
+  std::set<RunId> patient_;
 
   Instant now_;
   std::optional<Duration> wall_offset_;  // wall minus monotonic time at the last step

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "engine/core.h"
+#include "engine/patience.h"
 
 namespace slipway::engine {
 namespace {
@@ -13,8 +14,6 @@ namespace {
 constexpr Duration kSleepMax = std::chrono::seconds(60);
 // How often a disk that took nothing is tried again.
 constexpr Duration kDiskRetry = std::chrono::seconds(1);
-// How long a report may lie that nothing waits for: what is shown of a run is late by this much at most.
-constexpr Duration kLieMax = std::chrono::milliseconds(20);
 // After how much silence the store may tidy up. Sooner, a chain of short tasks would pay for it at every step.
 constexpr Duration kQuiet = std::chrono::milliseconds(500);
 
@@ -25,14 +24,6 @@ struct CommandInput {
 };
 using Query = std::function<void(Core&)>;
 using Input = std::variant<CommandInput, exec::Report, Seen, Query>;
-
-// Nothing is decided by an attempt's start, and after a crash the executor tells it again: it shares the commit of what
-// comes next.
-bool is_urgent(const Input& input) {
-  const auto* report = std::get_if<exec::Report>(&input);
-  return report == nullptr ||
-         (!std::holds_alternative<exec::Launched>(*report) && !std::holds_alternative<exec::Running>(*report));
-}
 
 Error stopped() { return {ErrorCode::Unavailable, "the engine has stopped", {}}; }
 
@@ -52,10 +43,11 @@ struct Engine::Impl {
     {
       const std::lock_guard lock(mutex);
       if (bounded && queue.size() >= queue_max) return false;
-      const bool wakes = is_urgent(input);
-      if (wakes) ++urgent;
+      const auto* report = std::get_if<exec::Report>(&input);
+      const Duration before = patience.left();
+      patience.add(report == nullptr ? Haste::Now : haste_of(*report, patient));
       queue.push_back(std::move(input));
-      if (!wakes && queue.size() > 1) return true;
+      if (queue.size() > 1 && patience.left() == before) return true;
     }
     arrived.notify_one();
     return true;
@@ -63,7 +55,7 @@ struct Engine::Impl {
 
   std::deque<Input> take() {
     const std::lock_guard lock(mutex);
-    urgent = 0;
+    patience.clear();
     return std::exchange(queue, {});
   }
 
@@ -89,6 +81,7 @@ struct Engine::Impl {
     if (committed.has_value() == trouble.has_value()) tell(committed);
     const std::lock_guard lock(mutex);
     trouble = committed ? std::nullopt : std::optional(committed.error());
+    if (patient != core.patient()) patient = core.patient();
     return committed.has_value();
   }
 
@@ -137,7 +130,8 @@ struct Engine::Impl {
   std::mutex mutex;
   std::condition_variable arrived;
   std::deque<Input> queue;       // guarded by mutex
-  std::size_t urgent = 0;        // guarded by mutex: how many of the queue cannot lie
+  Patience patience;             // guarded by mutex: of the queue
+  std::set<RunId> patient;       // guarded by mutex: as of the last commit
   std::optional<Error> trouble;  // written by the engine thread, guarded by mutex
   bool stop_requested = false;   // guarded by mutex
 };
@@ -206,9 +200,13 @@ bool Engine::wait(std::optional<Instant> until) {
   std::unique_lock lock(impl_->mutex);
   const auto left = [&](Duration most) { return until ? std::min(most, *until - impl_->clock.now()) : most; };
   const auto some = [this] { return !impl_->queue.empty() || impl_->stop_requested; };
-  const auto urgent = [this] { return impl_->urgent > 0 || impl_->stop_requested; };
   if (!impl_->arrived.wait_for(lock, std::max(left(kSleepMax), Duration(0)), some)) return false;
-  impl_->arrived.wait_for(lock, std::max(left(kLieMax), Duration(0)), urgent);
+  // Shorter each time that something is added which may lie less.
+  for (Duration lie = impl_->patience.left(); lie > Duration(0) && !impl_->stop_requested;) {
+    const auto sooner = [&] { return impl_->patience.left() < lie || impl_->stop_requested; };
+    if (!impl_->arrived.wait_for(lock, std::max(left(lie), Duration(0)), sooner)) break;
+    lie = impl_->patience.left();
+  }
   return true;
 }
 

@@ -1,5 +1,6 @@
 // What executors report. Reports may come twice, late, or for attempts that are long over: the first result counts.
 #include "engine/core.h"
+#include "engine/patience.h"
 #include "engine/render.h"
 #include "engine/selection.h"
 
@@ -133,14 +134,18 @@ void Core::end_attempt(const run::Attempt& attempt, const sched::Observation& se
 }
 
 void Core::note_pace(const run::Attempt& attempt, Instant ended_at) {
-  const DagId& dag = snapshot_.runs.at(attempt.id.run).dag->id;
+  const run::ActiveRun& run = snapshot_.runs.at(attempt.id.run);
+  const DagId& dag = run.dag->id;
   const auto entry = snapshot_.dags.find(dag);
+  patient_.erase(attempt.id.run);
   if (options_.ahead_max == 0 || !attempt.started_at || entry == snapshot_.dags.end()) return;
   const Duration took = ended_at - *attempt.started_at;
   if (took < Duration(0)) return;  // the clock was set meanwhile
   Pace& pace = paces_[dag];
   pace.add(took);
   entry->second.launch_ahead = pace.ahead(options_.slots, options_.ahead_max);
+  if (entry->second.launch_ahead > 0 && may_be_patient(run.open_attempts.size(), options_.slots))
+    patient_.insert(attempt.id.run);
 }
 
 }  // namespace slipway::engine
