@@ -64,6 +64,22 @@ std::string_view rest_of_line(std::size_t at, const Places& places) {
   return rest;
 }
 
+// YAML allows `[really?]`; the parser below does not.
+std::optional<Diagnostic> question_mark(std::size_t at, const Places& places) {
+  const std::string_view text = places.text();
+  constexpr std::string_view kBefore = " \t\r\n,[]{}";
+  if (at == 0 || text[at] != '?' || kBefore.find(text[at - 1]) != std::string_view::npos) return std::nullopt;
+  std::size_t begin = at;
+  while (begin > 0 && text[begin - 1] != '\n' && kBefore.substr(4).find(text[begin - 1]) == std::string_view::npos &&
+         !(text[begin - 1] == ' ' && begin > 1 && text[begin - 2] == ':'))
+    --begin;
+  begin = std::min(text.find_first_not_of(' ', begin), at);
+  std::size_t end = std::min(text.find_first_of(",]}\r\n", at), text.size());
+  while (text[end - 1] == ' ') --end;
+  return problem(places.span({begin, end}), "text with a `?` needs quotes inside `{ }` and `[ ]`",
+                 "write \"" + std::string(text.substr(begin, end - begin)) + "\"");
+}
+
 Diagnostic reserved_character(std::size_t at, const Places& places) {
   const std::string_view rest = rest_of_line(at, places);
   const std::string first(rest.substr(0, 1));
@@ -142,6 +158,8 @@ Diagnostic explain_syntax_error(std::string_view complaint, ParserState state, c
   const std::string_view text = places.text();
   const std::size_t at = state.at = std::min(state.at, text.size());
   if (const auto tab = tab_in_front(at, places)) return *tab;
+  if (state.opened && at < text.size())
+    if (const auto question = question_mark(at, places)) return *question;
   if (complaint == msg::UNKNOWN_TOKEN && at < text.size()) return reserved_character(at, places);
   if (complaint == msg::MAP_VALUE) return stray_colon(at, places);
   if (complaint == msg::EOF_IN_SCALAR) return unclosed_quote(text.find_first_of("\"'", state.read_until), places);
