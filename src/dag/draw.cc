@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "dag/drawing.h"
 #include "slipway/dag/parse.h"
 
 namespace slipway::dag {
@@ -8,19 +9,6 @@ namespace {
 constexpr std::size_t kNeedsShown = 8;
 
 bool is_last(const Task& task) { return task.role == TaskRole::OnFailure || task.role == TaskRole::OnSuccess; }
-
-// The longest way down to each task, in edges; what comes after all others has a layer of its own.
-std::vector<int> layers_of(const Dag& dag) {
-  std::vector<int> layers(dag.tasks.size());
-  for (const int task : dag.order)
-    for (const int next : dag.downstream_of(task))
-      layers[static_cast<std::size_t>(next)] =
-          std::max(layers[static_cast<std::size_t>(next)], layers[static_cast<std::size_t>(task)] + 1);
-  const int deepest = layers.empty() ? 0 : *std::max_element(layers.begin(), layers.end());
-  for (std::size_t task = 0; task < layers.size(); ++task)
-    if (is_last(dag.tasks[task])) layers[task] = deepest + 1;
-  return layers;
-}
 
 // A group of several tasks that are all needed stands for them, in the place of its first.
 std::string needs_of(const Dag& dag, const Task& task) {
@@ -52,7 +40,20 @@ std::string listed(const Dag& dag, const Group& group) {
   return out + "\n";
 }
 
-// What a person wants to know at a glance beside the edges.
+}  // namespace
+
+std::vector<int> layers_of(const Dag& dag) {
+  std::vector<int> layers(dag.tasks.size());
+  for (const int task : dag.order)
+    for (const int next : dag.downstream_of(task))
+      layers[static_cast<std::size_t>(next)] =
+          std::max(layers[static_cast<std::size_t>(next)], layers[static_cast<std::size_t>(task)] + 1);
+  const int deepest = layers.empty() ? 0 : *std::max_element(layers.begin(), layers.end());
+  for (std::size_t task = 0; task < layers.size(); ++task)
+    if (is_last(dag.tasks[task])) layers[task] = deepest + 1;
+  return layers;
+}
+
 std::string notes_of(const Task& task) {
   std::string out;
   if (task.kind != TaskKind::Run) out += " (" + std::string(kTaskKinds.text(task.kind)) + ")";
@@ -64,8 +65,6 @@ std::string notes_of(const Task& task) {
   if (task.when) out += " [when]";
   return out;
 }
-
-}  // namespace
 
 std::string draw_ascii(const Dag& dag) {
   const auto layers = layers_of(dag);

@@ -91,7 +91,7 @@ std::string lower(std::string_view text) {
 
 Error unknown_zone(const std::string& name) {
   const std::vector<std::string> names = zone_names();
-  Error error{ErrorCode::NotFound, "`" + name + "` is no time zone",
+  Error error{ErrorCode::InvalidArgument, "`" + name + "` is no time zone",
               "write a zone of the IANA database, such as Europe/Paris"};
   if (names.empty()) {
     error.help = "there is no zone data in " + std::string(kZoneFolder) + "; install the package tzdata";

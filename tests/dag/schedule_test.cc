@@ -154,7 +154,7 @@ TEST(TimeZone, UnknownNamesHaveACure) {
   for (const auto& [name, help] : rows) {
     const auto zone = load_time_zone(name);
     ASSERT_FALSE(zone) << name;
-    EXPECT_EQ(zone.error().code, ErrorCode::NotFound);
+    EXPECT_EQ(zone.error().code, ErrorCode::InvalidArgument);
     EXPECT_EQ(zone.error().message, "`" + std::string(name) + "` is no time zone");
     EXPECT_EQ(zone.error().help, help) << name;
   }
