@@ -74,6 +74,7 @@ std::vector<TextPart> TokenFinder::split(std::string_view text) const {
     if (token->single_word && touches_word(text, begin, end)) continue;
     if (token->lstrip) begin = std::max(blanks_before(text, begin), done);
     if (token->rstrip) end = blanks_after(text, end);
+    if (begin >= end) continue;  // the token before took its blanks
     if (done < begin) parts.push_back({nullptr, byte_span(done, begin)});
     parts.push_back({token, byte_span(begin, end)});
     done = end;

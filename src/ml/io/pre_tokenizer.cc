@@ -100,6 +100,30 @@ Words apply_step(const ByteLevelStep& step, Words words) {
   return mapped;
 }
 
+Words apply_step(const MetaspaceStep& step, Words words) {
+  Words marked;
+  for (const ByteSpan word : words.ranges) {
+    const auto begin = static_cast<std::uint32_t>(marked.text.size());
+    const std::uint32_t origin = words.text.origin(word).begin;
+    const std::string_view text = words.text.view(word);
+    const bool first = step.prepend == Prepend::Always || (step.prepend == Prepend::First && origin == 0);
+    if (first && !text.starts_with(' ') && !text.starts_with(step.replacement))
+      marked.text.append(step.replacement, {origin, origin});
+    for (std::uint32_t at = word.begin; at < word.end; ++at) {
+      const ByteSpan byte{at, at + 1};
+      if (words.text.view(byte) == " ") {
+        marked.text.append(step.replacement, words.text.origin(byte));
+      } else {
+        marked.text.append(words.text, byte);
+      }
+    }
+    marked.ranges.push_back({begin, static_cast<std::uint32_t>(marked.text.size())});
+  }
+  if (!step.split) return marked;
+  return apply_step(SplitStep{.pattern = step.replacement, .behavior = SplitBehavior::MergedWithNext},
+                    std::move(marked));
+}
+
 bool get_bool(const Value& spec, std::string_view key, bool fallback) {
   const Value* member = spec.find(key);
   return member != nullptr && member->is_bool() ? member->as_bool() : fallback;
@@ -135,17 +159,30 @@ Result<void> append_steps(const Value& spec, std::vector<PreTokenizer::Step>& st
   } else if (type == "ByteLevel") {
     steps.emplace_back(ByteLevelStep{.add_prefix_space = get_bool(spec, "add_prefix_space", true),
                                      .use_regex = get_bool(spec, "use_regex", true)});
+  } else if (type == "Metaspace") {
+    SLIPWAY_TRY_ASSIGN(MetaspaceStep step, parse_metaspace(spec));
+    steps.emplace_back(std::move(step));
   } else if (const Value* list = spec.find("pretokenizers");
              type == "Sequence" && list != nullptr && list->is_array()) {
     for (const Value& step : list->as_array()) SLIPWAY_TRY(append_steps(step, steps));
   } else {
     return Error{ErrorCode::Unsupported, "pre_tokenizer `" + type + "` is not one this build knows",
-                 "known are Sequence, Split and ByteLevel"};
+                 "known are Sequence, Split, ByteLevel and Metaspace"};
   }
   return {};
 }
 
 }  // namespace
+
+Result<MetaspaceStep> parse_metaspace(const Value& spec) {
+  MetaspaceStep step{.replacement = spec.get_string("replacement"), .split = get_bool(spec, "split", true)};
+  const auto prepend = kPrepends.parse(spec.get_string("prepend_scheme", "always"));
+  if (!prepend || step.replacement.empty() || code_point_at(step.replacement, 0).size != step.replacement.size())
+    return Error{ErrorCode::Corrupt, "Metaspace needs one character and a known prepend_scheme: " + spec.dump(), {}};
+  // Older files have a yes or no instead of the scheme.
+  step.prepend = get_bool(spec, "add_prefix_space", true) ? *prepend : Prepend::Never;
+  return step;
+}
 
 Result<PreTokenizer> PreTokenizer::parse(const Value& spec) {
   PreTokenizer pre_tokenizer;

@@ -1,6 +1,7 @@
 // The `pre_tokenizer` of a tokenizer.json: cuts a text into the words that BPE sees one by one.
 #pragma once
 
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -31,6 +32,23 @@ struct ByteLevelStep {
   bool add_prefix_space = false;
   bool use_regex = true;  // cut with SplitRegex::Gpt2 first
 };
+// Blanks become `replacement`, one is put in front, and each begins a word. SentencePiece's way, of newer Llama 2
+// files.
+enum class Prepend : std::uint8_t { Always, First, Never };
+
+inline constexpr EnumTable<Prepend, 3> kPrepends{{{
+    {Prepend::Always, "always", "in front of each piece between added tokens"},
+    {Prepend::First, "first", "in front of the text"},
+    {Prepend::Never, "never", "nowhere"},
+}}};
+
+struct MetaspaceStep {
+  std::string replacement;  // one character
+  Prepend prepend = Prepend::Always;
+  bool split = true;
+};
+// From a pre-tokeniser or a decoder of the type Metaspace.
+[[nodiscard]] Result<MetaspaceStep> parse_metaspace(const Value& spec);
 
 struct Words {
   AlignedText text;
@@ -39,7 +57,7 @@ struct Words {
 
 class PreTokenizer {
  public:
-  using Step = std::variant<SplitStep, ByteLevelStep>;
+  using Step = std::variant<SplitStep, ByteLevelStep, MetaspaceStep>;
 
   // null, one pre-tokeniser, or a Sequence of them.
   [[nodiscard]] static Result<PreTokenizer> parse(const Value& spec);

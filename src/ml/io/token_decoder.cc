@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "ml/io/byte_level.h"
+#include "ml/io/pre_tokenizer.h"
 #include "ml/io/unicode.h"
 
 namespace slipway::ml {
@@ -84,11 +85,14 @@ Result<void> append_stages(const Value& spec, std::vector<DecodeStage>& stages) 
   } else if (type == "Strip") {
     SLIPWAY_TRY_ASSIGN(const StripStage strip, parse_strip(spec));
     stages.emplace_back(strip);
+  } else if (type == "Metaspace") {
+    SLIPWAY_TRY_ASSIGN(MetaspaceStep step, parse_metaspace(spec));
+    stages.emplace_back(MetaspaceStage{std::move(step.replacement), step.prepend != Prepend::Never});
   } else if (const Value* list = spec.find("decoders"); type == "Sequence" && list != nullptr && list->is_array()) {
     for (const Value& stage : list->as_array()) SLIPWAY_TRY(append_stages(stage, stages));
   } else {
     return Error{ErrorCode::Unsupported, "decoder `" + type + "` is not one this build knows",
-                 "known are Sequence, Replace, ByteFallback, ByteLevel, Fuse and Strip"};
+                 "known are Sequence, Replace, ByteFallback, ByteLevel, Fuse, Strip and Metaspace"};
   }
   return {};
 }
@@ -148,6 +152,12 @@ void TokenDecoder::Run::run(const ByteLevelStage&, std::size_t stage, std::strin
 
 void TokenDecoder::Run::run(const FuseStage&, std::size_t stage, std::string_view token, std::string& out) {
   feed(stage + 1, token, out);
+}
+
+void TokenDecoder::Run::run(const MetaspaceStage& metaspace, std::size_t stage, std::string_view token,
+                            std::string& out) {
+  const bool first = !std::exchange(held_[stage].begun, true);
+  feed(stage + 1, replace_all(token, {metaspace.replacement, first && metaspace.prepended ? "" : " "}), out);
 }
 
 bool TokenDecoder::Run::fused(std::size_t stage) const {

@@ -24,7 +24,12 @@ struct StripStage {
   std::size_t start = 0;
   std::size_t stop = 0;
 };
-using DecodeStage = std::variant<ReplaceStep, ByteFallbackStage, ByteLevelStage, FuseStage, StripStage>;
+// The replacement becomes a blank; in the first token nothing, unless nothing was put in front.
+struct MetaspaceStage {
+  std::string replacement;
+  bool prepended = true;
+};
+using DecodeStage = std::variant<ReplaceStep, ByteFallbackStage, ByteLevelStage, FuseStage, StripStage, MetaspaceStage>;
 
 class TokenDecoder {
  public:
@@ -46,6 +51,7 @@ class TokenDecoder {
     void run(const ByteLevelStage&, std::size_t stage, std::string_view token, std::string& out);
     void run(const FuseStage&, std::size_t stage, std::string_view token, std::string& out);
     void run(const StripStage& strip, std::size_t stage, std::string_view token, std::string& out);
+    void run(const MetaspaceStage& metaspace, std::size_t stage, std::string_view token, std::string& out);
     void strip_stream(const StripStage& strip, std::size_t stage, std::string_view text, std::string& out);
     [[nodiscard]] bool fused(std::size_t stage) const;
 
@@ -53,7 +59,7 @@ class TokenDecoder {
     struct Held {
       std::string bytes;
       std::size_t stripped = 0;  // copies that Strip took off the beginning of the stream
-      bool begun = false;        // Strip saw something else than its content
+      bool begun = false;        // Strip saw something else than its content, Metaspace a token
     };
     const TokenDecoder* decoder_;
     std::vector<Held> held_;

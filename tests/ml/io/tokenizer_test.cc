@@ -55,6 +55,45 @@ TEST(Tokenizer, AddedTokensHonourTheirFlags) {
   EXPECT_EQ(tokenizer.decode(Ids{0, 6, 1}, true), "a b");  // without a decoder tokens are joined by blanks
 }
 
+TEST(Tokenizer, AnAddedTokenWhoseBlanksAreTakenIsNone) {
+  const Tokenizer tokenizer = make(R"(,"added_tokens":[{"id":6,"content":"<x>","lstrip":true,"rstrip":true},
+                                                       {"id":7,"content":"  ","lstrip":true,"rstrip":true}])");
+  EXPECT_EQ(tokenizer.encode("a<x>  b", SpecialTokens::Add), (Ids{0, 6, 1}));
+  EXPECT_EQ(tokenizer.encode("a    b", SpecialTokens::Add), (Ids{0, 7, 1}));
+  EXPECT_EQ(tokenizer.encode("<x>     ", SpecialTokens::Add), (Ids{6}));
+}
+
+// Ids and texts are those of tokenizers 0.21.4.
+TEST(Tokenizer, Metaspace) {
+  const auto with = [](const std::string& scheme) {
+    const std::string spec = R"({"type":"Metaspace","replacement":"_",)" + scheme + "}";
+    return Tokenizer::parse(R"({"added_tokens":[{"id":6,"content":"<x>","special":true}],"pre_tokenizer":)" + spec +
+                            R"(,"decoder":)" + spec + R"(,"model":{"type":"BPE","unk_token":"a","merges":["a _","_ a",
+        "a b","_ ab"],"vocab":{"a":0,"b":1,"_":2,"_a":3,"ab":4,"_ab":5,"a_":8}}})");
+  };
+  struct Row {
+    std::string scheme;
+    std::vector<Ids> ids;
+    std::string decoded;  // the second
+  };
+  const std::vector<std::string> texts = {"ab a", "<x>ab  b", " a<x>", "a a", "_ab"};
+  for (const Row& row :
+       {Row{R"("prepend_scheme":"always")", {{3, 1, 3}, {6, 3, 1, 2, 2, 1}, {3, 6}, {3, 3}, {3, 1}}, "<x> ab  b"},
+        Row{R"("prepend_scheme":"first")", {{3, 1, 3}, {6, 4, 2, 2, 1}, {3, 6}, {3, 3}, {3, 1}}, "<x>ab  b"},
+        Row{R"("prepend_scheme":"never")", {{4, 3}, {6, 4, 2, 2, 1}, {3, 6}, {0, 3}, {3, 1}}, "<x>ab  b"},
+        Row{R"("add_prefix_space":false)", {{4, 3}, {6, 4, 2, 2, 1}, {3, 6}, {0, 3}, {3, 1}}, "<x>ab  b"},
+        Row{R"("split":false)", {{3, 1, 3}, {6, 3, 1, 2, 2, 1}, {3, 6}, {2, 8, 0}, {3, 1}}, "<x> ab  b"}}) {
+    const auto tokenizer = with(row.scheme);
+    ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+    for (std::size_t i = 0; i < texts.size(); ++i)
+      EXPECT_EQ(tokenizer->encode(texts[i], SpecialTokens::Add), row.ids[i]) << row.scheme << ": " << texts[i];
+    EXPECT_EQ(tokenizer->decode(row.ids[1], false), row.decoded) << row.scheme;
+  }
+  EXPECT_EQ(with(R"("prepend_scheme":"never")")->decode(Ids{3, 1, 3}, false), " ab a");
+  EXPECT_EQ(with(R"("prepend_scheme":"always")")->decode(Ids{3, 1, 3}, false), "ab a");
+  EXPECT_FALSE(with(R"("prepend_scheme":"often")"));
+}
+
 TEST(Tokenizer, SpansNameTheBytesOfTheText) {
   const Tokenizer tokenizer = make(R"(,"normalizer":{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"c"},
     {"type":"Replace","pattern":{"String":" "},"content":"ab"}]},
@@ -107,7 +146,7 @@ TEST(Tokenizer, RefusesWhatItDoesNotKnow) {
       {R"({"model":{"type":"BPE","vocab":{},"merges":[],"dropout":0.1}})", ErrorCode::Unsupported, "dropout"},
       {spec(R"(,"normalizer":{"type":"BertNormalizer"})"), ErrorCode::Unsupported, "BertNormalizer"},
       {spec(R"(,"normalizer":{"type":"Replace","pattern":{"Regex":"a+"},"content":""})"), ErrorCode::Unsupported, "a+"},
-      {spec(R"(,"pre_tokenizer":{"type":"Metaspace"})"), ErrorCode::Unsupported, "Metaspace"},
+      {spec(R"(,"pre_tokenizer":{"type":"BertPreTokenizer"})"), ErrorCode::Unsupported, "BertPreTokenizer"},
       {spec(R"(,"pre_tokenizer":{"type":"Split","pattern":{"Regex":"x+"},"behavior":"Isolated"})"),
        ErrorCode::Unsupported, "x+"},
       {spec(R"(,"pre_tokenizer":{"type":"Split","pattern":{"String":"x"},"behavior":"Odd"})"), ErrorCode::Corrupt,
