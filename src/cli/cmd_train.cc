@@ -81,12 +81,13 @@ void add_data_rules(CLI::App& app, TrainOptions& options) {
 }
 
 // A free choice is no choice where another trainer is reproduced, or where a checkpoint was computed one way already.
-ComputeChoice exact_where_it_must_be(ComputeChoice choice, const TrainOptions& options) {
+Result<ComputeChoice> exact_where_it_must_be(ComputeChoice choice, const TrainOptions& options,
+                                             const mlsteps::StepIo& io) {
   if (choice.dtype != ComputeDtype::Auto) return choice;
   if (options.settings.compat == ml::Compat::Hf) choice.dtype = ComputeDtype::Fp32;
-  const std::string kernel =
-      options.resume == ml::Resume::Never ? std::string() : ml::checkpoint_kernel(options.output);
-  choice.products = ml::products_of_kernel(kernel);
+  if (options.resume == ml::Resume::Never || options.output.empty()) return choice;
+  SLIPWAY_TRY_ASSIGN(const std::string folder, mlsteps::checkpoint_folder(options, io));
+  choice.products = ml::products_of_kernel(ml::checkpoint_kernel(folder));
   return choice;
 }
 
@@ -124,7 +125,9 @@ Handler setup_train_with(CLI::App& app, const std::shared_ptr<TrainOptions>& opt
     if (const std::string problem = take_defaults(app, *other, session, surroundings.io().clock); !problem.empty())
       return session.usage(problem);
     settle(*options, *other);
-    const auto compute = resolve(exact_where_it_must_be(other->compute, *options), surroundings.io().clock);
+    const auto choice = exact_where_it_must_be(other->compute, *options, surroundings.io());
+    if (!choice) return mlsteps::fail(surroundings.io(), choice.error());
+    const auto compute = resolve(*choice, surroundings.io().clock);
     if (!compute) return mlsteps::fail(surroundings.io(), compute.error());
     options->compute = *compute;
     return mlsteps::run_train(*options, surroundings.io());

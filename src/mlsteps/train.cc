@@ -91,6 +91,7 @@ class Run {
   void stepped(const ml::StepReport& report);
   void report(const ml::StepReport& report);
   void evaluated(const ml::EvalReport& report);
+  void checkpointed(std::int64_t step);
   Result<void> publish(const ml::TrainSummary& summary, ml::Adapter& adapter);
   int end(const ml::TrainSummary& summary);
   void say(std::string_view line);
@@ -178,6 +179,13 @@ void Run::evaluated(const ml::EvalReport& report) {
   say(evaluation_for_people(report));
 }
 
+// A bucket that cannot be reached now gets it with the next one, or at the end.
+void Run::checkpointed(std::int64_t step) {
+  folder_.log(fmt::format("wrote checkpoint-{}", step));
+  if (const auto sent = places_.send_checkpoint(options_, step); !sent)
+    say(fmt::format("checkpoint-{} was not sent: {}", step, sent.error().message));
+}
+
 void Run::report(const ml::StepReport& report) {
   if (const auto added = folder_.add(report); !added) report_error_ = added.error();
   tracking_.report(report);
@@ -201,7 +209,7 @@ ml::TrainContext Run::context() {
           .started = [this](std::int64_t step, std::string_view note) { started(step, note); },
           .stepped = [this](const ml::StepReport& step) { stepped(step); },
           .report = [this](const ml::StepReport& step) { report(step); },
-          .checkpointed = [this](std::int64_t step) { folder_.log(fmt::format("wrote checkpoint-{}", step)); },
+          .checkpointed = [this](std::int64_t step) { checkpointed(step); },
           .evaluation = evaluation_,
           .evaluated = [this](const ml::EvalReport& report) { evaluated(report); }};
 }
@@ -306,13 +314,22 @@ int Run::run() {
 
 }  // namespace
 
+Result<std::string> checkpoint_folder(const TrainOptions& given, const StepIo& io) {
+  const auto options = TrainPlaces::local(given);
+  if (!options) return given.output;  // run_train tells what is wrong
+  TrainPlaces places(io);
+  SLIPWAY_TRY(places.bring_checkpoint(*options));
+  return options->output;
+}
+
 int run_train(const TrainOptions& given, const StepIo& io) {
   if (const auto problem = usage_problem(given)) return fail(io, kStepUsage, "usage", *problem);
   auto options = TrainPlaces::local(given);
   if (!options) return fail(io, kStepUsage, "usage", options.error().message + "; " + options.error().help);
+  TrainPlaces places(io);
+  if (const auto brought = places.bring_checkpoint(*options); !brought) return fail(io, brought.error());
   auto folder = RunFolder::open(options->output, io.clock);
   if (!folder) return fail(io, folder.error());
-  TrainPlaces places(io);
   const int code = Run(*options, io, *std::move(folder), places).run();
   // A training that failed has told why already.
   if (const auto sent = places.send(*options, code == kStepOk); !sent) {

@@ -20,11 +20,23 @@ class TrainPlaces {
   // Downloads what of model, data, evaluation data and first adapter is in a bucket to OUTPUT/.inputs, and names it.
   [[nodiscard]] Result<void> bring(TrainOptions& options);
 
+  // The newest checkpoint of `upload`, and what was written up to it, into the output folder, unless that has one as
+  // new.
+  [[nodiscard]] Result<void> bring_checkpoint(const TrainOptions& options);
+
+  // Sends checkpoint-`step`, its marker last, and removes the checkpoints there that the output folder has no longer.
+  [[nodiscard]] Result<void> send_checkpoint(const TrainOptions& options, std::int64_t step);
+
   // Sends the output folder to `upload`, status.txt last, and if it is a `success` the merged model to `upload_model`,
   // config.json last.
   [[nodiscard]] Result<void> send(const TrainOptions& options, bool success);
 
  private:
+  struct Remote {
+    objects::BucketPlace root;       // its key ends in a slash or is empty
+    std::vector<std::string> names;  // of the objects below it
+  };
+  Result<Remote> remote(const TrainOptions& options);
   Result<void> bring(std::string& place, const std::filesystem::path& to);
   Result<void> send(const std::filesystem::path& folder, const std::string& uri, const std::string& last);
 

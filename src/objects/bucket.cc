@@ -232,6 +232,12 @@ Result<void> Buckets::upload(const fs::path& file, const BucketPlace& object) {
   return sent ? Result<void>() : Result<void>(sent.error());
 }
 
+Result<void> Buckets::remove(const BucketPlace& object) {
+  const auto removed = ask_expecting({.method = "DELETE", .url = object_url(object)}, object);
+  if (!removed && removed.error().code != ErrorCode::NotFound) return removed.error();
+  return {};
+}
+
 Result<void> Buckets::upload_in_pieces(const fs::path& file, std::int64_t size, const BucketPlace& object) {
   SLIPWAY_TRY_ASSIGN(const http::Reply begun, ask_expecting({.method = "POST",
                                                              .url = upload_url(object, "resumable"),

@@ -127,6 +127,53 @@ TEST_F(BucketTrainTest, EverythingComesFromABucketAndGoesThere) {
   EXPECT_NE(read("out/adapter/adapter_config.json").find("gs://data/base"), std::string::npos);
 }
 
+// What a machine sent before it was lost lets another one end with the same adapter.
+TEST_F(BucketTrainTest, GoesOnFromACheckpointInTheBucket) {
+  options_.upload = "gs://runs/first";
+  options_.settings.max_steps = 4;
+  options_.settings.save_steps = 1;
+  options_.settings.save_total_limit = 2;
+  options_.settings.logging_steps = 1;
+  options_.merge = false;
+  std::map<std::string, std::string> left;
+  stop_ = [&] {
+    const std::scoped_lock lock(storage_.mutex);
+    if (left.empty() && storage_.objects.contains("runs/first/checkpoint-2/complete")) left = storage_.objects;
+    return false;
+  };
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  const std::string adapter = read("out/adapter/adapter_model.safetensors");
+  EXPECT_FALSE(storage_.objects.contains("runs/first/checkpoint-2/complete")) << "kept no longer";
+  EXPECT_FALSE(storage_.objects.contains("runs/first/checkpoint-2/adapter_model.safetensors"));
+  EXPECT_TRUE(storage_.objects.contains("runs/first/checkpoint-4/complete"));
+  ASSERT_FALSE(left.empty());
+
+  storage_.objects = left;
+  storage_.objects["runs/first/checkpoint-3/adapter_config.json"] = "a half of one, without its marker";
+  options_.output = path("elsewhere");
+  err_.str("");
+  EXPECT_EQ(checkpoint_folder(options_, io()).value(), options_.output);
+  EXPECT_TRUE(exists("elsewhere/checkpoint-2/complete"));
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  EXPECT_NE(err_.str().find("resumed from checkpoint-2"), std::string::npos) << err_.str();
+  EXPECT_EQ(read("elsewhere/adapter/adapter_model.safetensors"), adapter);
+  EXPECT_EQ(json_lines(path("elsewhere/metrics.jsonl")).size(), 4U);
+}
+
+TEST_F(BucketTrainTest, AnothersCheckpointInTheBucketIsReplaced) {
+  options_.upload = "gs://runs/first";
+  options_.settings.save_steps = 2;
+  options_.settings.max_steps = 4;
+  options_.merge = false;
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  options_.settings.learning_rate = 1e-5;
+  options_.settings.max_steps = 2;
+  options_.output = path("elsewhere");
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  EXPECT_FALSE(storage_.objects.contains("runs/first/checkpoint-4/complete"));
+  EXPECT_TRUE(storage_.objects.contains("runs/first/checkpoint-2/complete"));
+}
+
 TEST_F(BucketTrainTest, AFailedTrainingIsSentToo) {
   options_.data = "gs://data/none.jsonl";
   options_.upload = "gs://runs/first";

@@ -60,6 +60,10 @@ class FakeStorage {
     const std::string name = bucket + "/" + request.path.substr(request.path.find("/o/") + 3);
     const auto it = objects.find(name);
     if (it == objects.end()) return {.status = 404, .body = "{}"};
+    if (request.method == "DELETE") {
+      objects.erase(it);
+      return {.status = 204};
+    }
     if (query("alt") != "media") return {.body = R"({"size":")" + std::to_string(it->second.size()) + "\"}"};
     const std::string range = request.header("Range");
     const auto first = std::stoul(range.substr(6)), last = std::stoul(range.substr(range.find('-') + 1));

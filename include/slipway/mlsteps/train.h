@@ -36,6 +36,10 @@ struct TrainOptions {
   ml::ComputeOptions compute;
 };
 
+// The folder of this machine where the checkpoints of such a training are. The newest of an output or `upload` in a
+// bucket is brought there, as run_train does by itself: for who wants to know its kernel before.
+[[nodiscard]] Result<std::string> checkpoint_folder(const TrainOptions& options, const StepIo& io);
+
 // Outputs: {"model", "adapter", "loss", "eval_loss", "tokens_per_second", "steps", "samples",
 // "samples_without_labels"}. Exit codes: 0, 2, 3, 65, 70, 75. `io.stop_requested` ends it with a checkpoint and 75.
 [[nodiscard]] int run_train(const TrainOptions& options, const StepIo& io);

@@ -49,6 +49,8 @@ class Buckets {
   // Corrupt if a key would leave the folder.
   [[nodiscard]] Result<std::int64_t> download_folder(const BucketPlace& prefix, const std::filesystem::path& folder);
   [[nodiscard]] Result<void> upload(const std::filesystem::path& file, const BucketPlace& object);
+  // No error if there is none.
+  [[nodiscard]] Result<void> remove(const BucketPlace& object);
   // Every file below `folder` that `wanted` (given the path below it) says yes to; `last`, if there, after all others.
   [[nodiscard]] Result<std::int64_t> upload_folder(const std::filesystem::path& folder, const BucketPlace& prefix,
                                                    const std::function<bool(const std::string&)>& wanted,
