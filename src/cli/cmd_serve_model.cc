@@ -80,6 +80,8 @@ Handler setup_serve_model(CLI::App& app) {
   app.add_option("--kv-cache-memory", options.kv_bytes_max,
                  "for keys and values, as 2GiB [half of what the weights leave]")
       ->transform(CLI::AsSizeValue(false));
+  app.add_flag("--prefix-caching,!--no-prefix-caching", options.prefix_cache,
+               "keep the beginnings of prompts for those that begin alike [yes]");
   app.add_option("--max-queue", options.queue_max, "prompts in work and waiting; more get 429 [64]")
       ->check(CLI::Range(1, 1024));
   app.add_option("--max-body", options.body_bytes_max, "largest body of a request; larger ones get 413 [1MiB]")

@@ -19,6 +19,7 @@ Job::Job(Exchange exchange, Prepared prepared, const JobSurroundings& surroundin
   for (std::size_t prompt = 0; prompt < prepared_.prompts.size(); ++prompt) {
     exchange_.prompt_texts.push_back(prepared_.prompts[prompt].text);
     exchange_.prompt_tokens += std::ssize(prepared_.prompts[prompt].ids);
+    exchange_.first_tokens.push_back(prepared_.prompts[prompt].ids.front());
     for (int i = 0; i < prepared_.params.n; ++i) exchange_.choices.push_back({.prompt = prompt});
   }
   open_ = exchange_.choices.size();
@@ -32,6 +33,7 @@ ml::GenerationRequest Job::request(std::size_t prompt) {
                                 .params = prepared_.params,
                                 .lora = prepared_.lora,
                                 .seed = surroundings_.seed + kPromptStride * prompt};
+  request.params.prompt_logprobs = exchange_.ask.echo;
   request.events.started = [self = shared_from_this()] { self->started(); };
   request.events.progress = [self = shared_from_this(), at](int index, const ml::Generation& so_far,
                                                             std::string_view text) {
@@ -89,6 +91,7 @@ void Job::progress(std::size_t choice, const ml::Generation& so_far, std::string
   Choice& known = exchange_.choices[choice];
   known.text = text;
   known.tokens = so_far.ids.size();
+  if (known.prompt_logprobs.empty()) known.prompt_logprobs = so_far.prompt_logprobs;
   for (std::size_t i = known.logprobs.size(); i < so_far.logprobs.size(); ++i)
     known.logprobs.push_back(so_far.logprobs[i]);
   stream(choice);
@@ -101,6 +104,7 @@ void Job::finished(std::size_t choice, ml::Generation generation) {
   known.text = std::move(generation.text);
   known.tokens = generation.ids.size();
   known.logprobs = std::move(generation.logprobs);
+  known.prompt_logprobs = std::move(generation.prompt_logprobs);
   known.done = true;
   known.end = std::move(generation);
   stream(choice);

@@ -123,6 +123,10 @@ std::string Metrics::render(const std::string& model_name, const ml::GeneratorLo
       used);
   one(out, "vllm:num_preemptions_total", "counter", "Sequences that gave back their memory.", labels,
       static_cast<double>(load.preemptions));
+  one(out, "vllm:prefix_cache_queries_total", "counter", "Tokens of prompts looked up among kept beginnings.", labels,
+      static_cast<double>(load.prefix_tokens_asked));
+  one(out, "vllm:prefix_cache_hits_total", "counter", "Of them, tokens that were not computed again.", labels,
+      static_cast<double>(load.prefix_tokens_found));
   one(out, "vllm:prompt_tokens_total", "counter", "Tokens of prompts.", labels, static_cast<double>(prompt_tokens_));
   one(out, "vllm:generation_tokens_total", "counter", "Tokens generated.", labels, static_cast<double>(output_tokens_));
   head(out, "vllm:request_success_total", "Requests that ended.", "counter");

@@ -89,7 +89,8 @@ Result<std::unique_ptr<ModelHost::State>> ModelHost::load_state() const {
                                                                  .limits = {.sequences_max = options_.sequences_max,
                                                                             .tokens_only = true,
                                                                             .step_tokens = options_.step_tokens,
-                                                                            .kv_bytes_max = kv_bytes(options_)},
+                                                                            .kv_bytes_max = kv_bytes(options_),
+                                                                            .prefix_cache = options_.prefix_cache},
                                                                  .requests_max = options_.queue_max});
   return state;
 }

@@ -37,27 +37,62 @@ std::string token_text(const Exchange& exchange, ml::TokenId id) {
 }
 
 // The form of /v1/completions: parallel lists.
+class ListedLogprobs {
+ public:
+  explicit ListedLogprobs(const Exchange& exchange) : exchange_(exchange) {}
+
+  // `known` is null for the first token of a prompt, of which the model thought nothing.
+  void add(ml::TokenId id, const ml::Logprobs* known) {
+    const std::string text = token_text(exchange_, id);
+    tokens_.emplace_back(text);
+    offsets_.emplace_back(std::int64_t(offset_));
+    offset_ += text.size();
+    own_.emplace_back(known != nullptr ? Value(static_cast<double>(known->chosen.logprob)) : Value());
+    if (known == nullptr) {
+      top_.emplace_back(Value());
+      return;
+    }
+    Value::Object best{{text, static_cast<double>(known->chosen.logprob)}};
+    for (const auto& one : known->likeliest)
+      best.emplace(token_text(exchange_, one.id), static_cast<double>(one.logprob));
+    top_.emplace_back(std::move(best));
+  }
+  // A token of an earlier piece.
+  void skip(ml::TokenId id) { offset_ += token_text(exchange_, id).size(); }
+
+  Value take() {
+    return Value::Object{{"tokens", std::move(tokens_)},
+                         {"token_logprobs", std::move(own_)},
+                         {"top_logprobs", std::move(top_)},
+                         {"text_offset", std::move(offsets_)}};
+  }
+
+ private:
+  const Exchange& exchange_;
+  Value::Array tokens_, own_, top_, offsets_;
+  std::size_t offset_ = 0;
+};
+
+// From the `first` new token on; echoed ones come with the first piece.
 Value listed_logprobs(const Exchange& exchange, const Choice& choice, std::size_t first) {
   if (!exchange.ask.params.logprobs) return {};
-  Value::Array tokens, own, top, offsets;
-  std::size_t offset = exchange.ask.echo ? exchange.prompt_texts[choice.prompt].size() : 0;
-  for (std::size_t i = 0; i < choice.logprobs.size(); ++i) {
-    const auto& [chosen, likeliest] = choice.logprobs[i];
-    const std::string text = token_text(exchange, chosen.id);
-    if (i >= first) {
-      tokens.emplace_back(text);
-      own.emplace_back(static_cast<double>(chosen.logprob));
-      offsets.emplace_back(std::int64_t(offset));
-      Value::Object best{{text, static_cast<double>(chosen.logprob)}};
-      for (const auto& one : likeliest) best.emplace(token_text(exchange, one.id), static_cast<double>(one.logprob));
-      top.emplace_back(std::move(best));
-    }
-    offset += text.size();
+  ListedLogprobs list(exchange);
+  if (exchange.ask.echo && !choice.begun) {
+    list.add(exchange.first_tokens[choice.prompt], nullptr);
+    for (const auto& known : choice.prompt_logprobs) list.add(known.chosen.id, &known);
+  } else if (exchange.ask.echo) {
+    list.skip(exchange.first_tokens[choice.prompt]);
+    for (const auto& known : choice.prompt_logprobs) list.skip(known.chosen.id);
   }
-  return Value::Object{{"tokens", std::move(tokens)},
-                       {"token_logprobs", std::move(own)},
-                       {"top_logprobs", std::move(top)},
-                       {"text_offset", std::move(offsets)}};
+  for (std::size_t i = 0; i < choice.logprobs.size(); ++i) {
+    const auto& known = choice.logprobs[i];
+    if (i < first) {
+      list.skip(known.chosen.id);
+    } else {
+      list.add(known.chosen.id, &known);
+    }
+  }
+  return list.take();
 }
 
 Value::Object token_logprob(const Exchange& exchange, const ml::TokenLogprob& token) {

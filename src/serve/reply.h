@@ -19,6 +19,7 @@ struct Choice {
   std::string text = {};   // what is certain
   std::size_t tokens = 0;
   std::vector<ml::Logprobs> logprobs = {};
+  std::vector<ml::Logprobs> prompt_logprobs = {};  // of the prompt's tokens but the first, if they are echoed
   bool done = false;
   ml::Generation end = {};  // without its text and log-probabilities, once done
 
@@ -35,8 +36,9 @@ struct Exchange {
   std::int64_t created_s = 0;
   std::string model;
   std::vector<std::string> prompt_texts;
-  std::int64_t prompt_tokens = 0;  // of all prompts
-  std::vector<Choice> choices;     // n for the first prompt, n for the second, …
+  std::vector<ml::TokenId> first_tokens;  // of each prompt
+  std::int64_t prompt_tokens = 0;         // of all prompts
+  std::vector<Choice> choices;            // n for the first prompt, n for the second, …
   ml::Tokenizer tokenizer;
 };
 

@@ -81,6 +81,20 @@ TEST_F(ReplyTest, EchoPutsThePromptInFront) {
   EXPECT_NE(whole_reply(made).find(R"("text":"\n What? A")"), std::string::npos);
 }
 
+TEST_F(ReplyTest, EchoedTokensHaveLogprobsToo) {
+  auto made = exchange(Endpoint::Completions);
+  made.ask.echo = true;
+  made.ask.params.logprobs = 1;
+  made.first_tokens = {id("a")};
+  finish(made.choices[0], "a", 1);
+  made.choices[0].prompt_logprobs = {{{id("b"), -2.0F}, {{id("a"), -0.25F}}}};
+  made.choices[0].logprobs = {{{id("a"), -0.5F}, {}}};
+  EXPECT_NE(whole_reply(made).find(R"("logprobs":{"text_offset":[0,1,2],"token_logprobs":[null,-2.0,-0.5],)"
+                                   R"("tokens":["a","b","a"],"top_logprobs":[null,{"a":-0.25,"b":-2.0},{"a":-0.5}]})"),
+            std::string::npos)
+      << whole_reply(made);
+}
+
 TEST_F(ReplyTest, LogprobsInBothForms) {
   auto made = exchange(Endpoint::Completions);
   made.ask.params.logprobs = 1;
@@ -125,14 +139,20 @@ TEST_F(ReplyTest, CompletionStreamEchoesOnceAndCountsOffsets) {
   auto made = exchange(Endpoint::Completions);
   made.ask.echo = true;
   made.ask.params.logprobs = 0;
+  made.first_tokens = {id("b")};
   made.choices[0].text = "a";
+  made.choices[0].prompt_logprobs = {{{id("a"), -2.0F}, {}}};
   made.choices[0].logprobs = {{{id("a"), -0.5F}, {}}};
-  EXPECT_NE(stream_piece(made, 0).find(R"("text":"\n What? a")"), std::string::npos);
+  const std::string first = stream_piece(made, 0);
+  EXPECT_NE(first.find(R"("text":"\n What? a")"), std::string::npos);
+  EXPECT_NE(first.find(R"("text_offset":[0,1,2],"token_logprobs":[null,-2.0,-0.5],"tokens":["b","a","a"])"),
+            std::string::npos)
+      << first;
   made.choices[0].text = "ab";
   made.choices[0].logprobs.push_back({{id("b"), -1.0F}, {}});
   const std::string second = stream_piece(made, 0);
   EXPECT_NE(second.find(R"("text":"b")"), std::string::npos) << second;
-  EXPECT_NE(second.find(R"("text_offset":[9],"token_logprobs":[-1.0])"), std::string::npos) << second;
+  EXPECT_NE(second.find(R"("text_offset":[3],"token_logprobs":[-1.0])"), std::string::npos) << second;
   EXPECT_EQ(stream_end(made), "data: [DONE]\n\n");
 }
 

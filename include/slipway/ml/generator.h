@@ -20,6 +20,8 @@
 
 namespace slipway::ml {
 
+class PrefixCache;
+
 enum class FinishReason : std::uint8_t { Stop, Length, Cancelled };
 inline constexpr EnumTable<FinishReason, 3> kFinishReasons{{{
     {FinishReason::Stop, "stop", "an end-of-sequence token or a stop string"},
@@ -32,6 +34,7 @@ struct Generation {
   std::string text = {};          // decoded, without the ending token and the stop string
   FinishReason finish = FinishReason::Length;
   std::vector<Logprobs> logprobs = {};          // one per id, if asked for
+  std::vector<Logprobs> prompt_logprobs = {};   // one per token of the prompt but the first, if asked for
   std::optional<TokenId> stop_token = {};       // of stop_token_ids, if one ended it
   std::optional<std::string> stop_string = {};  // likewise
 };
@@ -63,6 +66,9 @@ struct GeneratorLimits {
   std::int64_t step_tokens = 256;  // per step, so that a long prompt does not stall the others; prompts get at least 64
   // For keys and values. If they run out, the youngest sequence gives its own back and computes them again later.
   std::size_t kv_bytes_max = std::size_t{1} << 30U;
+  // Keep the beginnings of prompts for those that begin alike, as long as nobody needs the room. Adapters must then
+  // live as long as the generator.
+  bool prefix_cache = false;
 };
 
 // How full it is.
@@ -70,8 +76,10 @@ struct GeneratorLoad {
   std::int64_t running = 0;  // sequences
   std::int64_t waiting = 0;
   std::int64_t pages = 0;
-  std::int64_t pages_used = 0;
-  std::int64_t preemptions = 0;  // so far
+  std::int64_t pages_used = 0;           // by sequences
+  std::int64_t preemptions = 0;          // so far
+  std::int64_t prefix_tokens_asked = 0;  // of prompts that were looked up, so far
+  std::int64_t prefix_tokens_found = 0;  // of them, not computed again
 };
 
 // What a sequence says depends on its request alone: beside which others it is decoded, how its prompt is cut and
@@ -104,7 +112,11 @@ class Generator {
   void schedule(std::vector<Share>& shares);
   void admit(std::vector<Share>& shares, std::int64_t budget);
   [[nodiscard]] bool make_room(Sequence& sequence, std::int64_t tokens);
+  [[nodiscard]] bool free_pages(std::int64_t count);
+  [[nodiscard]] bool begin(Sequence& next, std::int64_t& budget, std::vector<Share>& shares);
+  void look_up(Sequence& sequence);
   void preempt_youngest();
+  void read_prompt(const Share& share, const Matrix& logits);
   void sample(std::span<const Share> shares, Matrix& logits);
   [[nodiscard]] TokenId choose(Sequence& sequence, std::span<float> logits) const;
   void fork(Sequence& leader, std::span<const float> logits);
@@ -118,8 +130,11 @@ class Generator {
   GeneratorLimits limits_;
   KvPool pool_;
   std::int64_t context_;
+  std::unique_ptr<PrefixCache> prefixes_;  // after the pool; null if none are kept
   RequestId last_id_ = 0;
   std::int64_t preemptions_ = 0;
+  std::int64_t prefix_tokens_asked_ = 0;
+  std::int64_t prefix_tokens_found_ = 0;
   Sequences waiting_;  // first come, first served; what gave its pages back stands in front
   Sequences running_;  // oldest first
 };

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "slipway/ml/model_config.h"
@@ -29,6 +30,7 @@ class KvPool {
 
  private:
   friend class KvCache;
+  friend class KeptPage;
   [[nodiscard]] std::int32_t take();
   void share(std::int32_t page) { ++users_[static_cast<std::size_t>(page)]; }
   void give_back(std::int32_t page);
@@ -38,6 +40,22 @@ class KvPool {
   Matrix data_;                      // [pages * parts * kPageTokens, kv_heads * head_dim]
   std::vector<std::int32_t> users_;  // by page
   std::vector<std::int32_t> free_;   // the one used last is taken first
+};
+
+// A full page that is kept whether or not a sequence still uses it. Gives it back when it dies.
+class KeptPage {
+ public:
+  KeptPage(KeptPage&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)), page_(other.page_) {}
+  KeptPage& operator=(KeptPage&&) = delete;
+  ~KeptPage();
+
+  [[nodiscard]] bool alone() const;  // nobody else uses it
+
+ private:
+  friend class KvCache;
+  KeptPage(KvPool& pool, std::int32_t page);
+  KvPool* pool_;
+  std::int32_t page_;
 };
 
 // One sequence. Gives its pages back when it dies.
@@ -56,6 +74,10 @@ class KvCache {
   // Another sequence that begins with the same tokens. Full pages are shared, the last one is copied; nullopt if the
   // pool has no page for it.
   [[nodiscard]] std::optional<KvCache> fork() const;
+  // A page whose tokens are all there, for others that begin alike.
+  [[nodiscard]] KeptPage page(std::int64_t index) const;
+  // The tokens of `page` follow those that are there, which end with a page.
+  void append(const KeptPage& page);
   // Forgets all tokens from `size` on; pages beyond go back. Only for a cache that shares no page.
   void truncate(std::int64_t size);
   void clear();

@@ -31,6 +31,7 @@ struct SamplingParams {
   std::vector<TokenId> stop_token_ids = {};  // besides the model's end-of-sequence tokens
   std::vector<std::pair<TokenId, double>> logit_bias = {};
   std::optional<int> logprobs = {};  // per token: its own and so many of the likeliest
+  bool prompt_logprobs = false;      // if `logprobs`: also of the prompt's tokens but the first
   bool include_stop = false;
   bool ignore_eos = false;
   bool skip_special_tokens = true;

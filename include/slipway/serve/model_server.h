@@ -39,6 +39,7 @@ struct ServeOptions {
   int sequences_max = 16;                  // decoded together
   std::int64_t step_tokens = 256;          // computed together: long prompts are cut
   std::size_t kv_bytes_max = 0;            // for keys and values; 0: half of what the weights leave
+  bool prefix_cache = true;                // keep the beginnings of prompts for those that begin alike
   int queue_max = 64;                      // prompts in work and waiting; more: 429
   std::size_t body_bytes_max = 1U << 20U;  // larger: 413
   int prompt_tokens_max = 0;               // 0: what the context leaves; longer prompts: 400

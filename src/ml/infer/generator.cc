@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ml/infer/output_text.h"
+#include "ml/infer/prefix_cache.h"
 #include "slipway/base/assert.h"
 #include "slipway/ml/paged_attention.h"
 
@@ -59,6 +60,7 @@ struct Generator::Sequence {
   [[nodiscard]] bool in_prompt() const { return cache.size() < std::ssize(request->prompt); }
   [[nodiscard]] bool one_by_one() const { return !in_prompt() || std::ssize(request->prompt) <= kShortPrompt; }
   [[nodiscard]] std::int64_t missing() const { return std::ssize(tokens) - cache.size(); }
+  [[nodiscard]] bool reads_prompt() const { return request->params.prompt_logprobs && request->params.logprobs; }
 };
 
 // What a sequence computes in one step.
@@ -67,6 +69,10 @@ struct Generator::Share {
   std::int64_t tokens;
   bool one_by_one;
   bool reaches_end;  // then the next token is chosen
+  std::int64_t logit_rows = 0;
+  std::int64_t first_row = 0;  // of the step's logits
+
+  [[nodiscard]] std::int64_t last_row() const { return first_row + logit_rows - 1; }
 };
 
 Generator::Generator(const Model& model, Tokenizer tokenizer, Compute& compute, GeneratorLimits limits)
@@ -75,7 +81,8 @@ Generator::Generator(const Model& model, Tokenizer tokenizer, Compute& compute, 
       compute_(compute),
       limits_(limits),
       pool_(model.config(), page_count(model.config(), limits)),
-      context_(std::min(model.config().context_length, pool_.pages() * KvPool::kPageTokens)) {}
+      context_(std::min(model.config().context_length, pool_.pages() * KvPool::kPageTokens)),
+      prefixes_(limits.prefix_cache ? std::make_unique<PrefixCache>() : nullptr) {}
 
 Generator::~Generator() = default;
 
@@ -128,7 +135,14 @@ void Generator::cancel_all() {
 }
 
 GeneratorLoad Generator::load() const {
-  return {std::ssize(running_), std::ssize(waiting_), pool_.pages(), pool_.pages() - pool_.free_pages(), preemptions_};
+  const std::int64_t idle = prefixes_ ? prefixes_->idle_pages() : 0;
+  return {.running = std::ssize(running_),
+          .waiting = std::ssize(waiting_),
+          .pages = pool_.pages(),
+          .pages_used = pool_.pages() - pool_.free_pages() - idle,
+          .preemptions = preemptions_,
+          .prefix_tokens_asked = prefix_tokens_asked_,
+          .prefix_tokens_found = prefix_tokens_found_};
 }
 
 // A prompt is cut at multiples of the query block only, so that its bits do not depend on the budget.
@@ -146,9 +160,17 @@ void Generator::preempt_youngest() {
   waiting_.push_front(std::move(victim));
 }
 
+// Kept beginnings give way first.
+bool Generator::free_pages(std::int64_t count) {
+  while (pool_.free_pages() < count)
+    if (!prefixes_ || !prefixes_->evict()) return false;
+  return true;
+}
+
 // False: `sequence` itself was the youngest and has given way.
 bool Generator::make_room(Sequence& sequence, std::int64_t tokens) {
-  while (!sequence.cache.reserve(sequence.cache.size() + tokens)) {
+  const std::int64_t pages = KvPool::pages_for(sequence.cache.size() + tokens) - sequence.cache.page_count();
+  while (!free_pages(pages) || !sequence.cache.reserve(sequence.cache.size() + tokens)) {
     const bool itself = running_.back().get() == &sequence;
     preempt_youngest();
     if (itself) return false;
@@ -170,20 +192,36 @@ void Generator::schedule(std::vector<Share>& shares) {
   admit(shares, budget);
 }
 
+void Generator::look_up(Sequence& sequence) {
+  if (!prefixes_ || sequence.cache.size() > 0 || sequence.reads_prompt()) return;
+  prefixes_->take(sequence.request->lora, sequence.request->prompt, sequence.cache);
+}
+
+// False if it has to wait; then it holds no pages, which others may need.
+bool Generator::begin(Sequence& next, std::int64_t& budget, std::vector<Share>& shares) {
+  look_up(next);
+  const std::int64_t take = tokens_to_take(next, budget);
+  const std::int64_t pages = KvPool::pages_for(std::ssize(next.tokens)) - next.cache.page_count();
+  if (take == 0 || !free_pages(pages) || !next.cache.reserve(next.cache.size() + take)) {
+    next.cache.clear();
+    return false;
+  }
+  prefix_tokens_asked_ += std::ssize(next.request->prompt);
+  prefix_tokens_found_ += next.cache.size();
+  const bool leads = next.result.ids.empty();
+  if (leads && !std::exchange(next.started, true) && next.request->events.started) next.request->events.started();
+  shares.push_back({&next, take, next.one_by_one(), take == next.missing()});
+  budget -= take;
+  return true;
+}
+
 // In order of arrival, as long as there are places and the whole prompt finds room: who has begun is not to starve.
 void Generator::admit(std::vector<Share>& shares, std::int64_t budget) {
-  while (!waiting_.empty()) {
+  while (!waiting_.empty() && budget > 0) {
     Sequence& next = *waiting_.front();
-    const bool leads = next.result.ids.empty();
-    const std::int64_t places = std::ssize(running_) + (leads ? next.request->params.n : 1);
+    const std::int64_t places = std::ssize(running_) + (next.result.ids.empty() ? next.request->params.n : 1);
     if (!running_.empty() && places > limits_.sequences_max) return;
-    const std::int64_t take = tokens_to_take(next, budget);
-    if (take == 0 || budget <= 0) return;
-    if (KvPool::pages_for(std::ssize(next.tokens)) - next.cache.page_count() > pool_.free_pages()) return;
-    if (!next.cache.reserve(next.cache.size() + take)) return;
-    if (leads && !std::exchange(next.started, true) && next.request->events.started) next.request->events.started();
-    shares.push_back({&next, take, next.one_by_one(), take == next.missing()});
-    budget -= take;
+    if (!begin(next, budget, shares)) return;
     running_.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
   }
@@ -194,21 +232,41 @@ void Generator::step() {
   schedule(shares);
   if (shares.empty()) return;
   std::vector<DecodeInput> inputs;
-  for (const Share& share : shares) {
+  std::int64_t rows = 0;
+  for (Share& share : shares) {
     Sequence& sequence = *share.sequence;
     const auto ids =
         std::span<const TokenId>(sequence.tokens)
             .subspan(static_cast<std::size_t>(sequence.cache.size()), static_cast<std::size_t>(share.tokens));
+    share.logit_rows = sequence.in_prompt() && sequence.reads_prompt() ? share.tokens : share.reaches_end ? 1 : 0;
+    share.first_row = std::exchange(rows, rows + share.logit_rows);
     inputs.push_back({.cache = &sequence.cache,
                       .ids = ids,
                       .lora = sequence.request->lora,
                       .one_by_one = share.one_by_one,
-                      .logit_rows = share.reaches_end ? 1 : 0});
+                      .logit_rows = share.logit_rows});
   }
   Matrix logits = model_.decode(compute_, inputs);
+  for (const Share& share : shares) read_prompt(share, logits);
   std::erase_if(shares, [](const Share& share) { return !share.reaches_end; });
   sample(shares, logits);
   std::erase_if(running_, [](const auto& sequence) { return sequence->done; });
+}
+
+// After its part of a step: what the model thought of the prompt's tokens, and the pages that others may begin with.
+void Generator::read_prompt(const Share& share, const Matrix& logits) {
+  Sequence& sequence = *share.sequence;
+  const std::int64_t length = std::ssize(sequence.request->prompt), first = sequence.cache.size() - share.tokens;
+  if (first >= length) return;
+  if (sequence.cache.size() >= length && prefixes_ && length > kShortPrompt)
+    prefixes_->keep(sequence.request->lora, sequence.request->prompt, sequence.cache);
+  auto& known = sequence.result.prompt_logprobs;
+  for (std::int64_t t = 0; sequence.reads_prompt() && t < share.tokens && first + t + 1 < length; ++t) {
+    if (std::ssize(known) != first + t) continue;  // known from before it gave way
+    const std::span row(logits.row(share.first_row + t), static_cast<std::size_t>(logits.cols()));
+    const TokenId next = sequence.tokens[static_cast<std::size_t>(first + t + 1)];
+    known.push_back(logprobs_of(row, vocabulary(), next, *sequence.request->params.logprobs));
+  }
 }
 
 TokenId Generator::choose(Sequence& sequence, std::span<float> logits) const {
@@ -222,7 +280,7 @@ TokenId Generator::choose(Sequence& sequence, std::span<float> logits) const {
 
 void Generator::sample(std::span<const Share> shares, Matrix& logits) {
   const auto row = [&](std::size_t i) {
-    return std::span(logits.row(static_cast<std::int64_t>(i)), static_cast<std::size_t>(logits.cols()));
+    return std::span(logits.row(shares[i].last_row()), static_cast<std::size_t>(logits.cols()));
   };
   for (std::size_t i = 0; i < shares.size(); ++i) {
     Sequence& sequence = *shares[i].sequence;
@@ -241,9 +299,11 @@ void Generator::fork(Sequence& leader, std::span<const float> logits) {
   std::vector<float> own(logits.size());
   for (int index = 1; index < leader.request->params.n; ++index) {
     auto sibling = make_sequence(leader.request, leader.id, index);
+    sibling->result.prompt_logprobs = leader.result.prompt_logprobs;
     std::ranges::copy(logits, own.begin());
     accept(*sibling, choose(*sibling, own));
     if (sibling->done) continue;
+    (void)free_pages(1);
     if (auto cache = leader.cache.fork()) {
       sibling->cache = *std::move(cache);
       running_.push_back(std::move(sibling));

@@ -35,6 +35,14 @@ Rows<float> KvPool::rows(std::int32_t page, std::int64_t part) {
   return {data_.row((page * parts_ + part) * kPageTokens), kPageTokens, data_.cols()};
 }
 
+KeptPage::KeptPage(KvPool& pool, std::int32_t page) : pool_(&pool), page_(page) { pool.share(page); }
+
+KeptPage::~KeptPage() {
+  if (pool_ != nullptr) pool_->give_back(page_);
+}
+
+bool KeptPage::alone() const { return pool_->users_[static_cast<std::size_t>(page_)] == 1; }
+
 KvCache::KvCache(KvCache&& other) noexcept
     : pool_(other.pool_), pages_(std::exchange(other.pages_, {})), size_(std::exchange(other.size_, 0)) {}
 
@@ -71,6 +79,18 @@ std::optional<KvCache> KvCache::fork() const {
   }
   copy.size_ = size_;
   return copy;
+}
+
+KeptPage KvCache::page(std::int64_t index) const {
+  SLIPWAY_ASSERT((index + 1) * KvPool::kPageTokens <= size_);
+  return {*pool_, pages_[static_cast<std::size_t>(index)]};
+}
+
+void KvCache::append(const KeptPage& page) {
+  SLIPWAY_ASSERT(page.pool_ == pool_ && size_ == capacity());
+  pool_->share(page.page_);
+  pages_.push_back(page.page_);
+  size_ += KvPool::kPageTokens;
 }
 
 void KvCache::truncate(std::int64_t size) {

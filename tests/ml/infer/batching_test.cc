@@ -115,6 +115,41 @@ TEST_P(BatchingTest, ThreadsAndChunksChangeNoBit) {
   expect_same(results_, want);
 }
 
+// Prompts that begin alike, one after the other and together, with little room and with much: found pages have the bits
+// that would have been computed, and no sequence waits for ever on what is kept.
+TEST_P(BatchingTest, KeptBeginningsChangeNoBit) {
+  for (const std::size_t which : {std::size_t{3}, std::size_t{4}, std::size_t{7}}) {
+    asked_.push_back(asked_[which]);
+    asked_.back().prompt.resize(asked_.back().prompt.size() - 1);
+    asked_.push_back(asked_[which]);
+    asked_.back().prompt.push_back(5);
+    asked_.push_back(asked_[which]);
+    asked_.back().adapted = !asked_.back().adapted;
+    asked_.push_back(asked_[which]);
+    asked_.back().prompt[70] ^= 1;
+  }
+  const auto want = alone();
+  const std::size_t page = KvPool::bytes_per_token(loaded_->model.config()) * KvPool::kPageTokens;
+  for (const std::size_t pages : {5, 9, 100}) {
+    Generator generator(loaded_->model, loaded_->tokenizer, compute_,
+                        {.step_tokens = 96, .kv_bytes_max = pages * page, .prefix_cache = true});
+    for (const bool together : {false, true}) {
+      for (std::size_t i = 0; i < asked_.size(); ++i) {
+        generator.add(request(i));
+        while (!together && !generator.idle()) generator.step();
+      }
+      while (!generator.idle()) generator.step();
+      expect_same(std::exchange(results_, {}), want);
+      EXPECT_EQ(generator.load().pages_used, 0);
+    }
+    const auto load = generator.load();
+    EXPECT_GT(load.prefix_tokens_found, 0) << pages;
+    EXPECT_LT(load.prefix_tokens_found, load.prefix_tokens_asked);
+    // With room for all: the second round finds whatever its prompts have in full pages.
+    if (pages == 100) EXPECT_GT(load.prefix_tokens_found, load.prefix_tokens_asked / 2);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, BatchingTest, ::testing::Values("tiny-gemma2", "tiny-llama", "tiny-qwen2"),
                          [](const auto& row) { return row.param.substr(5); });
 

@@ -160,6 +160,37 @@ TEST_F(GeneratorTest, ContinuationsOfOnePromptDiffer) {
   for (int i = 0; i < 4; ++i) EXPECT_EQ(again->at(i).ids, results->at(i).ids) << i;
 }
 
+// Of a long prompt in pieces and a short one, with and without kept beginnings: what the logits of the whole say.
+TEST_F(GeneratorTest, LogprobsOfThePrompt) {
+  open("tiny-qwen2", {.step_tokens = 64, .prefix_cache = true});
+  Rng rng(3);
+  for (const int length : {150, 150, 5, 1}) {
+    std::vector<TokenId> prompt;
+    for (int i = 0; i < length; ++i)
+      prompt.push_back(static_cast<TokenId>(3 + (length == 150 ? i % 90 : rng.below(90))));
+    SamplingParams params = greedy(3);
+    params.logprobs = 2;
+    params.prompt_logprobs = true;
+    params.n = 2;
+    const auto results = add(prompt, params);
+    run();
+    const Matrix logits = loaded_->model.logits(compute_, prompt, nullptr);
+    for (const int index : {0, 1}) {
+      const auto& got = results->at(index).prompt_logprobs;
+      ASSERT_EQ(std::ssize(got), length - 1);
+      for (std::size_t t = 0; t < got.size(); ++t) {
+        const std::span row(logits.row(static_cast<std::int64_t>(t)), static_cast<std::size_t>(logits.cols()));
+        const auto want = logprobs_of(row, static_cast<std::int32_t>(logits.cols()), prompt[t + 1], 2);
+        EXPECT_EQ(got[t].chosen.id, prompt[t + 1]);
+        EXPECT_NEAR(got[t].chosen.logprob, want.chosen.logprob, 1e-4F);
+        EXPECT_NEAR(got[t].likeliest[0].logprob, want.likeliest[0].logprob, 1e-4F);
+      }
+      EXPECT_EQ(results->at(index).logprobs.size(), 3U);
+    }
+  }
+  EXPECT_EQ(generator_->load().prefix_tokens_found, 0) << "who asks for a prompt's logits computes it";
+}
+
 TEST_F(GeneratorTest, StopsAtATokenAndLeavesItOutOfTheText) {
   open("tiny-gemma2");
   const std::vector<TokenId> prompt{2, 7, 341, 339, 383};
