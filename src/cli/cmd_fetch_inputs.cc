@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <ostream>
 
+#include "cli/bring.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
 #include "slipway/base/step.h"
@@ -33,7 +34,7 @@ Result<void> fetch_one(const Session& session, const std::string& name, const st
   std::filesystem::remove_all(path, error);
   std::filesystem::create_directories(path.parent_path(), error);
   if (error) return errno_error(path.parent_path().string(), error.value());
-  const auto report = steps::fetch({uri, path});
+  const auto report = bring(session, {uri, path});
   if (!report)
     return Error{report.error().code, "input `" + name + "`: " + report.error().message, report.error().help};
   session.err << "slipway: input `" << name << "`: " << report->byte_count << " bytes from " << uri << "\n";

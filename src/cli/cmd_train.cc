@@ -26,6 +26,8 @@ void add_files(CLI::App& app, TrainOptions& options) {
          "--no-resume", [&options] { options.resume = ml::Resume::Never; }, "start over, whatever is in --output")
       ->excludes(resume);
   app.add_flag("--merge,!--no-merge", options.merge, "write OUTPUT/final_model, the merged model [yes]");
+  app.add_option("--merge-dtype", options.merge_dtype, "of the merged model: bf16, fp16 or fp32 [that of each tensor]")
+      ->check(CLI::IsMember({"bf16", "fp16", "fp32"}));
 }
 
 void add_lora(CLI::App& app, TrainOptions& options) {

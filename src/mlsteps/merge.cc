@@ -6,9 +6,8 @@
 #include "slipway/ml/merge.h"
 
 namespace slipway::mlsteps {
-namespace {
 
-Result<std::optional<ml::Dtype>> dtype_of(const std::string& name) {
+Result<std::optional<ml::Dtype>> merge_dtype(const std::string& name) {
   using Named = std::pair<std::string_view, ml::Dtype>;
   constexpr std::array<Named, 3> kNames{
       {{"bf16", ml::Dtype::BF16}, {"fp16", ml::Dtype::F16}, {"fp32", ml::Dtype::F32}}};
@@ -18,8 +17,10 @@ Result<std::optional<ml::Dtype>> dtype_of(const std::string& name) {
   return Error{ErrorCode::InvalidArgument, "`" + name + "` is no dtype of a merged model", "use bf16, fp16 or fp32"};
 }
 
+namespace {
+
 Result<Value> merge(const MergeStepOptions& options) {
-  SLIPWAY_TRY_ASSIGN(const auto dtype, dtype_of(options.dtype));
+  SLIPWAY_TRY_ASSIGN(const auto dtype, merge_dtype(options.dtype));
   ml::MergeOptions merge_options;
   merge_options.dtype = dtype;
   SLIPWAY_TRY_ASSIGN(const ml::MergeReport report,

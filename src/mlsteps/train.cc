@@ -16,6 +16,7 @@
 #include "slipway/ml/loaded_model.h"
 #include "slipway/ml/memory.h"
 #include "slipway/ml/merge.h"
+#include "slipway/mlsteps/merge.h"
 
 namespace slipway::mlsteps {
 namespace {
@@ -42,6 +43,7 @@ std::optional<std::string> usage_problem(const TrainOptions& options) {
     return "--eval-steps must be at least 0 and --per-device-eval-batch-size at least 1";
   if (settings.eval_steps > 0 && options.eval_data.empty()) return "--eval-steps needs --eval-data";
   if (options.limit < 0) return "--limit must be at least 0";
+  if (!merge_dtype(options.merge_dtype)) return "--merge-dtype must be bf16, fp16 or fp32";
   if (options.rules.max_seq_length < 2) return "--max-seq-length must be at least 2";
   return std::nullopt;
 }
@@ -235,7 +237,9 @@ Result<void> Run::publish(const ml::TrainSummary& summary, ml::Adapter& adapter)
   if (summary.eval_loss) outputs["eval_loss"] = *summary.eval_loss;
   if (options_.merge) {
     const fs::path merged = output / "final_model";
-    SLIPWAY_TRY_ASSIGN(const ml::MergeReport report, ml::merge_lora(options_.model, adapter.lora, merged));
+    SLIPWAY_TRY_ASSIGN(const auto dtype, merge_dtype(options_.merge_dtype));
+    SLIPWAY_TRY_ASSIGN(const ml::MergeReport report,
+                       ml::merge_lora(options_.model, adapter.lora, merged, {.dtype = dtype}));
     say(fmt::format("merged {} of {} tensors into {}", report.merged, report.tensors, merged.string()));
     outputs["model"] = merged.string();
   }

@@ -59,7 +59,7 @@ Result<fs::path> local_path(const std::string& uri) {
   if (scheme != "file")
     return Error{ErrorCode::Unsupported,
                  fmt::format("`{}` cannot be fetched: the scheme {}:// is not supported", uri, scheme),
-                 "file:///path and plain paths work; copy the data there, or let the task name it as an input"};
+                 "plain paths, file://, http://, https:// and gs:// work; copy the data to such a place"};
   std::string_view rest = std::string_view(uri).substr(scheme.size() + 3);
   if (rest.starts_with("localhost/")) rest.remove_prefix(9);
   if (!rest.starts_with('/'))

@@ -8,6 +8,7 @@
 
 #include "mlsteps/step_fixture.h"
 #include "objects/fake_storage.h"
+#include "slipway/ml/model_folder.h"
 #include "slipway/ml/safetensors.h"
 #include "slipway/mlsteps/evaluate.h"
 #include "slipway/mlsteps/generate.h"
@@ -202,6 +203,18 @@ TEST_F(TrainTest, OnATerminalThereIsABar) {
   EXPECT_NE(err_.str().find("\r\x1b[Kstep 6/12 loss "), std::string::npos) << "lines stand above the bar";
   for (std::size_t at = err_.str().find("% ["); at != std::string::npos; at = err_.str().find("% [", at + 1))
     EXPECT_LT(err_.str().find_first_of("\r\n", at) - at, 60U);
+}
+
+TEST_F(TrainTest, TheMergedModelMayBeHalfPrecision) {
+  options_.merge_dtype = "fp16";
+  options_.settings.max_steps = 2;
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  EXPECT_NE(read("out/final_model/config.json").find("\"float16\""), std::string::npos);
+  const auto tensors = ml::FolderTensors::open(path("out/final_model"));
+  ASSERT_TRUE(tensors);
+  for (const auto& name : tensors->names()) EXPECT_EQ(tensors->find(name)->dtype, ml::Dtype::F16) << name;
+  options_.merge_dtype = "int4";
+  EXPECT_EQ(train(), kStepUsage);
 }
 
 TEST_F(TrainTest, LimitTakesTheFirstSamples) {

@@ -26,7 +26,8 @@ struct MergeReport {
 // Writes a complete model folder to `output`: weights tensor by tensor (memory: a few rows, whatever the size),
 // tokenizer and other side files copied byte for byte, config.json last and byte for byte too, but for the dtype it
 // names. Tensors that the adapter does not touch are copied. Weights already in `output` are replaced; it must not be
-// the base model. Corrupt if a merged value is not finite; a folder without config.json is not finished.
+// the base model. Corrupt if a merged value is not finite, Unsupported if fp16 cannot hold a number; a folder without
+// config.json is not finished.
 [[nodiscard]] Result<MergeReport> merge_adapter(const std::filesystem::path& model_folder,
                                                 const std::filesystem::path& adapter_folder,
                                                 const std::filesystem::path& output, const MergeOptions& options = {});

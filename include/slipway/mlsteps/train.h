@@ -28,6 +28,7 @@ struct TrainOptions {
   ml::DatasetRules rules;  // `compat` is that of the settings
   ml::Resume resume = ml::Resume::Auto;
   bool merge = true;         // write OUTPUT/final_model
+  std::string merge_dtype;   // "bf16", "fp16", "fp32"; empty: each tensor keeps its own
   std::string upload;        // gs:// URI that gets the output folder, however the training ends; empty: none
   std::string upload_model;  // gs:// URI that gets the merged model; empty: none
   std::string mlruns;        // folder that gets the run in MLflow's layout; empty: as MLFLOW_TRACKING_URI says

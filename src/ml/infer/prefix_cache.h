@@ -39,7 +39,7 @@ class PrefixCache {
   struct Entry {
     std::uint64_t number = 0;
     KeptPage page;
-    std::uint64_t used = 0;    // when, by count of uses
+    std::uint64_t used = 0;      // when, by count of uses
     std::int64_t followers = 0;  // entries that stand behind it
   };
   using Entries = std::map<Key, Entry>;

@@ -34,6 +34,9 @@ std::unordered_map<std::string, const LoraPair*> pairs_by_tensor(const Lora& lor
   return pairs;
 }
 
+// Finite, but rounded to infinity.
+bool beyond_half(float value) { return std::isfinite(value) && std::abs(value) >= 65520; }
+
 // `values` to the bytes of `dtype`, one rounding.
 void encode(std::span<const float> values, Dtype dtype, std::vector<std::byte>& out) {
   out.resize(values.size() * byte_size(dtype));
@@ -118,6 +121,9 @@ Result<void> Merger::write_blocks(const TensorSpec& spec, const TensorView& from
     if (pair != nullptr && !std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); }))
       return Error{ErrorCode::Corrupt, fmt::format("merging `{}` gives a number that is not finite", spec.name),
                    "the adapter or the base model is damaged; look at the loss of the training"};
+    if (spec.dtype == Dtype::F16 && std::ranges::any_of(values, beyond_half))
+      return Error{ErrorCode::Unsupported, fmt::format("`{}` has numbers that fp16 cannot hold", spec.name),
+                   "write the merged model as bf16 or fp32"};
     encode(values, spec.dtype, bytes);
     SLIPWAY_TRY(writer.write(bytes));
   }

@@ -130,6 +130,20 @@ TEST(MergeFolder, StopsAtNumbersThatAreNotFinite) {
   EXPECT_FALSE(std::filesystem::exists(out / "m/config.json"));
 }
 
+TEST(MergeFolder, StopsAtNumbersThatHalfPrecisionCannotHold) {
+  const auto base_folder = model_fixture("tiny-qwen2", "bf16");
+  auto lora = make_lora({.target_modules = {"v_proj"}}, *read_model_config(base_folder));
+  ASSERT_TRUE(lora);
+  lora->fill(300);
+  const TempFolder out;
+  EXPECT_TRUE(merge_lora(base_folder, *lora, out / "wide"));
+  const auto merged = merge_lora(base_folder, *lora, out / "half", {.dtype = Dtype::F16});
+  ASSERT_FALSE(merged);
+  EXPECT_EQ(merged.error().code, ErrorCode::Unsupported);
+  EXPECT_NE(merged.error().message.find("v_proj"), std::string::npos);
+  EXPECT_NE(merged.error().help.find("bf16"), std::string::npos);
+}
+
 TEST(Half, InvertsEveryHalfAndRoundsToNearestEven) {
   for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
     const float value = half_to_float(static_cast<std::uint16_t>(bits));
