@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "slipway/base/file_uri.h"
 #include "slipway/sched/scope.h"
 
 namespace slipway::engine {
@@ -83,8 +84,11 @@ class WaitRenderer {
 
   // A relative path lies in the run's workspace, as `workdir` does.
   [[nodiscard]] Result<std::string> file_path(std::string text) const {
-    constexpr std::string_view kScheme = "file://";
-    if (text.rfind(kScheme, 0) == 0) text.erase(0, kScheme.size());
+    if (is_file_uri(text)) {
+      auto path = path_of_file_uri(text);
+      if (!path) return path.error().in("wait.file");
+      return path;
+    }
     if (text.find("://") != std::string::npos)
       return Error{ErrorCode::InvalidArgument, "wait.file: `" + text + "` is no path of this machine",
                    "write a path, or file:///path"};

@@ -72,13 +72,13 @@ constexpr std::string_view kEraseLine = "\r\x1b[K";
 // One training, from files to files.
 class Run {
  public:
-  Run(TrainOptions& options, const StepIo& io, RunFolder folder, TrainPlaces& places)
+  Run(TrainOptions& options, std::string tracked_in, const StepIo& io, RunFolder folder, TrainPlaces& places)
       : options_(options),
         io_(io),
         folder_(std::move(folder)),
         places_(places),
         base_name_(options.model),
-        tracking_(options, io, [this](std::string_view note) { say(note); }) {}
+        tracking_(options, std::move(tracked_in), io, [this](std::string_view note) { say(note); }) {}
 
   // Every end but success leaves its status here.
   int run();
@@ -330,11 +330,13 @@ int run_train(const TrainOptions& given, const StepIo& io) {
   if (const auto problem = usage_problem(given)) return fail(io, kStepUsage, "usage", *problem);
   auto options = TrainPlaces::local(given);
   if (!options) return fail(io, kStepUsage, "usage", options.error().message + "; " + options.error().help);
+  auto tracked_in = TrainTracking::find_place(*options, io);
+  if (!tracked_in) return fail(io, kStepUsage, "usage", tracked_in.error().message + "; " + tracked_in.error().help);
   TrainPlaces places(io);
   if (const auto brought = places.bring_checkpoint(*options); !brought) return fail(io, brought.error());
   auto folder = RunFolder::open(options->output, io.clock);
   if (!folder) return fail(io, folder.error());
-  const int code = Run(*options, io, *std::move(folder), places).run();
+  const int code = Run(*options, *std::move(tracked_in), io, *std::move(folder), places).run();
   // A training that failed has told why already.
   if (const auto sent = places.send(*options, code == kStepOk); !sent) {
     if (code == kStepOk) return fail(io, sent.error());

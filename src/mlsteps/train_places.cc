@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 
+#include "slipway/base/file_uri.h"
 #include "slipway/base/rng.h"
 #include "slipway/http/message.h"
 
@@ -29,10 +30,8 @@ void wait_for(Duration duration) {
   never.wait_for(lock, duration);
 }
 
-// file:///a%20b as the path it means.
 Result<std::string> local_path(const std::string& place) {
-  constexpr std::string_view kFile = "file://";
-  if (place.starts_with(kFile)) return http::percent_decode(std::string_view(place).substr(kFile.size()));
+  if (is_file_uri(place)) return path_of_file_uri(place);
   if (place.find("://") == std::string::npos || objects::is_bucket_uri(place)) return place;
   return Error{ErrorCode::Unsupported, place + " is a URI that cannot be read or written here",
                "paths, file:// and gs:// work; `slipway fetch` makes a local copy"};

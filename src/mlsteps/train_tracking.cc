@@ -1,6 +1,7 @@
 #include "mlsteps/train_tracking.h"
 
 #include "slipway/base/file.h"
+#include "slipway/base/file_uri.h"
 #include "slipway/base/sha256.h"
 
 namespace slipway::mlsteps {
@@ -18,13 +19,6 @@ std::string first_of(std::initializer_list<std::string> texts) {
   return {};
 }
 
-std::string place_of(const TrainOptions& options, const StepIo& io) {
-  if (!options.mlruns.empty()) return options.mlruns;
-  if (io.variable("MLFLOW_ENABLE") == "false") return {};
-  const std::string uri = io.variable("MLFLOW_TRACKING_URI");
-  return uri.starts_with("file://") ? uri.substr(7) : uri;
-}
-
 std::string text_of(const Value& value) { return value.is_string() ? value.as_string() : value.dump(); }
 
 // {"key": "value", …} of the variable MLFLOW_TAGS; anything else is no tag.
@@ -38,8 +32,18 @@ std::map<std::string, std::string> tags_of(const std::string& json) {
 
 }  // namespace
 
-TrainTracking::TrainTracking(const TrainOptions& options, const StepIo& io, TrackerNote note)
-    : options_(options), io_(io), place_(place_of(options, io)) {
+Result<std::string> TrainTracking::find_place(const TrainOptions& options, const StepIo& io) {
+  if (!options.mlruns.empty()) return options.mlruns;
+  if (io.variable("MLFLOW_ENABLE") == "false") return std::string();
+  const std::string uri = io.variable("MLFLOW_TRACKING_URI");
+  if (!is_file_uri(uri)) return uri;
+  auto path = path_of_file_uri(uri);
+  if (!path) return path.error().in("MLFLOW_TRACKING_URI");
+  return path;
+}
+
+TrainTracking::TrainTracking(const TrainOptions& options, std::string place, const StepIo& io, TrackerNote note)
+    : options_(options), io_(io), place_(std::move(place)) {
   if (place_.empty()) return;
   if (!is_http(place_)) {
     tracker_ = track_in_folder(place_, std::move(note));

@@ -11,8 +11,12 @@ namespace slipway::mlsteps {
 
 class TrainTracking {
  public:
-  // No tracker unless --mlruns or MLFLOW_TRACKING_URI names one; MLFLOW_ENABLE=false says no to both.
-  TrainTracking(const TrainOptions& options, const StepIo& io, TrackerNote note);
+  // The folder or server that --mlruns or MLFLOW_TRACKING_URI names; empty without, and if MLFLOW_ENABLE=false says no
+  // to the variable. InvalidArgument: a file URI that names no path of this machine.
+  [[nodiscard]] static Result<std::string> find_place(const TrainOptions& options, const StepIo& io);
+
+  // `place` as find_place() gives it.
+  TrainTracking(const TrainOptions& options, std::string place, const StepIo& io, TrackerNote note);
 
   // `record`: what config.json holds. A training that goes on from a checkpoint goes on with its run, too.
   void start(const Value& record, bool resumed);

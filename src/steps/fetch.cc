@@ -13,6 +13,7 @@
 
 #include "slipway/base/fd.h"
 #include "slipway/base/file.h"
+#include "slipway/base/file_uri.h"
 
 namespace slipway::steps {
 namespace {
@@ -27,32 +28,6 @@ std::string_view scheme_of(std::string_view uri) {
              : uri.substr(0, colon);
 }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-Result<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-    const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
-    const auto byte = static_cast<char>(high * 16 + low);
-    if (low < 0 || byte == '\0')
-      return Error{ErrorCode::InvalidArgument, fmt::format("`{}` has a `%` that encodes nothing", text),
-                   "write %25 for a percent sign"};
-    out += byte;
-    i += 2;
-  }
-  return out;
-}
-
-// file:///a/b and file://localhost/a/b.
 Result<fs::path> local_path(const std::string& uri) {
   const std::string_view scheme = scheme_of(uri);
   if (scheme.empty()) return fs::path(uri);
@@ -60,13 +35,8 @@ Result<fs::path> local_path(const std::string& uri) {
     return Error{ErrorCode::Unsupported,
                  fmt::format("`{}` cannot be fetched: the scheme {}:// is not supported", uri, scheme),
                  "plain paths, file://, http://, https:// and gs:// work; copy the data to such a place"};
-  std::string_view rest = std::string_view(uri).substr(scheme.size() + 3);
-  if (rest.starts_with("localhost/")) rest.remove_prefix(9);
-  if (!rest.starts_with('/'))
-    return Error{ErrorCode::InvalidArgument, fmt::format("`{}` names a host", uri),
-                 "write file:///path, with three slashes"};
-  SLIPWAY_TRY_ASSIGN(const std::string decoded, percent_decoded(rest));
-  return fs::path(decoded);
+  SLIPWAY_TRY_ASSIGN(std::string path, path_of_file_uri(uri));
+  return fs::path(std::move(path));
 }
 
 Result<std::int64_t> copy_bytes(int from, int to, const std::string& what) {

@@ -265,6 +265,17 @@ TEST_F(TrainTest, ATrackerThatIsAwayFailsNothing) {
   EXPECT_EQ(read("out/status.txt").rfind("SUCCESS", 0), 0U);
 }
 
+TEST_F(TrainTest, FileUrisThatNameNoPathAreRefused) {
+  env_["MLFLOW_TRACKING_URI"] = "file://runs";
+  EXPECT_EQ(train(), kStepUsage);
+  EXPECT_NE(err_.str().find("MLFLOW_TRACKING_URI: `file://runs` names a host; write file:///path"), std::string::npos)
+      << err_.str();
+  env_.erase("MLFLOW_TRACKING_URI");
+  options_.eval_data = "file:///x%2";
+  EXPECT_EQ(train(), kStepUsage);
+  EXPECT_NE(err_.str().find("has a `%` that encodes nothing"), std::string::npos) << err_.str();
+}
+
 TEST_F(TrainTest, HfLeavesTheAdapterAtTheRootToo) {
   options_.settings.compat = options_.rules.compat = ml::Compat::Hf;
   options_.merge = false;
