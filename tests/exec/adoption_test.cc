@@ -8,10 +8,10 @@
 namespace slipway::exec {
 namespace {
 
+using slipway::test::ReportLog;
 using test::end_holder;
 using test::eventually;
 using test::read_text;
-using test::Recorder;
 
 // Runs until release(), then exits 7.
 constexpr char kHold[] = "echo $$ >pid; echo started; while [ ! -e go ]; do sleep 0.01; done; exit 7";
@@ -44,7 +44,7 @@ TEST_F(AdoptionTest, LaunchingTwiceRunsOnce) {
 TEST_F(AdoptionTest, TwoExecutorsOnOneHomeRunEachAttemptOnce) {
   constexpr int kAttempts = 40;
   start();
-  Recorder other_sink;
+  ReportLog other_sink;
   auto other = make_local_executor(options_, other_sink, clock_, Logger());
   ASSERT_TRUE(other);
   for (int n = 1; n <= kAttempts; ++n) {

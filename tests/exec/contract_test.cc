@@ -5,22 +5,6 @@
 namespace slipway::test {
 namespace {
 
-class Log final : public exec::ReportSink {
- public:
-  void on_report(exec::Report report) override {
-    const std::lock_guard lock(mutex_);
-    reports_.push_back(std::move(report));
-  }
-  [[nodiscard]] std::vector<exec::Report> all() const {
-    const std::lock_guard lock(mutex_);
-    return reports_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::vector<exec::Report> reports_;
-};
-
 // Real processes on a home of its own; every start of a command leaves a line in a file.
 class LocalHarness final : public ExecutorHarness {
  public:
@@ -56,7 +40,7 @@ class LocalHarness final : public ExecutorHarness {
     return world_.home_.path() / ("starts." + id.key.str() + "." + std::to_string(id.number));
   }
 
-  Log log_;  // outlives the executor in world_
+  ReportLog log_;  // outlives the executor in world_
   exec::test::LocalWorld world_;
 };
 

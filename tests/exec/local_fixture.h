@@ -8,70 +8,24 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <fstream>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "exec/process_table.h"
 #include "exec/shim_protocol.h"
 #include "slipway/exec/attempt_folder.h"
 #include "slipway/exec/local_executor.h"
+#include "support/eventually.h"
+#include "support/report_log.h"
 #include "support/temp_folder.h"
 
 namespace slipway::exec::test {
 
 using slipway::test::TempFolder;
 
-inline constexpr auto kPatience = std::chrono::seconds(30);
-
-class Recorder final : public ReportSink {
- public:
-  void on_report(Report report) override {
-    const std::lock_guard lock(mutex_);
-    reports_.push_back(std::move(report));
-    arrived_.notify_all();
-  }
-  // The first report of that kind about `id` beyond the first `skip` of them; nullopt if none comes in time.
-  template <class Kind>
-  std::optional<Kind> wait(const AttemptId& id, std::size_t skip = 0) {
-    std::unique_lock lock(mutex_);
-    std::optional<Kind> found;
-    arrived_.wait_for(lock, kPatience, [&] {
-      const auto all = of<Kind>(id);
-      if (all.size() > skip) found = all[skip];
-      return found.has_value();
-    });
-    return found;
-  }
-  template <class Kind>
-  std::size_t count(const AttemptId& id) {
-    const std::lock_guard lock(mutex_);
-    return of<Kind>(id).size();
-  }
-
- private:
-  template <class Kind>
-  std::vector<Kind> of(const AttemptId& id) const {
-    std::vector<Kind> found;
-    for (const Report& report : reports_)
-      if (const auto* kind = std::get_if<Kind>(&report); kind != nullptr && kind->id == id) found.push_back(*kind);
-    return found;
-  }
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::vector<Report> reports_;
-};
-
-// Until `holds` does, asked every few milliseconds; false if it never does.
-template <class Condition>
-bool eventually(Condition holds) {
-  const SystemClock clock;
-  for (const auto deadline = clock.monotonic() + kPatience; clock.monotonic() < deadline; ::poll(nullptr, 0, 2))
-    if (holds()) return true;
-  return false;
-}
+using slipway::test::eventually;
+using slipway::test::kPatience;
 
 inline std::string read_text(const std::filesystem::path& file) { return read_proc_file(file); }
 
@@ -154,7 +108,7 @@ class LocalWorld {
   TempFolder home_;
   LocalOptions options_;
   SystemClock clock_;
-  Recorder sink_;
+  slipway::test::ReportLog sink_;
   std::unique_ptr<Executor> executor_;
 
  private:

@@ -2,46 +2,23 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <poll.h>
 
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "slipway/exec/attempt_folder.h"
 #include "slipway/pods/pod_executor.h"
+#include "support/eventually.h"
 #include "support/fake_cluster.h"
+#include "support/report_log.h"
 #include "support/temp_folder.h"
 
 namespace slipway::pods::test {
 
 using namespace std::chrono_literals;
 
-inline constexpr auto kPatience = 30s;
-
-class Recorder final : public exec::ReportSink {
- public:
-  void on_report(exec::Report report) override {
-    const std::lock_guard lock(mutex_);
-    reports_.push_back(std::move(report));
-  }
-  [[nodiscard]] std::vector<exec::Report> all() const {
-    const std::lock_guard lock(mutex_);
-    return reports_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::vector<exec::Report> reports_;
-};
-
-// Until `holds` does, asked every few milliseconds; false if it never does.
-inline bool eventually(const std::function<bool()>& holds) {
-  const SystemClock clock;
-  for (const auto deadline = clock.monotonic() + kPatience; clock.monotonic() < deadline; ::poll(nullptr, 0, 2))
-    if (holds()) return true;
-  return false;
-}
+using slipway::test::eventually;
+using slipway::test::kPatience;
 
 struct PodWorld {
   PodWorld() {
@@ -82,10 +59,7 @@ struct PodWorld {
 
   template <class Kind>
   std::vector<Kind> reported(const AttemptId& id) const {
-    std::vector<Kind> found;
-    for (const exec::Report& report : reports.all())
-      if (const Kind* kind = std::get_if<Kind>(&report); kind != nullptr && kind->id == id) found.push_back(*kind);
-    return found;
+    return reports.all_of<Kind>(id);
   }
   template <class Kind>
   Kind expect(const AttemptId& id, std::size_t nth = 1) {
@@ -97,7 +71,7 @@ struct PodWorld {
   slipway::test::TempFolder home;
   slipway::test::FakeCluster cluster;
   SystemClock clock;
-  Recorder reports;
+  slipway::test::ReportLog reports;
   PodOptions options;
   std::unique_ptr<exec::Executor> executor;  // last: ends first
 };
