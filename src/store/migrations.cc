@@ -30,16 +30,22 @@ Result<int> schema_version(Connection& connection) {
   return static_cast<int>(version);
 }
 
+Error newer_schema(int version, int known) {
+  return {ErrorCode::Unsupported,
+          "the database has schema " + std::to_string(version) + ", this slipway knows schemas up to " +
+              std::to_string(known),
+          "run the newer slipway, or restore the backup made before the upgrade"};
+}
+
+std::string backup_before(const std::string& path, int version) {
+  return path + ".schema-" + std::to_string(version) + ".backup";
+}
+
 Result<void> migrate(Connection& connection, const std::string& path, std::span<const Migration> steps) {
   SLIPWAY_TRY_ASSIGN(const int version, schema_version(connection));
   const auto known = static_cast<int>(steps.size());
-  if (version > known)
-    return Error{ErrorCode::Unsupported,
-                 "the database has schema " + std::to_string(version) + ", this slipway knows schemas up to " +
-                     std::to_string(known),
-                 "run the newer slipway, or restore the backup made before the upgrade"};
-  if (version > 0 && version < known)
-    SLIPWAY_TRY(connection.copy_to(path + ".schema-" + std::to_string(version) + ".backup"));
+  if (version > known) return newer_schema(version, known);
+  if (version > 0 && version < known) SLIPWAY_TRY(connection.copy_to(backup_before(path, version)));
   for (int number = version + 1; number <= known; ++number) {
     const Migration& step = steps[static_cast<std::size_t>(number - 1)];
     if (auto applied = apply(connection, step, static_cast<std::size_t>(number)); !applied)

@@ -1,5 +1,6 @@
 #include "slipway/store/sqlite_store.h"
 
+#include <filesystem>
 #include <set>
 #include <utility>
 
@@ -329,6 +330,35 @@ Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, const Sqlite
   auto readers = std::make_shared<ReaderPool>(ConnectionOptions{.path = path, .read_only = true, .vfs = options.vfs});
   return std::unique_ptr<Store>(
       std::make_unique<SqliteStore>(path, std::move(writer), std::move(readers), options.checkpoint_pages));
+}
+
+Result<std::unique_ptr<Store>> look_at_sqlite(const std::string& path) {
+  SLIPWAY_TRY_ASSIGN(const Upgrade due, plan_upgrade(path));
+  if (!due.steps.empty())
+    return Error{ErrorCode::Unsupported, path + " has schema " + std::to_string(due.from),
+                 "`slipway db migrate` or the next `slipway up` brings it to " + std::to_string(due.to)};
+  const ConnectionOptions options{.path = path, .read_only = true, .vfs = {}};
+  SLIPWAY_TRY_ASSIGN(auto connection, Connection::open(options));
+  return std::unique_ptr<Store>(std::make_unique<SqliteStore>(
+      path, std::move(connection), std::make_shared<ReaderPool>(options), SqliteOptions{}.checkpoint_pages));
+}
+
+Result<Upgrade> plan_upgrade(const std::string& path) {
+  if (!std::filesystem::exists(path)) return Error{ErrorCode::NotFound, path + " does not exist", {}};
+  SLIPWAY_TRY_ASSIGN(const auto connection, Connection::open({.path = path, .read_only = true, .vfs = {}}));
+  SLIPWAY_TRY_ASSIGN(const int version, schema_version(*connection));
+  const auto steps = migrations();
+  Upgrade upgrade{version, static_cast<int>(steps.size()), {}, {}};
+  if (upgrade.from > upgrade.to) return newer_schema(upgrade.from, upgrade.to);
+  for (const Migration& step : steps.subspan(static_cast<std::size_t>(version))) upgrade.steps.emplace_back(step.name);
+  if (version > 0 && !upgrade.steps.empty()) upgrade.backup = backup_before(path, version);
+  return upgrade;
+}
+
+Result<Upgrade> upgrade_sqlite(const std::string& path) {
+  SLIPWAY_TRY_ASSIGN(Upgrade upgrade, plan_upgrade(path));
+  SLIPWAY_TRY(open_sqlite(path));
+  return upgrade;
 }
 
 }  // namespace slipway::store

@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "slipway/store/findings.h"
 #include "store/story.h"
 #include "support/golden.h"
 
@@ -169,6 +170,62 @@ TEST(Upgrade, FromSchema1) {
   EXPECT_EQ(expect_ok(store->load_run(run_id(1))), over.run);
   EXPECT_EQ(recovered.vars, Value(Value::Object{{"BUCKET", "b"}}));
   EXPECT_EQ(expect_ok(store->blobs("secret")).at("HF_TOKEN"), "sealed");
+}
+
+TEST(PlanUpgrade, TellsEachStepAndChangesNothing) {
+  const TempFolder folder;
+  const std::string path = folder / "slipway.db";
+  EXPECT_EQ(plan_upgrade(path).error().code, ErrorCode::NotFound);
+  EXPECT_FALSE(std::filesystem::exists(path));
+  std::filesystem::copy_file(frozen(1), path);
+  const auto due = expect_ok(plan_upgrade(path));
+  EXPECT_EQ(due.from, 1);
+  EXPECT_EQ(due.to, static_cast<int>(migrations().size()));
+  ASSERT_EQ(due.steps.size(), migrations().size() - 1);
+  EXPECT_EQ(due.steps.front(), migrations()[1].name);
+  EXPECT_EQ(due.backup, path + ".schema-1.backup");
+  EXPECT_EQ(expect_ok(plan_upgrade(path)).from, 1);
+}
+
+TEST(UpgradeSqlite, DoesWhatWasPlannedOnce) {
+  const TempFolder folder;
+  const std::string path = folder / "slipway.db";
+  std::filesystem::copy_file(frozen(1), path);
+  const auto done = expect_ok(upgrade_sqlite(path));
+  EXPECT_EQ(done.from, 1);
+  EXPECT_TRUE(std::filesystem::exists(done.backup));
+  const auto again = expect_ok(upgrade_sqlite(path));
+  EXPECT_EQ(again.from, again.to);
+  EXPECT_THAT(again.steps, IsEmpty());
+  EXPECT_EQ(again.backup, "");
+}
+
+TEST_F(UpgradeTest, ANewerSchemaIsNotPlannedFor) {
+  const auto steps = and_then(kNext);
+  expect_ok(migrate(*open(path), path, steps));
+  EXPECT_EQ(plan_upgrade(path).error().code, ErrorCode::Unsupported);
+  EXPECT_EQ(look_at_sqlite(path).error().code, ErrorCode::Unsupported);
+}
+
+TEST_F(UpgradeTest, LookingReadsBesideAWriterAndChangesNothing) {
+  const auto writer = expect_ok(open_sqlite(path));
+  expect_ok(writer->commit({.blobs = {{{"token", "new"}, "more"}}}));
+  const auto looked = expect_ok(look_at_sqlite(path));
+  EXPECT_EQ(expect_ok(looked->blobs("token")).at("new"), "more");
+  EXPECT_EQ(expect_ok(check_report(*looked)).dump(), R"({"findings":[]})");
+  EXPECT_FALSE(looked->commit({.blobs = {{{"token", "other"}, "x"}}}));
+  expect_ok(writer->commit({.blobs = {{{"token", "newer"}, "y"}}}));
+  EXPECT_EQ(expect_ok(looked->blobs("token")).at("newer"), "y");
+}
+
+TEST(LookAtSqlite, OfAnOlderSchemaNamesTheCure) {
+  const TempFolder folder;
+  const std::string path = folder / "slipway.db";
+  std::filesystem::copy_file(frozen(1), path);
+  const auto refused = look_at_sqlite(path);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::Unsupported);
+  EXPECT_THAT(refused.error().help, HasSubstr("slipway db migrate"));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "slipway/base/result.h"
 #include "slipway/store/store.h"
@@ -18,6 +19,21 @@ struct SqliteOptions {
 // "<path>.schema-<n>.backup" if it is an older one. The caller holds the HomeLock. Errors: Unsupported (newer schema,
 // or a file system without a write-ahead log), Corrupt (no database, or another program's), Io.
 [[nodiscard]] Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, const SqliteOptions& options = {});
+
+// The database at `path` for reading, beside a daemon that writes it; every change fails (Io). NotFound, Unsupported
+// (another schema than this program's; of an older one with the cure).
+[[nodiscard]] Result<std::unique_ptr<Store>> look_at_sqlite(const std::string& path);
+
+// From one schema to another.
+struct Upgrade {
+  int from = 0, to = 0;
+  std::vector<std::string> steps;  // names of migrations, in order; empty if the schema is the newest
+  std::string backup;              // the copy made before; empty without steps
+};
+// What open_sqlite() would do to the schema of the database at `path`. NotFound, Corrupt, Unsupported (newer schema).
+[[nodiscard]] Result<Upgrade> plan_upgrade(const std::string& path);
+// Does it. The caller holds the HomeLock.
+[[nodiscard]] Result<Upgrade> upgrade_sqlite(const std::string& path);
 
 // Copies the database at `source` to `target` (replaced atomically), consistent as of now, on disk when this returns.
 // Any thread, also while a daemon writes `source`.
