@@ -282,12 +282,24 @@ Value dag_value(const store::DagRow& row) {
   return value;
 }
 
-Value dag_body(const store::DagRow& row, const dag::Dag* dag, Instant now) {
+Value dag_line(const store::DagRow& row, const dag::Dag* dag, Instant now) {
   Value value = dag_value(row);
+  if (dag == nullptr) return value;
+  value["description"] = dag->description;
+  value["owner"] = dag->owner;
+  value["tags"] = texts(dag->tags);
+  std::optional<Instant> next;
+  for (const dag::Schedule& schedule : dag->schedules) {
+    const auto tick = row.paused || !row.present ? std::nullopt : dag::next_tick(schedule, now);
+    if (tick && (!next || *tick < *next)) next = tick;
+  }
+  value["next"] = next ? Value(to_rfc3339(*next)) : Value();
+  return value;
+}
+
+Value dag_body(const store::DagRow& row, const dag::Dag* dag, Instant now) {
+  Value value = dag_line(row, dag, now);
   if (dag != nullptr) {
-    value["description"] = dag->description;
-    value["owner"] = dag->owner;
-    value["tags"] = texts(dag->tags);
     value["params"] = array_of(dag->params, param_value);
     value["tasks"] = array_of(dag->tasks, dag_task_value);
     value["groups"] = array_of(dag->groups, [&](const dag::Group& group) { return group_value(*dag, group); });

@@ -39,6 +39,8 @@ namespace slipway::api {
 [[nodiscard]] Value ticks_body(const std::vector<engine::TickChange>& ticks);
 
 [[nodiscard]] Value dag_value(const store::DagRow& row);
+// With description, owner, tags and `next`, when it runs by itself next, where `dag` is known.
+[[nodiscard]] Value dag_line(const store::DagRow& row, const dag::Dag* dag, Instant now);
 // With description, params, tasks and schedules where `dag` is known.
 [[nodiscard]] Value dag_body(const store::DagRow& row, const dag::Dag* dag, Instant now);
 // {dag, name, kind, expression, timezone, paused, next: […]}: the next `count` ticks, none while paused.

@@ -126,7 +126,12 @@ Result<store::DagRow> find_dag(const Call& call, store::Reader& reader) {
   SLIPWAY_TRY_ASSIGN(auto rows, reader.list_dags());
   for (auto& row : rows)
     if (row.id.str() == id) return std::move(row);
-  return Error{ErrorCode::NotFound, "there is no DAG `" + id + "`", "slipway dag list"};
+  std::vector<std::string> known;
+  for (const auto& row : rows)
+    if (row.present) known.push_back(row.id.str());
+  const auto near = nearest(id, known);
+  return Error{ErrorCode::NotFound, "there is no DAG `" + id + "`",
+               near ? "did you mean `" + *near + "`?" : "`slipway dag list` shows those there are"};
 }
 
 }  // namespace slipway::api

@@ -21,7 +21,8 @@ Result<http::Response> list_dags(const Call& call) {
   SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
   SLIPWAY_TRY_ASSIGN(const auto rows, reader->list_dags());
   Value dags{Value::Array{}};
-  for (const auto& row : rows) dags.as_array().push_back(dag_value(row));
+  const Instant now = call.backend.clock.now();
+  for (const auto& row : rows) dags.as_array().push_back(dag_line(row, call.dags.get(*reader, row.version).get(), now));
   Value body;
   body["dags"] = std::move(dags);
   return reply(body);
@@ -37,6 +38,8 @@ Result<http::Response> get_source(const Call& call) {
   SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
   SLIPWAY_TRY_ASSIGN(const auto row, find_dag(call, *reader));
   const auto wanted = call.query("version");
+  if (wanted.empty() && row.version.empty())
+    return Error{ErrorCode::Conflict, "DAG `" + row.id.str() + "` has no valid version yet", row.error};
   SLIPWAY_TRY_ASSIGN(const auto version, reader->get_version(wanted.empty() ? row.version : VersionId(wanted)));
   if (version.dag != row.id) return Error{ErrorCode::NotFound, "DAG " + row.id.str() + " has no version " + wanted, {}};
   if (call.request.header("Accept") == "application/json")

@@ -5,6 +5,7 @@
 
 #include "api/handlers.h"
 #include "slipway/engine/prune.h"
+#include "slipway/store/findings.h"
 
 namespace slipway::api {
 namespace {
@@ -55,16 +56,8 @@ Result<http::Response> get_version(const Call& call) {
 }
 
 Result<http::Response> check_db(const Call& call) {
-  SLIPWAY_TRY_ASSIGN(const auto findings, call.backend.store.check());
-  Value list{Value::Array{}};
-  for (const auto& finding : findings) {
-    Value& entry = list.as_array().emplace_back();
-    entry["invariant"] = finding.invariant;
-    entry["detail"] = finding.detail;
-  }
-  Value body;
-  body["findings"] = std::move(list);
-  return reply(body);
+  SLIPWAY_TRY_ASSIGN(const Value report, store::check_report(call.backend.store));
+  return reply(report);
 }
 
 // The file is named by the daemon, so that no request chooses where it writes.

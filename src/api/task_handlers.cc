@@ -17,9 +17,12 @@ Result<Named> named_task(const Call& call) {
   SLIPWAY_TRY_ASSIGN(const auto id, named_run(call, *reader));
   SLIPWAY_TRY_ASSIGN(auto run, reader->get_run(id));
   const TaskKey key{TaskId(call.at("task")), static_cast<int>(index)};
-  if (run.tasks.count(key) == 0)
-    return Error{ErrorCode::NotFound, "run " + id.str() + " has no task `" + key.str() + "`", {}};
-  return Named{std::move(run), key};
+  if (run.tasks.count(key) != 0) return Named{std::move(run), key};
+  std::vector<std::string> known;
+  for (const auto& [other, instance] : run.tasks) known.push_back(other.str());
+  const auto near = nearest(key.str(), known);
+  return Error{ErrorCode::NotFound, "run " + id.str() + " has no task `" + key.str() + "`",
+               near ? "did you mean `" + *near + "`?" : "`slipway run get " + id.str() + "` lists them"};
 }
 
 Result<const run::Attempt*> named_attempt(const Call& call, const Named& named) {

@@ -1,6 +1,8 @@
 #include "cli/app.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <optional>
 #include <ostream>
 
 #include "cli/command.h"
@@ -89,23 +91,56 @@ const CLI::App& deepest(const CLI::App& root) {
   return *app;
 }
 
-int explain_usage(const CLI::App& root, const CLI::ParseError& problem, const std::vector<std::string>& arguments,
-                  const Session& session) {
-  const CLI::App& at = deepest(root);
-  const auto words = words_below(at);
-  if (!words.empty()) {
-    for (const std::string& argument : arguments) {
-      if (argument.rfind('-', 0) == 0 || argument == at.get_name()) continue;
-      if (const auto near = nearest(argument, words))
-        return session.usage(
-            "`" + argument + "` is no command of `slipway" + (&at == &root ? "" : " " + at.get_name()) + "`",
-            "did you mean `" + *near + "`?");
-    }
-  }
+// "slipway run start" of the deepest verb that was named.
+std::string named_so_far(const CLI::App& root) {
   std::string name = "slipway";
   for (const CLI::App* app = &root; !app->get_subcommands().empty(); app = app->get_subcommands().back())
     name += " " + app->get_subcommands().back()->get_name();
-  return session.usage(problem.what(), "`" + name + " --help` lists what it takes");
+  return name;
+}
+
+// The long options that may stand there, with those of every verb.
+std::vector<std::string> options_at(const CLI::App& at, const CLI::App& root) {
+  std::vector<std::string> names;
+  for (const CLI::App* app : {&at, &root})
+    for (const CLI::Option* option : app->get_options())
+      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+std::string did_you_mean(const std::string& word, const std::vector<std::string>& known, const std::string& otherwise) {
+  const auto near = nearest(word, known);
+  return near ? "did you mean `" + *near + "`?" : otherwise;
+}
+
+// The first argument that nothing took, if any.
+std::optional<std::string> left_over(const CLI::App& root, const std::vector<std::string>& arguments) {
+  const auto left = root.remaining(true);
+  for (const std::string& argument : arguments)
+    if (std::find(left.begin(), left.end(), argument) != left.end()) return argument;
+  return std::nullopt;
+}
+
+// One sentence for what nobody takes: a command that does not exist, an option, or an argument too many.
+int explain_left_over(const CLI::App& root, const std::string& argument, const Session& session) {
+  const CLI::App& at = deepest(root);
+  const std::string name = named_so_far(root);
+  const std::string list = "`" + name + " --help` lists what it takes";
+  if (argument.rfind('-', 0) == 0) {
+    const std::string option = argument.substr(0, argument.find('='));
+    return session.usage("`" + option + "` is no option of `" + name + "`",
+                         did_you_mean(option, options_at(at, root), list));
+  }
+  const auto words = words_below(at);
+  if (words.empty()) return session.usage("`" + argument + "` is one argument too many for `" + name + "`", list);
+  return session.usage("`" + argument + "` is no command of `" + name + "`",
+                       did_you_mean(argument, words, "`" + name + " --help` lists its commands"));
+}
+
+int explain_usage(const CLI::App& root, const CLI::ParseError& problem, const std::vector<std::string>& arguments,
+                  const Session& session) {
+  if (const auto argument = left_over(root, arguments)) return explain_left_over(root, *argument, session);
+  return session.usage(problem.what(), "`" + named_so_far(root) + " --help` lists what it takes");
 }
 
 }  // namespace
@@ -117,12 +152,16 @@ int run(const std::vector<std::string>& arguments, Session& session) {
   bool version = false;
   root.add_flag("--version", version, "print the version");
   add_globals(root, session.globals);
+  root.footer("Options of every command: slipway --help");  // of the verbs, which take it over
   const auto verbs = add_verbs(root);
+  root.footer("slipway NOUN VERB --help: what a command takes; slipway help: topics");
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
     root.parse(std::move(reversed));
   } catch (const CLI::CallForHelp&) {
-    session.out << deepest(root).help();
+    const auto unknown = left_over(root, arguments);
+    if (unknown && !words_below(deepest(root)).empty()) return explain_left_over(root, *unknown, session);
+    session.out << root.help();
     return kOk;
   } catch (const CLI::ParseError& problem) {
     return explain_usage(root, problem, arguments, session);
@@ -131,7 +170,7 @@ int run(const std::vector<std::string>& arguments, Session& session) {
   for (const Verb& verb : verbs)
     if (verb.app->parsed()) return verb.handler(session);
   const CLI::App& at = deepest(root);
-  session.out << at.help();
+  session.out << root.help();
   return arguments.empty() || &at != &root ? kOk : kUsage;
 }
 

@@ -21,7 +21,7 @@ int create(const TokenOptions& options, Session& session) {
   if (!options.expires.empty()) body["expires_in"] = options.expires;
   const auto made = session.call("POST", "/tokens", body);
   if (!made) return session.fail(made.error());
-  if (session.format() != Format::Table && session.format() != Format::Wide) {
+  if (for_programs(session.format())) {
     print_body(session, *made, {"", "token", {}});
     return kOk;
   }
@@ -86,10 +86,8 @@ Handler setup_auth_token_revoke(CLI::App& app) {
   auto id = std::make_shared<std::string>();
   app.add_option("id", *id, "id of the token: the part between the underscores")->required();
   return [id](Session& session) {
-    const auto done = session.call("DELETE", "/tokens/" + http::percent_encode(*id));
-    if (!done) return session.fail(done.error());
-    if (!session.globals.quiet) session.err << "token " << *id << " revoked\n";
-    return kOk;
+    return print_done(session, session.call("DELETE", "/tokens/" + http::percent_encode(*id)),
+                      "token " + *id + " revoked");
   };
 }
 

@@ -102,7 +102,7 @@ int start(Session& session, const Options& options) {
   }
   const std::string id = done->find("backfill")->get_string("id");
   if (options.wait) return wait_for(session, id);
-  if (session.format() != Format::Table && session.format() != Format::Wide) return print_one(session, *done);
+  if (for_programs(session.format())) return print_one(session, *done);
   session.out << id << "\n";
   if (!session.globals.quiet) session.err << "follow it with `slipway backfill get " << id << "`\n";
   return kOk;

@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "cli/exit_code.h"
+#include "cli/print.h"
 #include "cli/process.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
@@ -35,7 +36,7 @@ Result<void> backup_here(const Session& session, const std::string& file) {
 int backup(Session& session, const std::string& file) {
   const auto done = running_daemon(session.home()) ? backup_through_daemon(session, file) : backup_here(session, file);
   if (!done) return session.fail(done.error());
-  session.out << file << "\n";
+  print_file(session, file);
   return kOk;
 }
 

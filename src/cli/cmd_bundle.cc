@@ -1,6 +1,5 @@
-// debug bundle: what a report of a fault needs, in one archive, without secrets. It works on a copy of the database,
-// with and without a daemon, and goes on where a part cannot be had: that is when it is wanted.
-#include <stdlib.h>
+// debug bundle: what a report of a fault needs, in one archive, without secrets. It reads the database beside a daemon
+// or without one, copies none of it, and goes on where a part cannot be had: that is when it is wanted.
 #include <sys/utsname.h>
 
 #include <CLI/CLI.hpp>
@@ -19,6 +18,7 @@
 #include "cli/verbs.h"
 #include "cli/version.h"
 #include "slipway/base/file.h"
+#include "slipway/store/findings.h"
 #include "slipway/store/sqlite_store.h"
 #include "slipway/vault/mask.h"
 #include "slipway/vault/token.h"
@@ -36,35 +36,6 @@ constexpr int kRuns = 100;
 constexpr std::string_view kConfigMistakes = "the config files have mistakes; `slipway config lint` shows them";
 
 std::string pretty(const Value& value) { return value.dump_pretty() + "\n"; }
-
-// The copy goes with it.
-class CopiedStore {
- public:
-  static Result<std::unique_ptr<CopiedStore>> make(const std::string& home) {
-    const std::string source = home + "/slipway.db";
-    std::error_code ignored;
-    if (!fs::exists(source, ignored)) return Error{ErrorCode::NotFound, "there is no database in " + home, {}};
-    auto copied = std::make_unique<CopiedStore>();
-    std::string pattern = (fs::temp_directory_path() / "slipway-bundle-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) return Error{ErrorCode::Io, "no temporary folder could be made", {}};
-    copied->folder_ = pattern;
-    SLIPWAY_TRY(store::backup_sqlite(source, pattern + "/slipway.db"));
-    SLIPWAY_TRY_ASSIGN(copied->store_, store::open_sqlite(pattern + "/slipway.db"));
-    return copied;
-  }
-  CopiedStore() = default;
-  CopiedStore(const CopiedStore&) = delete;
-  ~CopiedStore() {
-    store_.reset();
-    std::error_code ignored;
-    if (!folder_.empty()) fs::remove_all(folder_, ignored);
-  }
-  [[nodiscard]] const store::Store& store() const { return *store_; }
-
- private:
-  std::string folder_;
-  std::unique_ptr<store::Store> store_;
-};
 
 Value version_part() {
   utsname machine{};
@@ -150,7 +121,7 @@ Result<std::vector<Secret>> secrets_of(const Session& session, const store::Stor
 }
 
 Value doctor_part(Session& session) {
-  Value report = doctor_report(session);
+  Value report = doctor_report(session, false);
   for (Value& check : report["checks"].as_array())
     if (check.get_string("what") == "config" && check.get_string("state") == "bad") check["detail"] = kConfigMistakes;
   return report;
@@ -177,7 +148,7 @@ Result<void> add_home(const Session& session, const store::Store& store, Parts& 
   SLIPWAY_TRY_ASSIGN(const auto reader, store.read());
   put(parts, "runs.json", runs_part(*reader));
   put(parts, "dags.json", dags_part(*reader));
-  put(parts, "db-check.json", check_store(store));
+  put(parts, "db-check.json", store::check_report(store));
   parts["daemon.log"] = tail_of(session.home() + "/daemon.log");
   return {};
 }
@@ -187,9 +158,9 @@ Parts collect(Session& session) {
   put(parts, "version.json", version_part());
   put(parts, "config.json", config_part(session));
   put(parts, "doctor.json", doctor_part(session));
-  const auto copied = CopiedStore::make(session.home());
-  auto found = copied ? secrets_of(session, (*copied)->store()) : Result<std::vector<Secret>>(copied.error());
-  const auto added = found ? add_home(session, (*copied)->store(), parts) : Result<void>(found.error());
+  const auto opened = store::look_at_sqlite(session.home() + "/slipway.db");
+  auto found = opened ? secrets_of(session, **opened) : Result<std::vector<Secret>>(opened.error());
+  const auto added = found ? add_home(session, **opened, parts) : Result<void>(found.error());
   if (!added) put(parts, "home.json", added.error());
   for (auto& [name, bytes] : parts) {
     vault::Masker masker(found ? *found : std::vector<Secret>());
@@ -213,10 +184,10 @@ int bundle(const std::string& wanted, Session& session) {
   fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write, ignored);
   Value::Array names;
   for (const auto& [part, bytes] : parts) names.emplace_back(part);
-  if (session.format() == Format::Table || session.format() == Format::Wide)
-    session.out << file << "\n";
-  else
+  if (for_programs(session.format()))
     print_body(session, Value::Object{{"file", file}, {"parts", std::move(names)}}, {"", "file", {}});
+  else
+    print_file(session, file);
   if (!session.globals.quiet)
     session.err << "read it before you send it on: names of DAGs, tasks and folders are in it\n";
   return kOk;

@@ -49,10 +49,9 @@ Handler setup_config_get(CLI::App& app) {
     const auto config = Config::load(session.env);
     if (!config) return session.fail(config.error());
     const Resolved resolved = config->get(*name);
-    if (session.format() == Format::Json)
-      session.out
-          << Value(Value::Object{{"name", *name}, {"value", resolved.value}, {"origin", resolved.origin}}).dump()
-          << "\n";
+    if (for_programs(session.format()))
+      print_body(session, Value::Object{{"name", *name}, {"value", resolved.value}, {"origin", resolved.origin}},
+                 {"", "value", {}});
     else
       session.out << resolved.value << "\n";
     return kOk;

@@ -9,6 +9,7 @@
 #include "cli/print.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
+#include "slipway/dag/layout.h"
 #include "slipway/dag/parse.h"
 
 namespace slipway::cli {
@@ -61,15 +62,41 @@ Table dags_table(const Value& body, bool wide) {
   return table;
 }
 
+Value fields_body(const std::vector<dag::FieldDoc>& rows) {
+  Value::Array fields;
+  for (const auto& row : rows)
+    fields.push_back(Value::Object{{"field", row.path},
+                                   {"type", row.type},
+                                   {"default", row.default_text},
+                                   {"applies_to", row.applies_to},
+                                   {"status", row.status},
+                                   {"meaning", row.doc}});
+  return Value::Object{{"fields", std::move(fields)}};
+}
+
+Table fields_table(const Value& body, bool) {
+  Table table({"FIELD", "TYPE", "DEFAULT", "FOR", "STATUS", "MEANING"});
+  for (const Value& field : list_of(body, "fields"))
+    table.add({field.get_string("field"), field.get_string("type"), field.get_string("default"),
+               field.get_string("applies_to"), field.get_string("status"), field.get_string("meaning")});
+  return table;
+}
+
+int show(Session& session, const dag::Dag& dag, const std::string& graph) {
+  if (for_programs(session.format()))
+    print_body(session, dag::graph_value(dag, dag::lay_out(dag)), {"", "dag", {}});
+  else
+    session.out << (graph == "svg" ? dag::draw_svg(dag) : graph == "dot" ? dag::draw_dot(dag) : dag::draw_ascii(dag));
+  return kOk;
+}
+
 Handler setup_pause(CLI::App& app, bool paused) {
   auto id = std::make_shared<std::string>();
   app.add_option("dag", *id, "id of the DAG")->required();
   return [id, paused](Session& session) {
     const auto body =
         session.call("POST", "/dags/" + http::percent_encode(*id) + "/pause", Value::Object{{"paused", paused}});
-    if (!body) return session.fail(body.error());
-    if (!session.globals.quiet) session.err << *id << (paused ? " is paused\n" : " is active\n");
-    return kOk;
+    return print_done(session, body, *id + (paused ? " is paused" : " is active"), "id");
   };
 }
 
@@ -97,13 +124,12 @@ Handler setup_dag_show(CLI::App& app) {
   };
   auto options = std::make_shared<Options>();
   app.add_option("dag", options->name, "a DAG file, or the id of a DAG that the daemon knows")->required();
-  app.add_option("--graph", options->graph, "ascii or dot")->check(CLI::IsMember({"ascii", "dot"}));
+  app.add_option("--graph", options->graph, "ascii, dot or svg")->check(CLI::IsMember({"ascii", "dot", "svg"}));
   return [options](Session& session) {
     const auto file = find_dag(session, options->name);
     if (!file) return session.fail(file.error());
     if (!file->dag) return print_problems(session, *file);
-    session.out << (options->graph == "dot" ? dag::draw_dot(*file->dag) : dag::draw_ascii(*file->dag));
-    return kOk;
+    return show(session, *file->dag, options->graph);
   };
 }
 
@@ -128,9 +154,7 @@ Handler setup_dag_explain(CLI::App& app) {
     if (rows.empty())
       return session.fail(
           {ErrorCode::NotFound, "the language has no field `" + *path + "`", "`slipway dag explain` lists all"});
-    Table table({"FIELD", "TYPE", "DEFAULT", "FOR", "STATUS", "MEANING"});
-    for (const auto& row : rows) table.add({row.path, row.type, row.default_text, row.applies_to, row.status, row.doc});
-    table.print(session.out);
+    print_body(session, fields_body(rows), {"fields", "field", fields_table});
     return kOk;
   };
 }
@@ -184,8 +208,8 @@ Handler setup_schedule_next(CLI::App& app) {
     ticks.resize(std::min(ticks.size(), static_cast<std::size_t>(options->count)));
     Value::Array list;
     for (const Instant tick : ticks) list.emplace_back(to_rfc3339(tick));
-    if (session.format() == Format::Json)
-      session.out << Value(Value::Object{{"ticks", list}}).dump() << "\n";
+    if (for_programs(session.format()))
+      print_body(session, Value::Object{{"ticks", std::move(list)}}, {"ticks", "", {}});
     else
       for (const Value& tick : list) session.out << tick.as_string() << "\n";
     return kOk;

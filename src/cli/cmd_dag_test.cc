@@ -15,6 +15,7 @@
 #include "cli/verbs.h"
 #include "cli/watch.h"
 #include "slipway/dag/parse.h"
+#include "slipway/dagdir/watcher.h"
 
 namespace slipway::cli {
 namespace {
@@ -96,7 +97,9 @@ int test(const TestOptions& options, Session& session) {
   if (!daemon) return session.fail(daemon.error());
   const fs::path path = absolute_path(options.file);
   if (const auto made = make_pools((*daemon)->engine(), *file->dag); !made) return session.fail(made.error());
-  engine::DagFolder folder{{{path.string(), file->source.text, true}}, true};
+  const std::string beside = path.parent_path().string();
+  const engine::DagFolder folder{
+      {{path.string(), file->source.text, true, dagdir::read_beside(beside, beside, file->source)}}, true};
   const auto loaded = (*daemon)->engine().call(folder, std::chrono::seconds(30));
   if (!loaded) return session.fail(loaded.error());
   const auto made =

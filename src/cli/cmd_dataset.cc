@@ -48,9 +48,7 @@ Handler setup_dataset_touch(CLI::App& app) {
   app.add_option("uri", *uri, "its URI")->required();
   return [uri](Session& session) {
     const auto reply = session.call("POST", "/datasets/touch", Value::Object{{"uri", *uri}});
-    if (!reply) return session.fail(reply.error());
-    if (!session.globals.quiet) session.err << "dataset " << *uri << " updated\n";
-    return kOk;
+    return print_done(session, reply, "dataset " + *uri + " updated", "uri");
   };
 }
 

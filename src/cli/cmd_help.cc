@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <ostream>
 
+#include "cli/app.h"
 #include "cli/exit_code.h"
 #include "cli/help_topics.h"
 #include "cli/print.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
+#include "slipway/base/diagnostics.h"
 
 namespace slipway::cli {
 namespace {
@@ -41,21 +43,37 @@ int print_topic(Session& session, const HelpTopic& topic) {
   return kOk;
 }
 
+bool is_command(const std::string& word) {
+  return std::any_of(commands().begin(), commands().end(),
+                     [&](const Command& command) { return command.path.substr(0, command.path.find(' ')) == word; });
+}
+
+int help_of(Session& session, std::vector<std::string> words) {
+  words.emplace_back("--help");
+  return run(words, session);
+}
+
+std::string nearest_topic(const std::string& word) {
+  std::vector<std::string> known;
+  for (const HelpTopic& topic : help_topics()) known.emplace_back(topic.name);
+  for (const Command& command : commands()) known.emplace_back(command.path.substr(0, command.path.find(' ')));
+  const auto near = nearest(word, known);
+  return near ? "did you mean `" + *near + "`?" : "`slipway help` lists the topics, `slipway --help` the commands";
+}
+
 }  // namespace
 
 Handler setup_help(CLI::App& app) {
-  auto name = std::make_shared<std::string>();
+  auto words = std::make_shared<std::vector<std::string>>();
   std::string known;
-  std::vector<std::string> names;
-  for (const HelpTopic& topic : help_topics()) {
-    names.emplace_back(topic.name);
-    known += (known.empty() ? "" : ", ") + names.back();
-  }
-  app.add_option("topic", *name, "one of " + known + "; without one they are listed")->check(CLI::IsMember(names));
-  return [name](Session& session) {
+  for (const HelpTopic& topic : help_topics()) known += (known.empty() ? "" : ", ") + std::string(topic.name);
+  app.add_option("topic", *words, "one of " + known + ", or a command; without one the topics are listed");
+  return [words](Session& session) {
+    if (words->empty()) return list_topics(session);
     for (const HelpTopic& topic : help_topics())
-      if (topic.name == *name) return print_topic(session, topic);
-    return list_topics(session);
+      if (words->size() == 1 && topic.name == words->front()) return print_topic(session, topic);
+    if (is_command(words->front())) return help_of(session, *words);
+    return session.usage("`" + words->front() + "` is no topic and no command", nearest_topic(words->front()));
   };
 }
 

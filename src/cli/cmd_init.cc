@@ -26,7 +26,7 @@ int init(const std::string& folder, Session& session) {
   if (error) return session.fail(errno_error("cannot create " + folder, error.value()));
   const auto written = write_whole_file(file, std::string(kExampleDag));
   if (!written) return session.fail(written.error());
-  session.out << file.string() << "\n";
+  print_file(session, file.string());
   if (!session.globals.quiet)
     session.err << "next: slipway dag test " << file.string() << ", or slipway up --dags " << folder
                 << " and slipway run start hello --watch\n";

@@ -24,12 +24,6 @@ Table empty_table(bool wide) {
   return Table(std::move(header));
 }
 
-int talk(Session& session, const Result<Value>& reply, const std::string& what) {
-  if (!reply) return session.fail(reply.error());
-  if (!session.globals.quiet) session.err << what << "\n";
-  return kOk;
-}
-
 }  // namespace
 
 Handler setup_pool_list(CLI::App&) {
@@ -70,8 +64,8 @@ Handler setup_pool_set(CLI::App& app) {
   return [=](Session& session) {
     Value::Object body{{"slots", *slots}};
     if (described->count() > 0) body.emplace("description", *description);
-    return talk(session, session.call("PUT", pool_path(*name), Value(std::move(body))),
-                "pool " + *name + " has " + std::to_string(*slots) + " slots");
+    return print_done(session, session.call("PUT", pool_path(*name), Value(std::move(body))),
+                      "pool " + *name + " has " + std::to_string(*slots) + " slots");
   };
 }
 
@@ -79,7 +73,7 @@ Handler setup_pool_delete(CLI::App& app) {
   auto name = std::make_shared<std::string>();
   app.add_option("name", *name, "name of the pool")->required();
   return [=](Session& session) {
-    return talk(session, session.call("DELETE", pool_path(*name)), "pool " + *name + " deleted");
+    return print_done(session, session.call("DELETE", pool_path(*name)), "pool " + *name + " deleted");
   };
 }
 

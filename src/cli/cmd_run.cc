@@ -100,18 +100,12 @@ int start(const StartOptions& options, Session& session) {
   if (!made) return session.fail(made.error());
   const std::string id = made->find("run") != nullptr ? made->find("run")->get_string("id") : "";
   if (options.watch) {
-    session.out << "run " << id << " started" << std::endl;
+    if (!for_programs(session.format())) session.out << "run " << id << " started" << std::endl;
     return watch_run(session, id);
   }
   if (options.logs) return follow_logs(session, id);
-  if (options.wait) {
-    const int code = wait_for_run(session, id);
-    const auto over = session.call("GET", "/runs/" + id);
-    if (!over) return session.fail(over.error());
-    print_run(session, *over);
-    return code;
-  }
-  if (session.format() != Format::Table && session.format() != Format::Wide) return print_run(session, *made);
+  if (options.wait) return wait_and_print(session, id);
+  if (for_programs(session.format())) return print_run(session, *made);
   session.out << id << "\n";
   if (!session.globals.quiet) session.err << "follow it with `slipway run watch " << id << "`\n";
   return kOk;
@@ -176,7 +170,10 @@ Handler setup_run_cancel(CLI::App& app) {
 Handler setup_run_wait(CLI::App& app) {
   auto id = std::make_shared<std::string>();
   app.add_option("run", *id, "id, unique prefix of one, or @latest")->required();
-  return [id](Session& session) { return wait_for_run(session, http::percent_encode(*id)); };
+  return [id](Session& session) {
+    const std::string reference = http::percent_encode(*id);
+    return for_programs(session.format()) ? wait_and_print(session, reference) : wait_for_run(session, reference);
+  };
 }
 
 }  // namespace slipway::cli

@@ -23,12 +23,6 @@ std::string first_time(const Value* list) {
   return list != nullptr && list->is_array() && !list->as_array().empty() ? short_time(&list->as_array().front()) : "";
 }
 
-int done(Session& session, const Result<Value>& reply, const std::string& what) {
-  if (!reply) return session.fail(reply.error());
-  if (!session.globals.quiet) session.err << what << "\n";
-  return kOk;
-}
-
 std::string item_path(const char* noun, const std::string& name) {
   return std::string("/") + noun + "/" + http::percent_encode(name);
 }
@@ -49,8 +43,8 @@ Handler setup_var_set(CLI::App& app) {
       if (!parsed) return session.usage(parsed.error().message, "leave --json out to store text");
       value = *std::move(parsed);
     }
-    return done(session, session.call("PUT", item_path("vars", *name), Value::Object{{"value", value}}),
-                "variable " + *name + " set");
+    return print_done(session, session.call("PUT", item_path("vars", *name), Value::Object{{"value", value}}),
+                      "variable " + *name + " set");
   };
 }
 
@@ -60,7 +54,10 @@ Handler setup_var_get(CLI::App& app) {
   return [=](Session& session) {
     const auto body = session.call("GET", item_path("vars", *name));
     if (!body) return session.fail(body.error());
-    session.out << (session.format() == Format::Json ? body->dump() : plain(body->find("value"))) << "\n";
+    if (for_programs(session.format()))
+      print_body(session, *body, {"", "name", {}});
+    else
+      session.out << plain(body->find("value")) << "\n";
     return kOk;
   };
 }
@@ -89,7 +86,7 @@ Handler setup_var_delete(CLI::App& app) {
   auto name = std::make_shared<std::string>();
   app.add_option("name", *name, "name of the variable")->required();
   return [=](Session& session) {
-    return done(session, session.call("DELETE", item_path("vars", *name)), "variable " + *name + " deleted");
+    return print_done(session, session.call("DELETE", item_path("vars", *name)), "variable " + *name + " deleted");
   };
 }
 
@@ -101,8 +98,8 @@ Handler setup_secret_set(CLI::App& app) {
     if (!text.empty() && text.back() == '\n') text.pop_back();
     if (text.empty())
       return session.usage("standard input is empty", "printf '%s' \"$VALUE\" | slipway secret set " + *name);
-    return done(session, session.call("PUT", item_path("secrets", *name), Value::Object{{"value", text}}),
-                "secret " + *name + " set");
+    return print_done(session, session.call("PUT", item_path("secrets", *name), Value::Object{{"value", text}}),
+                      "secret " + *name + " set");
   };
 }
 
@@ -122,7 +119,7 @@ Handler setup_secret_delete(CLI::App& app) {
   auto name = std::make_shared<std::string>();
   app.add_option("name", *name, "name of the secret")->required();
   return [=](Session& session) {
-    return done(session, session.call("DELETE", item_path("secrets", *name)), "secret " + *name + " deleted");
+    return print_done(session, session.call("DELETE", item_path("secrets", *name)), "secret " + *name + " deleted");
   };
 }
 
@@ -156,8 +153,8 @@ Handler setup_service_stop(CLI::App& app) {
     int failed = 0;
     int code = kOk;
     for (const std::string& name : wanted) {
-      const int one = done(session, session.call("POST", item_path("services", name) + "/stop", Value::Object{}),
-                           "service " + name + " stopped");
+      const int one = print_done(session, session.call("POST", item_path("services", name) + "/stop", Value::Object{}),
+                                 "service " + name + " stopped");
       if (one != kOk) ++failed;
       if (one != kOk) code = one;
     }

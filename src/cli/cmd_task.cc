@@ -73,8 +73,8 @@ Handler setup_task_why(CLI::App& app) {
   return [options](Session& session) {
     const auto body = session.call("GET", task_path(options->run, options->task, "/why"));
     if (!body) return session.fail(body.error());
-    if (session.format() == Format::Json)
-      session.out << body->dump() << "\n";
+    if (for_programs(session.format()))
+      print_body(session, *body, {"", "why", {}});
     else
       session.out << body->get_string("why") << "\n";
     return kOk;
@@ -115,10 +115,7 @@ int answer(Session& session, const AnswerOptions& options) {
   if (!options.reject) body["fields"] = *fields;
   if (!options.reason.empty()) body["reason"] = options.reason;
   const auto reply = session.call("POST", path, body);
-  if (!reply) return session.fail(reply.error());
-  if (!session.globals.quiet)
-    session.err << "task " << options.task << (options.reject ? " rejected" : " approved") << "\n";
-  return kOk;
+  return print_done(session, reply, "task " + options.task + (options.reject ? " rejected" : " approved"), "task");
 }
 
 }  // namespace

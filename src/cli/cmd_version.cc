@@ -2,6 +2,7 @@
 #include <ostream>
 
 #include "cli/exit_code.h"
+#include "cli/print.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
@@ -10,11 +11,10 @@ namespace slipway::cli {
 
 Handler setup_version(CLI::App&) {
   return [](Session& session) {
-    if (session.format() == Format::Json) {
-      session.out << Value(Value::Object{{"version", kVersion}}).dump() << "\n";
-    } else {
+    if (for_programs(session.format()))
+      print_body(session, Value::Object{{"version", kVersion}}, {"", "version", {}});
+    else
       session.out << "slipway " << kVersion << "\n";
-    }
     return kOk;
   };
 }

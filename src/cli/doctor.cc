@@ -1,13 +1,21 @@
 #include "cli/doctor.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <filesystem>
+#include <vector>
 
 #include "cli/cluster.h"
 #include "cli/config.h"
 #include "cli/process.h"
+#include "slipway/base/fd.h"
 #include "slipway/exec/limits.h"
 #include "slipway/pods/pod_executor.h"
+#include "slipway/store/findings.h"
 #include "slipway/store/home.h"
+#include "slipway/store/sqlite_store.h"
 #include "slipway/store/suspect_file.h"
 
 namespace slipway::cli {
@@ -97,23 +105,66 @@ Finding look_at_cluster(const Session& session) {
 // Absent control groups are no fault: limits are weaker without them, and `resources` says so in the documentation.
 Finding look_at_limits() { return {"limits", "ok", exec::limit_support().text}; }
 
-}  // namespace
-
-Value doctor_report(Session& session) {
-  Value::Array list;
-  for (const Finding& finding :
-       {look_at_config(session), look_at_home(session.home()), look_at_file_system(session.home()), look_at_limits(),
-        look_at_cluster(session), look_at_quarantine(session.home()), look_at_daemon(session)})
-    list.push_back(Value::Object{{"what", finding.what}, {"state", finding.state}, {"detail", finding.detail}});
-  return Value::Object{{"checks", std::move(list)}};
+Finding look_at_database(Session& session) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(session.home() + "/slipway.db", ignored)) return {"database", "ok", "there is none yet"};
+  const auto report = check_database(session);
+  if (!report) return {"database", "bad", report.error().message};
+  const auto& findings = report->find("findings")->as_array();
+  if (findings.empty()) return {"database", "ok", "whole"};
+  return {"database", "bad",
+          findings.front().get_string("detail") + (findings.size() > 1 ? " and more" : "") +
+              "; `slipway db check` tells all, `slipway db restore` puts a backup in its place"};
 }
 
-Result<Value> check_store(const store::Store& store) {
-  SLIPWAY_TRY_ASSIGN(const auto findings, store.check());
+// What a commit waits for. A disk that answers sooner than any can write keeps it somewhere that a power cut empties.
+Finding look_at_disk(const std::string& home) {
+  constexpr int kTimes = 15;
+  constexpr auto kTooFast = std::chrono::microseconds(20);
+  std::error_code ignored;
+  if (!std::filesystem::exists(home, ignored)) return {"disk", "ok", "no home yet"};
+  const std::string file = home + "/.doctor";
+  const Fd fd(open(file.c_str(), O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0600));
+  if (fd.get() < 0) return {"disk", "bad", errno_error("cannot write in " + home, errno).message};
+  const SystemClock clock;
+  std::vector<Duration> took;
+  for (int i = 0; i < kTimes; ++i) {
+    const auto begin = clock.monotonic();
+    if (write(fd.get(), "slipway\n", 8) != 8 || fsync(fd.get()) != 0) {
+      unlink(file.c_str());
+      return {"disk", "bad", errno_error("cannot write in " + home, errno).message};
+    }
+    took.push_back(std::chrono::duration_cast<Duration>(clock.monotonic() - begin));
+  }
+  unlink(file.c_str());
+  std::nth_element(took.begin(), took.begin() + kTimes / 2, took.end());
+  const Duration median = took[kTimes / 2];
+  const std::string text = "a write is on disk after " + std::to_string(median.count()) + " us (median)";
+  if (median >= kTooFast) return {"disk", "ok", text};
+  return {"disk", "warn", text + ": sooner than disks write, so a power cut may take what was acknowledged"};
+}
+
+}  // namespace
+
+Result<Value> check_database(Session& session) {
+  // While a daemon holds the home it alone touches the database.
+  if (running_daemon(session.home())) return session.call("GET", "/db/check");
+  SLIPWAY_TRY_ASSIGN(const auto lock, store::HomeLock::acquire(session.home()));
+  SLIPWAY_TRY_ASSIGN(const auto opened, store::open_sqlite(session.home() + "/slipway.db"));
+  return store::check_report(*opened);
+}
+
+Value doctor_report(Session& session, bool deep) {
+  std::vector<Finding> findings{
+      look_at_config(session), look_at_home(session.home()), look_at_file_system(session.home()),
+      look_at_limits(),        look_at_cluster(session),     look_at_quarantine(session.home()),
+      look_at_daemon(session)};
+  if (deep) findings.push_back(look_at_disk(session.home()));
+  if (deep) findings.push_back(look_at_database(session));
   Value::Array list;
-  for (const auto& finding : findings)
-    list.push_back(Value::Object{{"invariant", finding.invariant}, {"detail", finding.detail}});
-  return Value(Value::Object{{"findings", std::move(list)}});
+  for (const Finding& finding : findings)
+    list.push_back(Value::Object{{"what", finding.what}, {"state", finding.state}, {"detail", finding.detail}});
+  return Value::Object{{"checks", std::move(list)}};
 }
 
 }  // namespace slipway::cli

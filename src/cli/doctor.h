@@ -2,13 +2,13 @@
 #pragma once
 
 #include "cli/session.h"
-#include "slipway/store/store.h"
 
 namespace slipway::cli {
 
-// {"checks": [{"what", "state": "ok", "warn" or "bad", "detail"}]}; looks, changes nothing.
-[[nodiscard]] Value doctor_report(Session& session);
-// {"findings": [{"invariant", "detail"}]}, as GET /db/check tells it.
-[[nodiscard]] Result<Value> check_store(const store::Store& store);
+// {"checks": [{"what", "state": "ok", "warn" or "bad", "detail"}]}; looks, changes nothing. `deep` also reads the whole
+// database and times the disk.
+[[nodiscard]] Value doctor_report(Session& session, bool deep);
+// What `db check` tells: through the daemon while one runs on the home, else from the file.
+[[nodiscard]] Result<Value> check_database(Session& session);
 
 }  // namespace slipway::cli

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <ostream>
 
+#include "cli/exit_code.h"
+
 namespace slipway::cli {
 namespace {
 
@@ -69,6 +71,20 @@ void print_body(Session& session, const Value& body, const Shape& shape) {
     case Format::Table: shape.table(body, false).print(session.out); return;
     case Format::Wide: shape.table(body, true).print(session.out); return;
   }
+}
+
+int print_done(Session& session, const Result<Value>& reply, const std::string& said, const std::string& name) {
+  if (!reply) return session.fail(reply.error());
+  if (for_programs(session.format()) && !reply->is_null()) print_body(session, *reply, {"", name, {}});
+  if (!for_programs(session.format()) && !session.globals.quiet) session.err << said << "\n";
+  return kOk;
+}
+
+void print_file(Session& session, const std::string& file) {
+  if (for_programs(session.format()))
+    print_body(session, Value::Object{{"file", file}}, {"", "file", {}});
+  else
+    session.out << file << "\n";
 }
 
 std::string short_time(const Value* instant) {

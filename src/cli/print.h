@@ -19,6 +19,13 @@ struct Shape {
 };
 void print_body(Session& session, const Value& body, const Shape& shape);
 
+// The end of a change that shows nothing for people: `said` as talk, or for programs the body, if the API gave one.
+// The exit code; `name` is the member that `-o name` prints.
+int print_done(Session& session, const Result<Value>& reply, const std::string& said, const std::string& name = "name");
+
+// A file that was written: its path, or {"file": path}.
+void print_file(Session& session, const std::string& file);
+
 // The items of the member `name`; none if there is no such list. Lives as long as `body`.
 [[nodiscard]] const Value::Array& list_of(const Value& body, std::string_view name);
 

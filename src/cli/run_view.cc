@@ -180,7 +180,35 @@ std::string counts_line(const Value::Array& tasks) {
   return "  " + std::to_string(all.size()) + " tasks: " + counts_text(all);
 }
 
+std::optional<double> seconds_between(const Value* from, const Value* to) {
+  if (from == nullptr || to == nullptr || !from->is_string() || !to->is_string()) return std::nullopt;
+  const auto begin = parse_rfc3339(from->as_string()), end = parse_rfc3339(to->as_string());
+  if (!begin || !end) return std::nullopt;
+  return std::chrono::duration<double>(*end - *begin).count();
+}
+
+// "  eta 12s", or that it takes longer than it used to.
+std::string outlook(const Value& run, const ViewOptions& options) {
+  if (!options.usual_s || run.get_string("state") != "running") return "";
+  const Value now = to_rfc3339(options.now);
+  const auto took = seconds_between(run.find("started_at"), &now);
+  if (!took) return "";
+  return *took < *options.usual_s ? "  eta " + short_duration(*options.usual_s - *took)
+                                  : "  longer than the usual " + short_duration(*options.usual_s);
+}
+
 }  // namespace
+
+std::optional<double> usual_duration(const Value& body, std::string_view except) {
+  std::vector<double> took;
+  for (const Value& run : list_of(body, "runs")) {
+    const auto seconds = seconds_between(run.find("started_at"), run.find("ended_at"));
+    if (seconds && run.get_string("id") != except) took.push_back(*seconds);
+  }
+  if (took.empty()) return std::nullopt;
+  std::sort(took.begin(), took.end());
+  return took[took.size() / 2];
+}
 
 std::string Progress::text() const {
   std::string out;
@@ -230,7 +258,7 @@ std::vector<std::string> draw_run(const Value& body, const std::map<std::string,
   std::vector<std::string> lines;
   lines.push_back(paint(std::string(options.ascii ? look.ascii_mark : look.mark) + " " + run.get_string("dag") + "  " +
                             run.get_string("id") + "  " + state + "  " +
-                            elapsed(run.find("started_at"), run.find("ended_at"), options.now),
+                            elapsed(run.find("started_at"), run.find("ended_at"), options.now) + outlook(run, options),
                         look.color, options));
   const auto shown = chosen(tasks, room);
   std::size_t name_width = 8;

@@ -31,7 +31,12 @@ struct ViewOptions {
   bool color = false;
   bool ascii = false;
   Instant now;
+  std::optional<double>
+      usual_s;  // how long earlier runs of the DAG took; then the head says how long it may still take
 };
+
+// The median of how long the runs of {"runs"} took that are over, in seconds, `except` left out; nullopt without any.
+[[nodiscard]] std::optional<double> usual_duration(const Value& body, std::string_view except);
 
 // "finetune" or "finetune[3]".
 [[nodiscard]] std::string task_name(const Value& task);

@@ -33,6 +33,9 @@ inline constexpr EnumTable<Format, 6> kFormats{{{
     {Format::Name, "name", "names only, one a line"},
 }}};
 
+// Whether a program reads it: then nothing but the body may stand on standard output.
+[[nodiscard]] constexpr bool for_programs(Format format) { return format != Format::Table && format != Format::Wide; }
+
 // Options that every verb takes.
 struct Globals {
   std::string output = "table";

@@ -10,6 +10,7 @@ Handler setup_down(CLI::App& app);
 Handler setup_demo(CLI::App& app);
 
 Handler setup_dag_validate(CLI::App& app);
+Handler setup_dag_fmt(CLI::App& app);
 Handler setup_dag_list(CLI::App& app);
 Handler setup_dag_show(CLI::App& app);
 Handler setup_dag_test(CLI::App& app);
@@ -75,6 +76,7 @@ Handler setup_config_list(CLI::App& app);
 Handler setup_config_get(CLI::App& app);
 Handler setup_config_lint(CLI::App& app);
 Handler setup_db_check(CLI::App& app);
+Handler setup_db_migrate(CLI::App& app);
 Handler setup_db_release(CLI::App& app);
 Handler setup_db_backup(CLI::App& app);
 Handler setup_db_prune(CLI::App& app);

@@ -105,7 +105,11 @@ class PlainView {
 class TreeView {
  public:
   void show(Session& session, const Value& body, const std::map<std::string, Progress>& progress) {
-    const auto lines = draw_run(body, progress, view_options(session));
+    if (!asked_) usual_s_ = usual(session, body);
+    asked_ = true;
+    ViewOptions options = view_options(session);
+    options.usual_s = usual_s_;
+    const auto lines = draw_run(body, progress, options);
     if (drawn_ > 0) session.out << "\x1b[" << drawn_ << "A";
     for (const auto& line : lines) session.out << "\x1b[2K" << line << "\n";
     for (std::size_t i = lines.size(); i < drawn_; ++i) session.out << "\x1b[2K\n";
@@ -114,7 +118,18 @@ class TreeView {
   }
 
  private:
+  // What earlier successes took; that it cannot be had keeps nobody from watching.
+  static std::optional<double> usual(Session& session, const Value& body) {
+    const Value* run = body.find("run");
+    if (run == nullptr) return std::nullopt;
+    const auto earlier =
+        session.call("GET", "/runs?state=success&limit=15&dag=" + http::percent_encode(run->get_string("dag")));
+    return earlier ? usual_duration(*earlier, run->get_string("id")) : std::nullopt;
+  }
+
   std::size_t drawn_ = 0;
+  bool asked_ = false;
+  std::optional<double> usual_s_;
 };
 
 void print_end(Session& session, const Value& body) {
@@ -215,6 +230,7 @@ int look_until_over(Session& session, const std::string& kind, const std::string
 }
 
 int watch_run(Session& session, const std::string& reference) {
+  if (for_programs(session.format())) return wait_and_print(session, reference);
   std::optional<ProgressReader> progress;
   PlainView plain;
   TreeView tree;
@@ -231,6 +247,12 @@ int watch_run(Session& session, const std::string& reference) {
 
 int wait_for_run(Session& session, const std::string& reference) {
   return follow(session, reference, [](const std::string&, const Value&) {});
+}
+
+int wait_and_print(Session& session, const std::string& reference) {
+  return follow(session, reference, [&](const std::string&, const Value& body) {
+    if (is_over(body)) print_run(session, body);
+  });
 }
 
 int follow_logs(Session& session, const std::string& reference) {

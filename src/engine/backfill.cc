@@ -112,8 +112,7 @@ Result<std::map<Instant, store::TickRun>> Core::runs_of_ticks(const store::TickR
 
 Result<Reply> Core::run_command(const StartBackfill& command) {
   const auto entry = snapshot_.dags.find(command.dag);
-  if (entry == snapshot_.dags.end() || !entry->second.present)
-    return Error{ErrorCode::NotFound, "there is no DAG `" + command.dag.str() + "`", {}};
+  if (entry == snapshot_.dags.end() || !entry->second.present) return no_dag(command.dag);
   const dag::Dag& dag = *entry->second.dag;
   SLIPWAY_TRY_ASSIGN(const dag::Schedule* schedule, schedule_of(dag, command.schedule));
   SLIPWAY_TRY(check_range(command, now_));

@@ -15,32 +15,43 @@ Error not_found(std::string_view what, const std::string& name) {
   return {ErrorCode::NotFound, "there is no " + std::string(what) + " `" + name + "`", {}};
 }
 
-std::string all_messages(const Diagnostics& diagnostics) {
-  std::string text;
-  for (const Diagnostic& item : diagnostics.items())
-    if (item.severity == Severity::Error) text += (text.empty() ? "" : "; ") + item.message;
-  return text;
+}  // namespace
+
+Error Core::no_dag(const DagId& id) const {
+  std::vector<std::string> known;
+  for (const auto& [other, row] : rows_)
+    if (row.present) known.push_back(other.str());
+  const auto near = nearest(id.str(), known);
+  return {ErrorCode::NotFound, "there is no DAG `" + id.str() + "`",
+          near ? "did you mean `" + *near + "`?" : "`slipway dag list` shows those there are"};
 }
 
-}  // namespace
+Result<Value> params_for(const dag::Dag& dag, const Value& given) {
+  auto params = dag::resolve_params(dag, given.is_null() ? Value(Value::Object{}) : given);
+  if (params.value) return *std::move(params.value);
+  std::string text, help;
+  for (const Diagnostic& item : params.diagnostics.items()) {
+    if (item.severity != Severity::Error) continue;
+    text += (text.empty() ? "" : "; ") + item.message;
+    if (help.empty()) help = item.help;
+  }
+  return Error{ErrorCode::InvalidArgument, text, help};
+}
 
 Result<Reply> Core::run_command(const TriggerRun& command) {
   const auto found = snapshot_.dags.find(command.dag);
   if (found == snapshot_.dags.end() || !found->second.present) {
     const auto row = rows_.find(command.dag);
-    if (row == rows_.end() || !row->second.present || row->second.error.empty())
-      return not_found("DAG", command.dag.str());
+    if (row == rows_.end() || !row->second.present || row->second.error.empty()) return no_dag(command.dag);
     return Error{ErrorCode::Conflict, "DAG `" + command.dag.str() + "` has no valid version yet", row->second.error};
   }
   SLIPWAY_TRY_ASSIGN(const auto earlier, run_of_key(command.dag, command.idempotency_key));
   if (earlier) return Reply{*earlier, true};
-  const Value given = command.params.is_null() ? Value(Value::Object{}) : command.params;
-  auto params = dag::resolve_params(*found->second.dag, given);
-  if (!params.value) return Error{ErrorCode::InvalidArgument, all_messages(params.diagnostics), {}};
+  SLIPWAY_TRY_ASSIGN(auto params, params_for(*found->second.dag, command.params));
   run::RunHeader header;
   header.trigger = command.kind;
   header.logical_date = header.interval_start = header.interval_end = command.logical_date.value_or(now_);
-  header.params = *std::move(params.value);
+  header.params = std::move(params);
   header.idempotency_key = command.idempotency_key;
   return Reply{create_run(found->second, std::move(header)), false};
 }
@@ -98,7 +109,7 @@ Result<run::ActiveRun*> Core::active_or_loaded(const RunId& id) {
 
 Result<Reply> Core::run_command(const PauseDag& command) {
   const auto row = rows_.find(command.dag);
-  if (row == rows_.end()) return not_found("DAG", command.dag.str());
+  if (row == rows_.end()) return no_dag(command.dag);
   row->second.paused = command.paused;
   save(row->second);
   const auto entry = snapshot_.dags.find(command.dag);

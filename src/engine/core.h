@@ -18,6 +18,9 @@ namespace slipway::engine {
 
 struct RenderInput;
 
+// The parameters of a run that gives these, null = none. InvalidArgument with every problem, and the first one's cure.
+[[nodiscard]] Result<Value> params_for(const dag::Dag& dag, const Value& given);
+
 class Core {
  public:
   Core(Options options, store::Store& store, exec::Executor& executor, SecretSource& secrets, const Clock& clock,
@@ -104,6 +107,7 @@ class Core {
   [[nodiscard]] Result<Reply> run_command(const Approve& command);
   [[nodiscard]] Result<Reply> run_command(const TouchDataset& command);
   [[nodiscard]] Result<run::ActiveRun*> active_or_loaded(const RunId& id);
+  [[nodiscard]] Error no_dag(const DagId& id) const;
   [[nodiscard]] Result<std::optional<RunId>> run_of_key(const DagId& dag, const std::string& key);
 
   // --- services.cc

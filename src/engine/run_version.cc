@@ -35,15 +35,6 @@ Value known_params(const dag::Dag& dag, const Value& params) {
   return known;
 }
 
-Result<Value> resolve(const dag::Dag& dag, const Value& given) {
-  auto params = dag::resolve_params(dag, given);
-  if (params.value) return *std::move(params.value);
-  std::string text;
-  for (const Diagnostic& item : params.diagnostics.items())
-    if (item.severity == Severity::Error) text += (text.empty() ? "" : "; ") + item.message;
-  return Error{ErrorCode::InvalidArgument, text, {}};
-}
-
 // Teardowns and hooks belong to their own run, and what a setup made is torn down by then.
 bool is_always_run(const dag::Dag& dag, const dag::Task& task) {
   return task.role != dag::TaskRole::Body ||
@@ -88,7 +79,7 @@ Result<run::RunReversioned> Core::newest_version_for(const run::ActiveRun& run, 
                      list_of(missing) + ", which run " + run.state.header.id.str() + " would run again",
                  difference(*run.dag, dag)};
   run::RunReversioned event{entry.version, {}, {}, {}};
-  SLIPWAY_TRY_ASSIGN(event.params, resolve(dag, known_params(dag, run.state.header.params)));
+  SLIPWAY_TRY_ASSIGN(event.params, params_for(dag, known_params(dag, run.state.header.params)));
   for (const dag::Task& task : dag.tasks) {
     const auto known = run.state.tasks.find({task.id, TaskKey::kUnmapped});
     if (known == run.state.tasks.end() || run.task(task.id) == nullptr)
@@ -118,7 +109,7 @@ Result<Reply> Core::run_command(const ResumeRun& command) {
   if (command.params.is_object())
     for (const auto& [name, value] : command.params.as_object()) given[name] = value;
   run::RunHeader header = old.header;
-  SLIPWAY_TRY_ASSIGN(header.params, resolve(dag, given));
+  SLIPWAY_TRY_ASSIGN(header.params, params_for(dag, given));
   const auto done = done_before(dag, old, {command.from.begin(), command.from.end()});
   bool anything_left = false;
   for (std::size_t i = 0; i < done.size(); ++i)

@@ -207,8 +207,7 @@ Result<RunId> Core::start_sub_run(const run::ActiveRun& run, const TaskKey& key,
   if (depth > kDepthMax)
     return Error{ErrorCode::InvalidArgument, "runs start runs " + std::to_string(kDepthMax) + " deep already", {}};
   const auto found = snapshot_.dags.find(target);
-  if (found == snapshot_.dags.end() || !found->second.present)
-    return Error{ErrorCode::NotFound, "there is no DAG `" + target.str() + "`", {}};
+  if (found == snapshot_.dags.end() || !found->second.present) return no_dag(target);
   const int generation = run.state.tasks.at(key).generation;
   run::RunHeader header;
   header.idempotency_key = "task:" + own.id.str() + "/" + key.str() + "/" + std::to_string(generation);

@@ -25,6 +25,35 @@ std::vector<std::string> names_of(const Value& object) {
   return names;
 }
 
+dag::Dag with_schedules(std::vector<dag::Schedule> schedules) {
+  dag::Dag dag;
+  dag.id = DagId("nightly");
+  dag.owner = "ml";
+  dag.schedules = std::move(schedules);
+  return dag;
+}
+
+dag::Schedule every(int hours) {
+  dag::Schedule schedule;
+  schedule.kind = dag::ScheduleKind::Every;
+  schedule.every = std::chrono::hours(hours);
+  return schedule;
+}
+
+TEST(Bodies, ADagTellsItsNextTick) {
+  const Instant eleven = kNoon - std::chrono::hours(1);
+  const auto next = [&](bool paused, const std::vector<dag::Schedule>& schedules) {
+    const dag::Dag dag = with_schedules(schedules);
+    return dag_line(row(paused), &dag, eleven).find("next")->dump();
+  };
+  EXPECT_EQ(next(false, {every(24), every(6)}), R"("2024-11-01T12:00:00.000000Z")");
+  EXPECT_EQ(next(true, {every(6)}), "null");
+  EXPECT_EQ(next(false, {}), "null");
+  const dag::Dag dag = with_schedules({});
+  EXPECT_EQ(dag_line(row(false), &dag, eleven).get_string("owner"), "ml");
+  EXPECT_EQ(dag_line(row(false), nullptr, eleven).find("next"), nullptr);
+}
+
 // The two lists of docs/api.md that scripts rely on.
 TEST(Bodies, ARunHasTheseFields) {
   Story story(header(1));

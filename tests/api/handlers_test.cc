@@ -55,6 +55,25 @@ TEST_F(HandlersTest, SourceIsTheFile) {
   EXPECT_EQ(send("GET", "/dags/nightly/source?version=v2").status, 404);
 }
 
+TEST_F(HandlersTest, ADagThatNeverWasValidHasNoSource) {
+  expect_ok(store->commit(
+      {.dags = {{.id = DagId("broken"), .present = true, .error = "broken.yaml:1:1: no", .file = "broken.yaml"}}}));
+  const auto response = send("GET", "/dags/broken/source");
+  EXPECT_EQ(response.status, 409);
+  const auto body = expect_ok(parse_json(response.body));
+  EXPECT_EQ(body.get_string("detail"), "DAG `broken` has no valid version yet");
+  EXPECT_EQ(body.get_string("help"), "broken.yaml:1:1: no");
+}
+
+TEST_F(HandlersTest, WhatIsMisspeltIsNamed) {
+  fill();
+  EXPECT_EQ(expect_ok(parse_json(send("GET", "/dags/nigthly").body)).get_string("help"), "did you mean `nightly`?");
+  EXPECT_EQ(expect_ok(parse_json(send("GET", "/dags/x").body)).get_string("help"),
+            "`slipway dag list` shows those there are");
+  EXPECT_EQ(expect_ok(parse_json(send("GET", "/runs/@latest/tasks/prepair/why").body)).get_string("help"),
+            "did you mean `prepare`?");
+}
+
 TEST_F(HandlersTest, WhatDoesNotExistIsNotFound) {
   fill();
   for (const char* target :

@@ -67,6 +67,44 @@ TEST(App, UsageErrorsNameTheNearestVerb) {
   EXPECT_EQ(verb.err, "slipway: `valdate` is no command of `slipway dag`\nhelp: did you mean `validate`?\n");
 }
 
+TEST(App, WhatNobodyTakesIsNamedWithACure) {
+  const auto command = run_words({"frobnicate"});
+  EXPECT_EQ(command.code, kUsage);
+  EXPECT_EQ(command.err,
+            "slipway: `frobnicate` is no command of `slipway`\nhelp: `slipway --help` lists its commands\n");
+  const auto option = run_words({"run", "start", "d", "--wacth"});
+  EXPECT_EQ(option.code, kUsage);
+  EXPECT_EQ(option.err, "slipway: `--wacth` is no option of `slipway run start`\nhelp: did you mean `--watch`?\n");
+  const auto global = run_words({"run", "list", "--outptu=json"});
+  EXPECT_EQ(global.err, "slipway: `--outptu` is no option of `slipway run list`\nhelp: did you mean `--output`?\n");
+  const auto argument = run_words({"run", "get", "a", "b"});
+  EXPECT_EQ(argument.code, kUsage);
+  EXPECT_EQ(argument.err,
+            "slipway: `b` is one argument too many for `slipway run get`\nhelp: `slipway run get --help` lists what it "
+            "takes\n");
+}
+
+TEST(App, HelpOfACommandThatDoesNotExistIsAMistake) {
+  const auto outcome = run_words({"modle", "list", "--help"});
+  EXPECT_EQ(outcome.code, kUsage);
+  EXPECT_TRUE(outcome.out.empty());
+  EXPECT_NE(outcome.err.find("`modle` is no command of `slipway`"), std::string::npos);
+}
+
+TEST(App, HelpSaysTheWholeCommand) {
+  EXPECT_NE(run_words({"run", "start", "--help"}).out.find("Usage: slipway run start [OPTIONS] dag"),
+            std::string::npos);
+  EXPECT_NE(run_words({"auth", "token"}).out.find("Usage: slipway auth token"), std::string::npos);
+  EXPECT_NE(run_words({"run", "start", "--help"}).out.find("slipway --help"), std::string::npos);
+}
+
+TEST(App, HelpOfACommandIsTheSameBothWays) {
+  EXPECT_EQ(run_words({"help", "run", "start"}).out, run_words({"run", "start", "--help"}).out);
+  const auto wrong = run_words({"help", "exit-code"});
+  EXPECT_EQ(wrong.code, kUsage);
+  EXPECT_EQ(wrong.err, "slipway: `exit-code` is no topic and no command\nhelp: did you mean `exit-codes`?\n");
+}
+
 TEST(App, GlobalOptionsMayStandBehindTheVerb) {
   EXPECT_EQ(run_words({"version", "-o", "json"}).out, run_words({"-o", "json", "version"}).out);
   EXPECT_EQ(run_words({"version", "-o", "xml"}).code, kUsage);

@@ -29,6 +29,43 @@ TEST(PrintBody, SpeaksEveryFormat) {
   EXPECT_EQ(printed("wide"), "WIDE\n");
 }
 
+struct Ended {
+  int code;
+  std::string out, err;
+};
+
+Ended done(const Result<Value>& reply, const std::string& format, bool quiet = false) {
+  std::ostringstream out, err;
+  Session session(out, err, {});
+  session.globals.output = format;
+  session.globals.quiet = quiet;
+  const int code = print_done(session, reply, "it is set", "id");
+  return {code, out.str(), err.str()};
+}
+
+TEST(PrintDone, TalksToPeopleAndGivesProgramsTheBody) {
+  const Value body = Value::Object{{"id", "a"}};
+  EXPECT_EQ(done(body, "table").err, "it is set\n");
+  EXPECT_EQ(done(body, "table").out, "");
+  EXPECT_EQ(done(body, "table", true).err, "");
+  EXPECT_EQ(done(body, "json").out, "{\"id\":\"a\"}\n");
+  EXPECT_EQ(done(body, "json").err, "");
+  EXPECT_EQ(done(body, "name").out, "a\n");
+  EXPECT_EQ(done(body, "yaml").out, "id: \"a\"\n");
+}
+
+TEST(PrintDone, WhatHasNoBodyPrintsNone) {
+  EXPECT_EQ(done(Value(), "json").out, "");
+  EXPECT_EQ(done(Value(), "json").code, 0);
+}
+
+TEST(PrintDone, AnErrorIsTold) {
+  const auto failed = done(Error{ErrorCode::NotFound, "there is none", "make one"}, "json");
+  EXPECT_EQ(failed.code, 5);
+  EXPECT_EQ(failed.out, "");
+  EXPECT_EQ(failed.err, "slipway: there is none\nhelp: make one\n");
+}
+
 TEST(ToYaml, ReadsBackAsTheSameValue) {
   for (const char* json : {R"({"a":{"b":[1,[2,3],{"c":null}],"d":{}},"e":[],"true":"x","f g":1.5,"h":"a: b\n"})",
                            R"([1,"x",{"y":[]}])", "3", "\"text\""}) {

@@ -43,6 +43,31 @@ TEST(DrawRun, ShowsStateTimeProgressOutputsAndReasons) {
   EXPECT_EQ(lines, want);
 }
 
+TEST(DrawRun, SaysHowLongItMayStillTake) {
+  const auto head = [](const Value& shown, std::optional<double> usual) {
+    return draw_run(shown, {}, {.width = 100, .now = kNow, .usual_s = usual})[0];
+  };
+  EXPECT_EQ(head(body({}), 72.0), "▶ demo  01abc  running  10.0s  eta 1m02s");
+  EXPECT_EQ(head(body({}), 4.0), "▶ demo  01abc  running  10.0s  longer than the usual 4.0s");
+  EXPECT_EQ(head(body({}), std::nullopt), "▶ demo  01abc  running  10.0s");
+  EXPECT_EQ(head(body({}, "success"), 72.0).find("eta"), std::string::npos);
+}
+
+TEST(UsualDuration, IsTheMedianOfTheOthers) {
+  const auto run = [](const char* id, const char* ended) {
+    return Value(Value::Object{{"id", id}, {"started_at", "2024-01-01T00:00:00Z"}, {"ended_at", ended}});
+  };
+  const Value runs =
+      Value::Object{{"runs", Value::Array{run("a", "2024-01-01T00:00:30Z"), run("b", "2024-01-01T00:00:10Z"),
+                                          run("c", "2024-01-01T00:00:20Z"), run("d", "2024-01-01T01:00:00Z")}}};
+  EXPECT_EQ(usual_duration(runs, "d"), 20.0);
+  EXPECT_EQ(usual_duration(Value(Value::Object{{"runs", Value::Array{}}}), ""), std::nullopt);
+  EXPECT_EQ(
+      usual_duration(
+          Value(Value::Object{{"runs", Value::Array{Value(Value::Object{{"id", "a"}, {"ended_at", Value()}})}}}), ""),
+      std::nullopt);
+}
+
 TEST(DrawRun, IsAsciiAndNarrowOnRequest) {
   const auto lines = draw_run(body({task("other", "failed", "a very long reason that goes on")}), {},
                               {.width = 40, .ascii = true, .now = kNow});

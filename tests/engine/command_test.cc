@@ -40,6 +40,17 @@ TEST_F(CommandTest, TriggerChecksItsParameters) {
   EXPECT_EQ(refusal(TriggerRun{DagId("x"), {}, "", {}}), ErrorCode::NotFound);
 }
 
+TEST_F(CommandTest, ARefusedTriggerNamesTheCure) {
+  const auto unknown = ask(TriggerRun{DagId("dd"), {}, "", {}});
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().message, "there is no DAG `dd`");
+  EXPECT_EQ(unknown.error().help, "did you mean `d`?");
+  const auto parameter = ask(TriggerRun{DagId("d"), Value::Object{{"nn", 1}}, "", {}});
+  ASSERT_FALSE(parameter);
+  EXPECT_EQ(parameter.error().message, "DAG `d` has no parameter `nn`");
+  EXPECT_EQ(parameter.error().help, "did you mean `n`?");
+}
+
 TEST_F(CommandTest, AManualRunHasAnEmptyIntervalAtItsCreation) {
   const run::RunHeader& header = run(trigger()).header;
   EXPECT_EQ(header.logical_date, clock.now());

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "slipway/base/assert.h"
+#include "slipway/dag/layout.h"
 #include "slipway/dag/parse.h"
+#include "slipway/text/format.h"
 
 namespace {
 
@@ -33,6 +35,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace slipway;
   const SourceText source{"f.yaml", std::string(reinterpret_cast<const char*>(data), size)};
   const auto sizes = line_sizes(source.text);
+  // It compares what it says by itself; here it must only come to an end.
+  static_cast<void>(text::format_yaml(source));
   const auto names = dag::companion_names(source);
   dag::Companions beside;
   for (const std::string& name : names) beside.emplace(name, "a: 1\nb: {c: x}\n");
@@ -49,6 +53,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!parsed.value) return 0;
   static_cast<void>(dag::check_activation(*parsed.value));
   SLIPWAY_ASSERT(parsed.value->tasks.empty() || !dag::draw_ascii(*parsed.value).empty());
+  SLIPWAY_ASSERT(!dag::draw_svg(*parsed.value).empty());
   static_cast<void>(dag::resolve_params(*parsed.value, Value::Object{}));
   return 0;
 }
