@@ -1,12 +1,17 @@
 #include "api/dag_cache.h"
 
 #include "slipway/dag/parse.h"
+#include "slipway/dag/zone_data.h"
 
 namespace slipway::api {
 
 std::shared_ptr<const dag::Dag> DagCache::get(store::Reader& reader, const VersionId& version) {
   {
     const std::lock_guard lock(mutex_);
+    if (std::string zones = dag::zone_data_stamp(); zones != zones_) {
+      zones_ = std::move(zones);
+      entries_.clear();
+    }
     if (const auto found = entries_.find(version); found != entries_.end()) return found->second;
   }
   const auto stored = reader.get_version(version);

@@ -22,6 +22,7 @@ class DagCache final {
 
   std::mutex mutex_;
   std::map<VersionId, std::shared_ptr<const dag::Dag>> entries_;  // guarded by mutex_
+  std::string zones_;  // guarded by mutex_; stamp of the zone data that the entries were read with
 };
 
 }  // namespace slipway::api

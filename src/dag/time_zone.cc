@@ -1,5 +1,6 @@
 #include <cctz/time_zone.h>
 #include <cctz/zone_info_source.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cctype>
@@ -12,6 +13,7 @@
 #include "dag/zone_periods.h"
 #include "slipway/base/diagnostics.h"
 #include "slipway/base/rng.h"
+#include "slipway/dag/zone_data.h"
 
 namespace slipway::dag {
 
@@ -131,6 +133,17 @@ Result<TimeZone> load_time_zone(const std::string& name) {
   if (!cctz::load_time_zone(name + version, &rules.zone))
     return Error{ErrorCode::Corrupt, "the zone file of `" + name + "` cannot be read", "reinstall the package tzdata"};
   return TimeZone(std::make_shared<const TimeZone::Rules>(std::move(rules)));
+}
+
+std::string zone_data_stamp() {
+  std::string stamp;
+  for (const char* name : {"", "/tzdata.zi"}) {
+    struct stat status {};
+    if (stat((std::string(kZoneFolder) + name).c_str(), &status) != 0) continue;
+    stamp += std::to_string(status.st_dev) + "." + std::to_string(status.st_ino) + "." +
+             std::to_string(status.st_mtim.tv_sec) + "." + std::to_string(status.st_mtim.tv_nsec) + ";";
+  }
+  return stamp;
 }
 
 // cctz gives the civil times on both sides of a seam. The offset before it holds since `instant`, the one after it

@@ -14,6 +14,7 @@
 
 #include "slipway/base/fd.h"
 #include "slipway/dag/parse.h"
+#include "slipway/dag/zone_data.h"
 
 namespace slipway::dagdir {
 namespace {
@@ -91,6 +92,7 @@ struct Watcher::Impl {
   Fd inotify{inotify_init1(IN_CLOEXEC | IN_NONBLOCK)};
   Fd stop{eventfd(0, EFD_CLOEXEC)};
   std::vector<File> last;
+  std::string zones;  // stamp of the zone data when `last` was told
   bool told = false;
   std::thread thread;
 
@@ -111,8 +113,11 @@ struct Watcher::Impl {
       log.error("DAG folder cannot be read; keeping what was read before", {{"error", files.error().message}});
       return;
     }
-    if (told && *files == last) return;
+    // What a file means may have changed with the zones, too.
+    std::string zones_now = dag::zone_data_stamp();
+    if (told && *files == last && zones_now == zones) return;
     told = true;
+    zones = std::move(zones_now);
     last = *files;
     changed(*std::move(files));
   }

@@ -5,6 +5,7 @@
 #include "slipway/base/failpoint.h"
 #include "slipway/base/ulid.h"
 #include "slipway/dag/parse.h"
+#include "slipway/dag/zone_data.h"
 
 namespace slipway::engine {
 namespace {
@@ -48,6 +49,7 @@ Core::Core(Options options, store::Store& store, exec::Executor& executor, Secre
       log_(std::move(log)),
       rng_(rng) {
   boot_ = clock_.boot();
+  zones_ = dag::zone_data_stamp();
   snapshot_.slots_total = options_.slots;
   snapshot_.ahead_max = options_.ahead_max;
   snapshot_.vars = Value::Object{};

@@ -148,7 +148,8 @@ class Core {
 
   // --- dag_folder.cc
   [[nodiscard]] std::string folder_of(const std::string& file) const;
-  void take_file(const DagFile& file);
+  void take_file(const DagFile& file, bool new_zones);
+  void read_again(const store::DagRow& row, const SourceText& source, const dag::Companions& beside);
   void take_dag(const DagFile& file, const VersionId& version, dag::Dag dag);
   void take_broken(const DagFile& file, const std::string& errors);
   void file_gone(const std::string& file);
@@ -223,6 +224,7 @@ class Core {
   Observer* observer_ = nullptr;
   NoticeCarrier* carrier_ = nullptr;
   Prober* prober_ = nullptr;
+  std::string zones_;  // stamp of the zone data that every DAG was read with
   Suspects* suspects_ = nullptr;
 
   run::Snapshot snapshot_;

@@ -2,9 +2,11 @@
 // the DAG's row.
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "engine/core.h"
 #include "slipway/dag/parse.h"
+#include "slipway/dag/zone_data.h"
 
 namespace slipway::engine {
 namespace {
@@ -42,6 +44,9 @@ bool counts_time(const dag::Schedule& schedule) {
 
 // What is gone goes first, so that a DAG whose file was renamed is free for its new one.
 Result<Reply> Core::run_command(const DagFolder& command) {
+  std::string zones = dag::zone_data_stamp();
+  const bool new_zones = zones != zones_;
+  zones_ = std::move(zones);
   std::set<std::string> listed;
   for (const DagFile& file : command.files) {
     if (file.present) listed.insert(file.file);
@@ -52,7 +57,7 @@ Result<Reply> Core::run_command(const DagFolder& command) {
     if (command.complete && row.present && listed.count(row.file) == 0) gone.push_back(row.file);
   for (const std::string& file : gone) file_gone(file);
   for (const DagFile& file : command.files)
-    if (file.present) take_file(file);
+    if (file.present) take_file(file, new_zones);
   return Reply{};
 }
 
@@ -61,11 +66,12 @@ std::string Core::folder_of(const std::string& file) const {
   return (std::filesystem::path(options_.dags) / file).parent_path().string();
 }
 
-void Core::take_file(const DagFile& file) {
+void Core::take_file(const DagFile& file, bool new_zones) {
   const SourceText source{file.file, file.text};
   const VersionId version = dag::version_of(source, file.beside);
   for (const auto& [id, row] : rows_)
-    if (row.file == file.file && row.version == version && row.present && row.error.empty()) return;
+    if (row.file == file.file && row.version == version && row.present && row.error.empty())
+      return new_zones ? read_again(row, source, file.beside) : void();
   if (dag::is_manifest(source)) return file_gone(file.file);
   const std::string subject = suspect_file(file.file, version.str());
   if (is_set_aside(subject)) return take_broken(file, set_aside_text(subject));
@@ -77,6 +83,22 @@ void Core::take_file(const DagFile& file) {
   const std::string whole = suspect_dag(parsed.value->id.str());
   if (is_set_aside(whole)) return take_broken(file, set_aside_text(whole));
   take_dag(file, version, *std::move(parsed.value));
+}
+
+// The same version under new zone data: its next ticks may be others. Cursors stay, so none that fired fires again.
+void Core::read_again(const store::DagRow& row, const SourceText& source, const dag::Companions& beside) {
+  const auto entry = snapshot_.dags.find(row.id);
+  if (entry == snapshot_.dags.end() || !entry->second.dag) return;
+  const auto in_a_zone = [](const dag::Schedule& schedule) { return schedule.zone.name() != "UTC"; };
+  const auto& schedules = entry->second.dag->schedules;
+  if (std::none_of(schedules.begin(), schedules.end(), in_a_zone)) return;
+  auto parsed = dag::parse(source, beside);
+  if (!parsed.value) return;  // a zone that is gone: what is known of it goes on
+  auto shared = placed(*std::move(parsed.value));
+  versions_[row.version] = shared;
+  entry->second.dag = std::move(shared);
+  run::dag_changed(snapshot_, row.id, now_);
+  log_.info("DAG read again for new zone data", {{"dag", row.id.str()}});
 }
 
 void Core::take_dag(const DagFile& file, const VersionId& version, dag::Dag dag) {

@@ -38,7 +38,7 @@ struct WatchOptions {
 };
 
 // Calls `changed` on its own thread with the whole folder: once at the start, and whenever any file differs from the
-// last call.
+// last call, or the zone data of the machine does.
 class Watcher {
  public:
   using Changed = std::function<void(std::vector<File>)>;
