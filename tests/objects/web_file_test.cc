@@ -20,7 +20,8 @@ constexpr std::size_t kPiece = 1000;
 class WebFileTest : public ::testing::Test {
  protected:
   WebFileTest() {
-    auto started = http::Server::start({}, [this](const http::Request& request) { return answer(request); }, Logger());
+    auto started = http::Server::start(
+        {}, [this](const http::Request& request) { return answer(request); }, Logger());
     EXPECT_TRUE(started);
     server_ = std::move(started).value();
     for (int i = 0; file_.size() < 3456; ++i) file_ += std::to_string(i) + ",";
@@ -110,8 +111,8 @@ TEST_F(WebFileTest, ErrorsLeaveWhatWasThere) {
     std::string place;
     ErrorCode code;
   };
-  for (const Row& row : {Row{"/none", ErrorCode::NotFound}, Row{"/secret", ErrorCode::Forbidden},
-                         Row{"/wrong", ErrorCode::Corrupt}}) {
+  for (const Row& row :
+       {Row{"/none", ErrorCode::NotFound}, Row{"/secret", ErrorCode::Forbidden}, Row{"/wrong", ErrorCode::Corrupt}}) {
     const auto failed = get(row.place);
     ASSERT_FALSE(failed) << row.place;
     EXPECT_EQ(failed.error().code, row.code) << row.place;
