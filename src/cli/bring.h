@@ -8,8 +8,8 @@ namespace slipway::cli {
 
 class Session;
 
-// As steps::fetch, for URIs that begin with http://, https:// and gs://, too. A gs:// URI is an object, or else all that
-// is below it. The access to buckets is the environment's, as for training.
+// As steps::fetch, for URIs that begin with http://, https:// and gs://, too. A gs:// URI is an object, or else all
+// that is below it. The access to buckets is the environment's, as for training.
 [[nodiscard]] Result<steps::FetchReport> bring(const Session& session, const steps::FetchOptions& options);
 
 }  // namespace slipway::cli

@@ -11,7 +11,8 @@ namespace {
 using mlsteps::TrainOptions;
 
 void add_files(CLI::App& app, TrainOptions& options) {
-  app.add_option("--model", options.model, "folder of the base model");
+  app.add_option("--model", options.model,
+                 "folder of the base model, or ORGANISATION/NAME on the hub (hf://, HF_TOKEN)");
   app.add_option("--data", options.data, "JSONL file, or a folder of such");
   app.add_option("--limit", options.limit, "samples to train on, the first of --data; 0: all [0]");
   app.add_option("--eval-data", options.eval_data, "JSONL file, or a folder of such, to measure the loss on");

@@ -34,7 +34,14 @@ Result<std::string> local_path(const std::string& place) {
   if (is_file_uri(place)) return path_of_file_uri(place);
   if (place.find("://") == std::string::npos || objects::is_bucket_uri(place)) return place;
   return Error{ErrorCode::Unsupported, place + " is a URI that cannot be read or written here",
-               "paths, file:// and gs:// work; `slipway fetch` makes a local copy"};
+               "paths, file://, gs:// and, for a model, hf:// work; `slipway fetch` makes a local copy"};
+}
+
+// hf://google/gemma-2-9b-it, and google/gemma-2-9b-it where there is no such folder.
+std::optional<objects::HubModel> hub_model(const std::string& place) {
+  std::error_code ignored;
+  if (!place.starts_with("hf://") && fs::exists(place, ignored)) return std::nullopt;
+  return objects::parse_hub_model(place);
 }
 
 // The same URI has the same folder, so that a training that was interrupted goes on.
@@ -83,10 +90,12 @@ std::vector<std::string> local_markers(const fs::path& output) {
 }  // namespace
 
 TrainPlaces::TrainPlaces(const StepIo& io)
-    : transport_(http::make_curl_transport()), buckets_(*transport_, {.env = io.env, .wait = wait_for}) {}
+    : transport_(http::make_curl_transport()), buckets_(*transport_, {.env = io.env, .wait = wait_for}), env_(io.env) {}
 
 Result<TrainOptions> TrainPlaces::local(TrainOptions options) {
+  const bool from_hub = hub_model(options.model).has_value();
   for (auto* place : {&options.model, &options.data, &options.eval_data, &options.output, &options.init_adapter}) {
+    if (from_hub && place == &options.model) continue;
     SLIPWAY_TRY_ASSIGN(*place, local_path(*place));
   }
   for (const auto* place : {&options.upload, &options.upload_model})
@@ -99,10 +108,22 @@ Result<TrainOptions> TrainPlaces::local(TrainOptions options) {
 
 Result<void> TrainPlaces::bring(TrainOptions& options) {
   const fs::path inputs = fs::path(options.output) / kInputs;
-  SLIPWAY_TRY(bring(options.model, inputs / "model"));
+  SLIPWAY_TRY(hub_model(options.model) ? bring_from_hub(options.model, inputs / "model")
+                                       : bring(options.model, inputs / "model"));
   SLIPWAY_TRY(bring(options.data, inputs / "data"));
   SLIPWAY_TRY(bring(options.eval_data, inputs / "eval-data"));
   return bring(options.init_adapter, inputs / "init-adapter");
+}
+
+Result<void> TrainPlaces::bring_from_hub(std::string& model, const fs::path& to) {
+  const auto brought = objects::download_model(*transport_, *hub_model(model), to, env_, {.wait = wait_for});
+  if (!brought && !model.starts_with("hf://"))
+    return Error{brought.error().code,
+                 "there is no folder " + model + "; as a model of the hub: " + brought.error().message,
+                 brought.error().help};
+  if (!brought) return brought.error();
+  model = to.string();
+  return {};
 }
 
 Result<void> TrainPlaces::bring(std::string& place, const fs::path& to) {

@@ -1,11 +1,14 @@
 // Where a training's files are if they are in a bucket: brought before it, sent after it.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
 
 #include "slipway/http/transport.h"
 #include "slipway/mlsteps/train.h"
 #include "slipway/objects/bucket.h"
+#include "slipway/objects/hub.h"
 
 namespace slipway::mlsteps {
 
@@ -17,7 +20,8 @@ class TrainPlaces {
   // What cannot be a place is an error.
   [[nodiscard]] static Result<TrainOptions> local(TrainOptions options);
 
-  // Downloads what of model, data, evaluation data and first adapter is in a bucket to OUTPUT/.inputs, and names it.
+  // Downloads what of model, data, evaluation data and first adapter is in a bucket, and a model of a hub, to
+  // OUTPUT/.inputs, and names it.
   [[nodiscard]] Result<void> bring(TrainOptions& options);
 
   // The newest checkpoint of `upload`, and what was written up to it, into the output folder, unless that has one as
@@ -37,11 +41,13 @@ class TrainPlaces {
     std::vector<std::string> names;  // of the objects below it
   };
   Result<Remote> remote(const TrainOptions& options);
+  Result<void> bring_from_hub(std::string& model, const std::filesystem::path& to);
   Result<void> bring(std::string& place, const std::filesystem::path& to);
   Result<void> send(const std::filesystem::path& folder, const std::string& uri, const std::string& last);
 
   std::unique_ptr<http::Transport> transport_;
   objects::Buckets buckets_;
+  std::map<std::string, std::string> env_;
 };
 
 }  // namespace slipway::mlsteps

@@ -86,9 +86,8 @@ class Download {
                     .reply_bytes_max = std::max(access_.whole_bytes_max, access_.piece_bytes + (1U << 20U)),
                     .redirects_max = kRedirectsMax};
     call.headers["Accept-Encoding"] = "identity";
-    call.headers["Range"] =
-        "bytes=" + std::to_string(size_) + "-" +
-        std::to_string(size_ + static_cast<std::int64_t>(access_.piece_bytes) - 1);
+    call.headers["Range"] = "bytes=" + std::to_string(size_) + "-" +
+                            std::to_string(size_ + static_cast<std::int64_t>(access_.piece_bytes) - 1);
     // Another version is sent whole instead of a part that does not fit.
     if (size_ > 0 && !version_.empty()) call.headers["If-Range"] = version_;
     Duration wait = kFirstWait;

@@ -175,6 +175,34 @@ TEST_F(BucketTrainTest, AnothersCheckpointInTheBucketIsReplaced) {
   EXPECT_TRUE(storage_.objects.contains("runs/first/checkpoint-2/complete"));
 }
 
+// A hub in this process that has the base model.
+TEST_F(TrainTest, TheModelMayBeOnAHub) {
+  const auto file = [](const std::string& name) {
+    return ml::testing::bytes_of(fixture("models/tiny-gemma2-fp32/") + name);
+  };
+  auto hub = http::Server::start(
+      {},
+      [&](const http::Request& request) -> http::Response {
+        if (request.path == "/api/models/org/tiny/revision/main")
+          return {.body = R"({"sha":"c0","siblings":[{"rfilename":"config.json"},{"rfilename":"model.safetensors"},)"
+                          R"({"rfilename":"tokenizer.json"},{"rfilename":"tokenizer_config.json"}]})"};
+        const std::string root = "/org/tiny/resolve/c0/";
+        if (!request.path.starts_with(root)) return {.status = 401};
+        return {.body = file(request.path.substr(root.size()))};
+      },
+      Logger());
+  ASSERT_TRUE(hub);
+  env_["HF_ENDPOINT"] = "http://127.0.0.1:" + std::to_string((*hub)->port());
+  options_.model = "org/tiny";
+  options_.settings.max_steps = 2;
+  ASSERT_EQ(train(), kStepOk) << err_.str();
+  EXPECT_NE(read("out/adapter/adapter_config.json").find("\"org/tiny\""), std::string::npos);
+  options_.model = "org/absent";
+  EXPECT_EQ(train(), kStepInvalid);
+  EXPECT_NE(err_.str().find("there is no folder org/absent"), std::string::npos) << err_.str();
+  EXPECT_NE(err_.str().find("HF_TOKEN"), std::string::npos) << err_.str();
+}
+
 TEST_F(BucketTrainTest, AFailedTrainingIsSentToo) {
   options_.data = "gs://data/none.jsonl";
   options_.upload = "gs://runs/first";

@@ -12,10 +12,10 @@ namespace slipway::mlsteps {
 
 // Names and defaults follow TRL, PEFT and TrainingArguments; the command line has the same with dashes.
 struct TrainOptions {
-  std::string model;         // folder; this and the three below also as file:// or gs:// URI
-  std::string data;          // JSONL file or folder of such
-  std::string eval_data;     // the same, to measure the loss on; empty: none
-  std::string output;        // folder
+  std::string model;      // folder, or ORGANISATION/NAME of a hub (hf://); this and the three below also file://, gs://
+  std::string data;       // JSONL file or folder of such
+  std::string eval_data;  // the same, to measure the loss on; empty: none
+  std::string output;     // folder
   std::int64_t limit = 0;    // samples of `data` that are used, the first ones; 0: all
   std::string init_adapter;  // start from this PEFT folder; its rank, alpha and targets win
   std::int64_t lora_r = 8;

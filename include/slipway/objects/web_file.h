@@ -18,11 +18,11 @@ namespace slipway::objects {
 [[nodiscard]] std::string web_file_name(std::string_view url);
 
 struct WebAccess {
-  http::Headers headers = {};                    // of each request, as Authorization
-  std::function<void(Duration)> wait;            // called before a request is repeated
-  std::size_t piece_bytes = 32U << 20U;          // asked for at a time, where the server gives parts of a file
-  std::size_t whole_bytes_max = 1U << 30U;       // of a reply where it does not
-  int tries = 5;                                 // of a request that is answered with 429 or 5xx, or not at all
+  http::Headers headers = {};               // of each request, as Authorization
+  std::function<void(Duration)> wait;       // called before a request is repeated
+  std::size_t piece_bytes = 32U << 20U;     // asked for at a time, where the server gives parts of a file
+  std::size_t whole_bytes_max = 1U << 30U;  // of a reply where it does not
+  int tries = 5;                            // of a request that is answered with 429 or 5xx, or not at all
 };
 
 // The bytes at `url` as `file`, which appears whole or not at all; how many they are. Its folder is made. Redirections
