@@ -1,24 +1,16 @@
 #!/usr/bin/env python3
 """The daemon on a real cluster: DAGs whose tasks are pods. Level node. SLIPWAY_BINARY names the program."""
 import hashlib
-import importlib.util
 import json
 import os
 import subprocess
 import time
 
 import harness
-from harness import IMAGE, RUN, Client, Namespace, check, expect, finish, until
+from harness import IMAGE, RUN, Client, Namespace, check, end_to_end, expect, finish, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TEXT = 40_000  # characters of a line: more than any buffer on its way
-
-
-def end_to_end():
-    spec = importlib.util.spec_from_file_location("end_to_end", os.path.join(HERE, "../e2e/harness.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def admin():

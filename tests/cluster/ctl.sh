@@ -19,10 +19,14 @@ case $verb in
   start) start ;;
   stop)
     signal TERM
+    until_true 90 gone || die "$name does not end"
+    rm "$run/pid/$name"
+    ;;
+  kill) # its port is free when this returns
+    signal KILL
     until_true 10 gone || die "$name does not end"
     rm "$run/pid/$name"
     ;;
-  kill) signal KILL && rm "$run/pid/$name" ;;
   pause) signal STOP ;;
   resume) signal CONT ;;
   alive) ! gone ;;

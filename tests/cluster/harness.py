@@ -1,6 +1,7 @@
 """What the checks of the ladder share: a plain client of the API server, pods, and a line for each check. Standard library only.
 Run by exec.sh, which sets CLUSTER_RUN, CLUSTER_LEVEL and API_PORT."""
 import http.client
+import importlib.util
 import json
 import os
 import ssl
@@ -58,6 +59,15 @@ class Client:
         connection.request("GET", path, headers={"Authorization": "Bearer " + self.token} if self.token else {})
         for line in connection.getresponse():
             yield json.loads(line)
+
+
+def end_to_end():
+    """The module that runs a daemon of the real binary; it is called harness, too."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e/harness.py")
+    spec = importlib.util.spec_from_file_location("end_to_end", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 class Skipped(Exception):

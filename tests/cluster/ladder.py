@@ -3,7 +3,7 @@
 
   ladder.py [--if-built] [--slipway BINARY] [--image ARCHIVE] [L1] [L2] [L3]
 
-  L1  etcd and kube-apiserver           names, rights, strict validation, manifests
+  L1  etcd and kube-apiserver           names, rights, strict validation, manifests, pods in a storm of failures
   L2  + controllers, scheduler, kwok    rollouts, garbage collection, a thousand pods that are only objects
   L3  + containerd and kubelet          real containers
 
@@ -20,7 +20,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SKIPPED = 77
 
 RUNGS = {
-    "L1": {"level": "api", "checks": ["check_api.py", "check_rights.py", "check_manifests.py"], "helm": True},
+    "L1": {"level": "api", "checks": ["check_api.py", "check_rights.py", "check_manifests.py"], "binary_checks": ["check_storm.py"],
+           # So long a server that is to end waits for its watches.
+           "env": {"APISERVER_FLAGS": "--request-timeout=10s"}, "helm": True},
     "L2": {"level": "control", "checks": ["check_api.py", "check_control.py"], "kwok": True},
     "L3": {"level": "node", "checks": ["check_api.py", "check_node.py", "check_pod_tasks.py"], "image_checks": ["check_daemon.py", "check_pods.py"]},
 }
@@ -79,12 +81,12 @@ def climb(name, rung, options):
     if options.if_built and not built(rung):
         return "SKIPPED", "its tools are not built: ./dev test-cluster builds them"
     env = {"CLUSTER_LEVEL": rung["level"], "CLUSTER_NAME": f"{name}-{os.getpid()}", "CLUSTER_KWOK": "1" if rung.get("kwok") else "0",
-           "CLUSTER_HELM": "1" if rung.get("helm") else "0"}
+           "CLUSTER_HELM": "1" if rung.get("helm") else "0", **rung.get("env", {})}
     if not options.if_built and script("build.sh", **env) != 0:
         return "SKIPPED", "its tools cannot be built here"
     if options.slipway:
         env["SLIPWAY_BINARY"] = os.path.abspath(options.slipway)
-    checks = list(rung["checks"])
+    checks = list(rung["checks"]) + (rung.get("binary_checks", []) if options.slipway else [])
     if rung.get("image_checks") and options.image and os.path.exists(options.image):
         env["CLUSTER_IMAGES"] = os.path.abspath(options.image)
         checks += rung["image_checks"]
