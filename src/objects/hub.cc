@@ -79,8 +79,8 @@ class Hub {
 
   // Also through a file: one way to ask, with its repetitions.
   Result<Value> listing(const fs::path& folder) {
-    const std::string url = endpoint_ + "/api/models/" + model_.id + "/revision/" +
-                            http::percent_encode(model_.revision) + "?blobs=true";
+    const std::string url =
+        endpoint_ + "/api/models/" + model_.id + "/revision/" + http::percent_encode(model_.revision) + "?blobs=true";
     const fs::path file = folder / ".hub.json";
     if (const auto fetched = download_url(transport_, url, file, access_); !fetched) return with_cure(fetched.error());
     SLIPWAY_TRY_ASSIGN(const std::string text, read_whole_file(file, kListingBytesMax));

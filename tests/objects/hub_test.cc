@@ -19,7 +19,8 @@ using test::spill;
 class HubTest : public ::testing::Test {
  protected:
   HubTest() {
-    auto started = http::Server::start({}, [this](const http::Request& request) { return answer(request); }, Logger());
+    auto started = http::Server::start(
+        {}, [this](const http::Request& request) { return answer(request); }, Logger());
     EXPECT_TRUE(started);
     server_ = std::move(started).value();
   }

@@ -90,29 +90,51 @@ constexpr MultiplyPairs pick_pairs(int rows, std::integer_sequence<int, R...>) {
   return kByRows[rows - 1];
 }
 
-[[maybe_unused]] void gemm_bf16(const GemmTile& t, float* pack) {
-  using Sizes = std::make_integer_sequence<int, kRows>;
+// Some rows of b in pairs, packed, and what of the product they give.
+struct PairPanel {
+  std::uint32_t* data;
+  std::int64_t pairs;
+  std::int64_t width;  // columns, filled up with zeros
+  std::int64_t cols;   // of them, those of the product
+  bool accumulate;     // earlier rows of b are in c already
+  const std::uint16_t* a;
+  float* c;
+};
+
+// Packs b, block by block of k and panel by panel of n, and gives each panel to `use`.
+template <class Use>
+[[gnu::always_inline]] inline void each_pair_panel(const GemmTile& t, float* pack, std::int64_t width_min, Use use) {
   const auto* b = static_cast<const std::uint16_t*>(t.b);
   auto* panel = reinterpret_cast<std::uint32_t*>(pack);
   for (std::int64_t k = 0; k < t.k; k += 2 * kPairs) {
     const std::int64_t depth = t.k - k < 2 * kPairs ? t.k - k : 2 * kPairs;
     for (std::int64_t n = 0; n < t.n; n += kPanel) {
       const std::int64_t cols = t.n - n < kPanel ? t.n - n : kPanel;
-      const std::int64_t width = cols > kLanes ? kPanel : kLanes;
+      const std::int64_t width = cols > width_min ? kPanel : width_min;
       const std::uint16_t* from = b + k * t.b_row + n * t.b_col;
       if (t.b_col == 1) {
         pack_row_pairs(from, t.b_row, depth, cols, width, panel);
       } else {
         pack_column_pairs(from, t.b_col, depth, cols, width, panel);
       }
-      for (std::int64_t m = 0; m < t.m; m += kRows) {
-        const int rows = static_cast<int>(t.m - m < kRows ? t.m - m : kRows);
-        const auto run = width == kPanel ? pick_pairs<2>(rows, Sizes{}) : pick_pairs<1>(rows, Sizes{});
-        run((depth + 1) / 2, t.a_bf16 + m * t.a_bf16_row + k, t.a_bf16_row, panel, t.scale, t.accumulate || k > 0,
-            t.c + m * t.c_row + n, t.c_row, cols);
-      }
+      use(PairPanel{panel, (depth + 1) / 2, width, cols, t.accumulate || k > 0, t.a_bf16 + k, t.c + n});
     }
   }
+}
+
+// The rows of a from `m` on against a panel.
+[[maybe_unused]] void multiply_rows(const GemmTile& t, const PairPanel& panel, std::int64_t m) {
+  using Sizes = std::make_integer_sequence<int, kRows>;
+  for (; m < t.m; m += kRows) {
+    const int rows = static_cast<int>(t.m - m < kRows ? t.m - m : kRows);
+    const auto run = panel.width == kPanel ? pick_pairs<2>(rows, Sizes{}) : pick_pairs<1>(rows, Sizes{});
+    run(panel.pairs, panel.a + m * t.a_bf16_row, t.a_bf16_row, panel.data, t.scale, panel.accumulate,
+        panel.c + m * t.c_row, t.c_row, panel.cols);
+  }
+}
+
+[[maybe_unused]] void gemm_bf16(const GemmTile& t, float* pack) {
+  each_pair_panel(t, pack, kLanes, [&](const PairPanel& panel) { multiply_rows(t, panel, 0); });
 }
 
 }  // namespace

@@ -123,31 +123,17 @@ constexpr MultiplyHalves pick_halves(int rows, std::integer_sequence<int, R...>)
 
 void gemm_fp16(const GemmTile& t, float* pack) {
   using Sizes = std::make_integer_sequence<int, kRows>;
-  const auto* b = static_cast<const std::uint16_t*>(t.b);
-  auto* panel = reinterpret_cast<std::uint32_t*>(pack);
-  for (std::int64_t k = 0; k < t.k; k += 2 * kPairs) {
-    const std::int64_t depth = t.k - k < 2 * kPairs ? t.k - k : 2 * kPairs;
-    for (std::int64_t n = 0; n < t.n; n += kPanel) {
-      const std::int64_t cols = t.n - n < kPanel ? t.n - n : kPanel;
-      const std::int64_t width = cols > kLanes ? kPanel : kLanes;
-      const std::uint16_t* from = b + k * t.b_row + n * t.b_col;
-      if (t.b_col == 1) {
-        pack_row_pairs(from, t.b_row, depth, cols, width, panel);
-      } else {
-        pack_column_pairs(from, t.b_col, depth, cols, width, panel);
-      }
-      const std::int64_t pairs = (depth + 1) / 2;
-      convert_panel(panel, pairs * width);
-      for (std::int64_t m = 0; m < t.m; m += kRows) {
-        const int rows = static_cast<int>(t.m - m < kRows ? t.m - m : kRows);
-        float scale[kRows];
-        for (int r = 0; r < rows; ++r) scale[r] = t.scale * factor_of(t.a_bf16 + (m + r) * t.a_bf16_row, t.k);
-        const auto run = width == kPanel ? pick_halves<2>(rows, Sizes{}) : pick_halves<1>(rows, Sizes{});
-        run(pairs, t.a_bf16 + m * t.a_bf16_row + k, t.a_bf16_row, panel, scale, t.accumulate || k > 0,
-            t.c + m * t.c_row + n, t.c_row, cols);
-      }
+  each_pair_panel(t, pack, kLanes, [&](const PairPanel& panel) {
+    convert_panel(panel.data, panel.pairs * panel.width);
+    for (std::int64_t m = 0; m < t.m; m += kRows) {
+      const int rows = static_cast<int>(t.m - m < kRows ? t.m - m : kRows);
+      float scale[kRows];
+      for (int r = 0; r < rows; ++r) scale[r] = t.scale * factor_of(t.a_bf16 + (m + r) * t.a_bf16_row, t.k);
+      const auto run = panel.width == kPanel ? pick_halves<2>(rows, Sizes{}) : pick_halves<1>(rows, Sizes{});
+      run(panel.pairs, panel.a + m * t.a_bf16_row, t.a_bf16_row, panel.data, scale, panel.accumulate,
+          panel.c + m * t.c_row, t.c_row, panel.cols);
     }
-  }
+  });
 }
 
 }  // namespace

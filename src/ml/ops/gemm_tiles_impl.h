@@ -29,38 +29,20 @@ void multiply_tiles(std::int64_t pairs, const std::uint16_t* a, std::int64_t a_r
 
 template <class Tiles>
 void gemm_tiles(const GemmTile& t, float* pack) {
-  using Sizes = std::make_integer_sequence<int, kRows>;
   alignas(64) float block[kBlockSide * kBlockSide];
-  const auto* b = static_cast<const std::uint16_t*>(t.b);
-  auto* panel = reinterpret_cast<std::uint32_t*>(pack);
   Tiles::begin();
-  for (std::int64_t k = 0; k < t.k; k += 2 * kPairs) {
-    const std::int64_t depth = t.k - k < 2 * kPairs ? t.k - k : 2 * kPairs, pairs = (depth + 1) / 2;
-    const bool accumulate = t.accumulate || k > 0;
-    for (std::int64_t n = 0; n < t.n; n += kPanel) {
-      const std::int64_t cols = t.n - n < kPanel ? t.n - n : kPanel;
-      const std::uint16_t* from = b + k * t.b_row + n * t.b_col;
-      if (t.b_col == 1) {
-        pack_row_pairs(from, t.b_row, depth, cols, kPanel, panel);
-      } else {
-        pack_column_pairs(from, t.b_col, depth, cols, kPanel, panel);
-      }
-      fill_up(panel, pairs);
-      std::int64_t m = 0;
-      for (; m + kBlockSide <= t.m; m += kBlockSide) {
-        multiply_tiles<Tiles>(pairs, t.a_bf16 + m * t.a_bf16_row + k, t.a_bf16_row, panel, block);
-        for (std::int64_t r = 0; r < kBlockSide; ++r)
-          for (std::int64_t j = 0; j < kPanel; j += kLanes)
-            put(t.c + (m + r) * t.c_row + n + j, load(block + r * kBlockSide + j, All{}) * t.scale, accumulate,
-                cols - j);
-      }
-      for (; m < t.m; m += kRows) {
-        const int rows = static_cast<int>(t.m - m < kRows ? t.m - m : kRows);
-        pick_pairs<2>(rows, Sizes{})(pairs, t.a_bf16 + m * t.a_bf16_row + k, t.a_bf16_row, panel, t.scale, accumulate,
-                                     t.c + m * t.c_row + n, t.c_row, cols);
-      }
+  each_pair_panel(t, pack, kPanel, [&](const PairPanel& panel) {
+    fill_up(panel.data, panel.pairs);
+    std::int64_t m = 0;
+    for (; m + kBlockSide <= t.m; m += kBlockSide) {
+      multiply_tiles<Tiles>(panel.pairs, panel.a + m * t.a_bf16_row, t.a_bf16_row, panel.data, block);
+      for (std::int64_t r = 0; r < kBlockSide; ++r)
+        for (std::int64_t j = 0; j < kPanel; j += kLanes)
+          put(panel.c + (m + r) * t.c_row + j, load(block + r * kBlockSide + j, All{}) * t.scale, panel.accumulate,
+              panel.cols - j);
     }
-  }
+    multiply_rows(t, panel, m);
+  });
   Tiles::end();
 }
 
