@@ -43,7 +43,9 @@ Result<http::Response> get_source(const Call& call) {
   SLIPWAY_TRY_ASSIGN(const auto version, reader->get_version(wanted.empty() ? row.version : VersionId(wanted)));
   if (version.dag != row.id) return Error{ErrorCode::NotFound, "DAG " + row.id.str() + " has no version " + wanted, {}};
   if (call.request.header("Accept") == "application/json")
-    return reply(Value::Object{{"file", version.file}, {"text", version.text}});
+    return reply(Value::Object{{"file", version.file},
+                               {"text", version.text},
+                               {"files", Value::Object(version.files.begin(), version.files.end())}});
   return http::Response{200, "application/yaml", version.text, {}};
 }
 

@@ -36,7 +36,8 @@ http::Handler make_handler(Deps deps) {
                                       .stop_service = std::move(deps.stop_service),
                                       .retention = deps.retention,
                                       .trouble = std::move(deps.trouble),
-                                      .hosts = std::move(deps.hosts)});
+                                      .hosts = std::move(deps.hosts),
+                                      .remote_service = std::move(deps.remote_service)});
   return [control, handler = std::move(handler)](const http::Request& request) { return handler(request); };
 }
 

@@ -24,6 +24,10 @@ exec::ServiceStatus status_of(const Call& call, const ServiceId& name) {
   return {};
 }
 
+std::optional<RemoteService> remote_of(const Call& call, const ServiceId& name) {
+  return call.backend.remote_service ? call.backend.remote_service(name) : std::nullopt;
+}
+
 // A log that was begun anew is shorter than what a reader of the one before has seen.
 std::uint64_t within(const std::filesystem::path& log, std::int64_t offset) {
   std::error_code error;
@@ -82,8 +86,13 @@ Result<http::Response> list_services(const Call& call) {
 
 Result<http::Response> get_service(const Call& call) {
   SLIPWAY_TRY_ASSIGN(const auto service, find_service(call));
-  const auto status = status_of(call, service.name);
   Value body = service_value(service);
+  if (const auto remote = remote_of(call, service.name)) {
+    body["front_up"] = body["revision_up"] = remote->up;
+    body["state"] = remote->words;
+    return reply(body);
+  }
+  const auto status = status_of(call, service.name);
   body["front_up"] = status.front_up;
   body["revision_up"] = status.revision_up;
   return reply(body);
@@ -92,6 +101,9 @@ Result<http::Response> get_service(const Call& call) {
 Result<http::Response> get_service_logs(const Call& call) {
   SLIPWAY_TRY_ASSIGN(const auto offset, call.query_integer("offset", 0, 0, INT64_MAX));
   SLIPWAY_TRY_ASSIGN(const auto service, find_service(call));
+  if (const auto remote = remote_of(call, service.name))
+    return Error{ErrorCode::Unsupported, "service `" + service.name.str() + "` runs on a cluster, which keeps its logs",
+                 remote->logs};
   const auto status = status_of(call, service.name);
   const auto chunk = exec::read_log(status.log, within(status.log, offset), kLogBytesMax);
   const bool over = !status.revision_up && exec::read_log(status.log, chunk.next, kLogBytesMax).lines.empty();

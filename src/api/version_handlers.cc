@@ -60,15 +60,27 @@ Value planned_schedules(const store::DagRow& row, const dag::Dag* before, const 
   return list;
 }
 
+// Whoever sends a text alone means to compare tasks and schedules: then what it takes in plays no part.
+Result<dag::Companions> files_of(const Value& body, const SourceText& source) {
+  dag::Companions files;
+  const Value* const given = body.find("files");
+  for (const std::string& name : dag::companion_names(source))
+    if (given == nullptr || !given->is_object()) files.emplace(name, "{}");
+  if (given == nullptr || !given->is_object()) return files;
+  for (const auto& [name, text] : given->as_object()) {
+    if (!text.is_string()) return Error{ErrorCode::InvalidArgument, "`files." + name + "` is no text", {}};
+    files.emplace(name, text.as_string());
+  }
+  return files;
+}
+
 }  // namespace
 
 // What activating a file would change. Nothing is stored.
 Result<http::Response> plan_dag(const Call& call) {
   const SourceText source{call.body.get_string("file", "plan.yaml"), call.body.get_string("text")};
-  // A plan compares tasks and schedules; values of parameters in a file beside it play no part in that.
-  dag::Companions stand_ins;
-  for (const std::string& file : dag::companion_names(source)) stand_ins.emplace(file, "{}");
-  const auto parsed = dag::parse(source, stand_ins);
+  SLIPWAY_TRY_ASSIGN(const dag::Companions beside, files_of(call.body, source));
+  const auto parsed = dag::parse(source, beside);
   if (!parsed.value) return Error{ErrorCode::InvalidArgument, rendered(parsed.diagnostics, source), {}};
   const dag::Dag& after = *parsed.value;
   SLIPWAY_TRY_ASSIGN(const auto reader, call.backend.store.read());
@@ -84,10 +96,9 @@ Result<http::Response> plan_dag(const Call& call) {
     old = {version.file + "@" + version.id.str().substr(0, 12), version.text};
   }
   Value body = difference_value(old, source);
-  const bool same = row.version.str() == sha256_hex(source.text) && row.present;
+  const bool same = row.version == dag::version_of(source, beside) && row.present;
   body["dag"] = after.id.str();
   body["change"] = before == nullptr ? "create" : same ? "none" : "update";
-  body["refused"] = rendered(dag::check_activation(after), source);
   body["schedules"] = planned_schedules(row, before.get(), after, call.backend.clock.now());
   return reply(body);
 }

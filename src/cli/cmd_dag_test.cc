@@ -75,12 +75,37 @@ Result<void> make_pools(engine::Engine& engine, const dag::Dag& dag) {
   return {};
 }
 
+std::string names_of(const std::vector<const dag::Task*>& tasks) {
+  std::string names;
+  for (const dag::Task* task : tasks) names += (names.empty() ? "`" : ", `") + task->id.str() + "`";
+  return names;
+}
+
+// Tasks of a cluster that have a command are processes here; the others cannot be.
+Result<void> check_places(const dag::Dag& dag, Session& session) {
+  std::vector<const dag::Task*> moved, stuck;
+  for (const dag::Task& task : dag.tasks) {
+    const bool placed = task.place == dag::Place::Kubernetes || task.kind == dag::TaskKind::Image;
+    if (placed) (dag::has_command(task) ? moved : stuck).push_back(&task);
+  }
+  if (!stuck.empty())
+    return Error{
+        ErrorCode::InvalidArgument,
+        names_of(stuck) + (stuck.size() == 1 ? " needs" : " need") + " a cluster: there is no command to run here",
+        "give it a `run`, or try the DAG where a cluster is: `slipway dag plan --cluster` and `slipway run start`"};
+  if (!moved.empty())
+    session.err << "note: run as processes of this machine instead of pods, without their images: " << names_of(moved)
+                << "\n";
+  return {};
+}
+
 int test(const TestOptions& options, Session& session) {
   const auto file = check_file(options.file);
   if (!file) return session.fail(file.error());
   for (const Diagnostic& diagnostic : file->diagnostics.items())
     session.err << render(diagnostic, file->source) << "\n";
   if (!file->dag) return kInvalid;
+  if (const auto placed = check_places(*file->dag, session); !placed) return session.fail(placed.error());
   const auto params = read_params(*file->dag, options.params);
   if (!params) return session.fail(params.error());
   const TemporaryHome home(options.keep);
@@ -91,6 +116,7 @@ int test(const TestOptions& options, Session& session) {
   daemon_options.tool = own_path();
   daemon_options.env = session.env;
   daemon_options.slots = local_slots(*file->dag);
+  daemon_options.processes_only = true;
   const auto daemon =
       Daemon::start(daemon_options,
                     Logger::to_stderr(session.globals.verbose > 0 ? LogLevel::Info : LogLevel::Error, LogFormat::Text));

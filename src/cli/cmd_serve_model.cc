@@ -20,6 +20,7 @@ struct Settings {
   std::string drain = "30s";
   ComputeChoice choice;
   CLI::Option* port = nullptr;
+  CLI::Option* host = nullptr;
 };
 
 // "" or what is wrong.
@@ -35,6 +36,8 @@ std::string complete(Settings& settings, const Session& session) {
       return "--adapter names `" + name + "` twice";
     settings.options.adapters.push_back({name, adapter.substr(equals + 1)});
   }
+  if (const std::string host = session.variable("SLIPWAY_HOST"); settings.host->count() == 0 && !host.empty())
+    settings.options.host = host;
   if (const std::string port = session.variable("PORT"); settings.port->count() == 0 && !port.empty()) {
     const char* end = port.data() + port.size();
     const auto [stop, error] = std::from_chars(port.data(), end, settings.options.port);
@@ -70,7 +73,7 @@ Handler setup_serve_model(CLI::App& app) {
   app.add_option("--served-model-name", options.model_name, "its name in /v1/models [the folder]");
   app.add_option("--adapter", settings->adapters, "NAME=FOLDER of a PEFT adapter that requests may name; repeatable")
       ->take_all();
-  app.add_option("--host", options.host, "address to listen on [127.0.0.1]");
+  settings->host = app.add_option("--host", options.host, "address to listen on [127.0.0.1, or SLIPWAY_HOST]");
   settings->port = app.add_option("--port", options.port, "0: any free one [8000, or PORT]");
   add_enum(app, "--response-format", options.format, serve::kResponseFormats, "shape of /generate's reply");
   app.add_option("--max-num-seqs", options.sequences_max, "sequences decoded together [16]")->check(CLI::Range(1, 256));

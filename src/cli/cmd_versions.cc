@@ -39,8 +39,6 @@ void print_plan(Session& session, const Value& plan) {
                 << plain(schedule.find("expression")) << "  " << schedule.get_string("timezone") << "\n";
     for (const Value& tick : list_of(schedule, "next")) session.out << "  next " << short_time(&tick) << "\n";
   }
-  const std::string refused = plan.get_string("refused");
-  if (!refused.empty()) session.err << refused << "\n";
 }
 
 // What the cluster says of the tasks' pods; kOk if nothing.
@@ -107,7 +105,7 @@ Handler setup_dag_plan(CLI::App& app) {
   auto file = std::make_shared<std::string>();
   auto cluster = std::make_shared<bool>(false);
   app.add_option("file", *file, "a DAG file")->required();
-  app.add_flag("--cluster", *cluster, "also let the cluster judge the tasks' pods, without creating them");
+  app.add_flag("--cluster", *cluster, "also let the cluster judge the tasks' pods and objects, without creating them");
   return [file, cluster](Session& session) {
     const auto checked = check_file(*file);
     if (!checked) return session.fail(checked.error());
@@ -117,13 +115,15 @@ Handler setup_dag_plan(CLI::App& app) {
       return kInvalid;
     }
     const auto plan =
-        session.call("POST", "/plan", Value::Object{{"text", checked->source.text}, {"file", checked->source.name}});
+        session.call("POST", "/plan",
+                     Value::Object{{"text", checked->source.text},
+                                   {"file", checked->source.name},
+                                   {"files", Value::Object(checked->beside.begin(), checked->beside.end())}});
     if (!plan) return session.fail(plan.error());
     if (session.format() == Format::Table || session.format() == Format::Wide)
       print_plan(session, *plan);
     else
       print_body(session, *plan, {"", "dag", {}});
-    if (!plan->get_string("refused").empty()) return kInvalid;
     if (*cluster)
       if (const int judged = ask_cluster(session, *checked->dag); judged != kOk) return judged;
     return plan->get_string("change") == "none" ? kOk : kChanges;

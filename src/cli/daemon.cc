@@ -22,6 +22,8 @@
 #include "slipway/exec/services.h"
 #include "slipway/http/server.h"
 #include "slipway/pods/pod_executor.h"
+#include "slipway/pods/rollouts.h"
+#include "slipway/pods/services.h"
 #include "slipway/store/home.h"
 #include "slipway/store/sqlite_store.h"
 #include "slipway/store/suspect_file.h"
@@ -132,6 +134,7 @@ struct Daemon::Parts {
   std::unique_ptr<HomeSecrets> secrets;
   ReportRelay relay;
   std::unique_ptr<exec::Executor> executor;
+  std::unique_ptr<kube::Client> service_client;  // with a cluster: for what people ask of services there
   api::EventStream events{clock};
   std::unique_ptr<engine::Engine> engine;
   std::unique_ptr<Post> post;
@@ -155,6 +158,7 @@ struct Daemon::Parts {
       std::filesystem::remove(options.home + "/daemon.json", ignored);
     }
     server.reset();
+    service_client.reset();
     watcher.reset();
     janitor.reset();
     if (engine) engine->request_stop();
@@ -182,6 +186,7 @@ struct Daemon::Parts {
     SLIPWAY_TRY_ASSIGN(routes["local"], exec::make_local_executor(local, relay, clock, log));
     if (options.cluster.cluster) {
       SLIPWAY_TRY_ASSIGN(routes["kubernetes"], make_pods(*options.cluster.cluster));
+      SLIPWAY_TRY_ASSIGN(routes[std::string(exec::kRollouts)], make_rollouts(*options.cluster.cluster));
     }
     executor = std::make_unique<exec::RoutedExecutor>(std::move(routes));
     return {};
@@ -200,6 +205,30 @@ struct Daemon::Parts {
     return pods::make_pod_executor(std::move(client), std::move(made), relay, clock, log);
   }
 
+  Result<std::unique_ptr<exec::Executor>> make_rollouts(const Cluster& cluster) {
+    pods::RolloutOptions made;
+    made.home = options.home;
+    made.defaults = cluster.defaults;
+    SLIPWAY_TRY_ASSIGN(made.defaults.instance, instance_of(*store));
+    SLIPWAY_TRY_ASSIGN(auto client, connect_cluster(cluster, clock, *transport, options.env, log));
+    SLIPWAY_TRY_ASSIGN(service_client, connect_cluster(cluster, clock, *transport, options.env, log));
+    return pods::make_rollout_executor(std::move(client), std::move(made), relay, clock, log);
+  }
+
+  // Wherever it runs.
+  Result<void> stop_service(const ServiceId& name) const {
+    if (service_client) {
+      SLIPWAY_TRY_ASSIGN(const bool stopped, pods::stop_cluster_service(*service_client, options.home, name));
+      if (stopped) return {};
+    }
+    return exec::stop_service(options.home, name, std::chrono::seconds(60));
+  }
+
+  [[nodiscard]] std::optional<api::RemoteService> remote_service(const ServiceId& name) const {
+    const auto found = service_client ? pods::cluster_service(*service_client, options.home, name) : std::nullopt;
+    return found ? std::optional(api::RemoteService{found->up, found->words, found->logs}) : std::nullopt;
+  }
+
   void start_engine() {
     engine::Options made;
     made.home = options.home;
@@ -209,6 +238,7 @@ struct Daemon::Parts {
     made.base_env = passed_on(options.env);
     made.slots = slots();
     made.place = options.cluster.place;
+    made.processes_only = options.processes_only;
     made.ahead_max = kAheadMax;
     engine = std::make_unique<engine::Engine>(std::move(made), *store, *executor, *secrets, clock, rng, log);
     relay.connect(*engine);
@@ -283,18 +313,18 @@ struct Daemon::Parts {
   }
 
   Result<void> open_api() {
-    api::Deps deps{
-        *engine,
-        *store,
-        *vault,
-        clock,
-        events,
-        log,
-        options.home,
-        kVersion,
-        [this](const ServiceId& name) { return exec::stop_service(options.home, name, std::chrono::seconds(60)); },
-        options.retention,
-        [this] { return trouble(); }};
+    api::Deps deps{*engine,
+                   *store,
+                   *vault,
+                   clock,
+                   events,
+                   log,
+                   options.home,
+                   kVersion,
+                   [this](const ServiceId& name) { return stop_service(name); },
+                   options.retention,
+                   [this] { return trouble(); }};
+    deps.remote_service = [this](const ServiceId& name) { return remote_service(name); };
     if (std::find(deps.hosts.begin(), deps.hosts.end(), own_name) == deps.hosts.end()) deps.hosts.push_back(own_name);
     deps.hosts.insert(deps.hosts.end(), options.names.begin(), options.names.end());
     handler = api::make_handler(std::move(deps));

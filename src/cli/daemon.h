@@ -32,6 +32,7 @@ struct DaemonOptions {
   std::map<std::string, std::string> env;  // the environment that tasks get an allow-list of
   std::map<std::string, NotifyTarget, std::less<>> notify_targets;
   ClusterSettings cluster;
+  bool processes_only = false;  // tasks that have a command run here, whatever their file says
 };
 
 class Daemon {

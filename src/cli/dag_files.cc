@@ -15,10 +15,9 @@
 namespace slipway::cli {
 
 CheckedFile check_text(SourceText source, const dag::Companions& beside) {
-  CheckedFile checked{std::move(source), {}, {}};
+  CheckedFile checked{std::move(source), {}, {}, beside};
   auto parsed = dag::parse(checked.source, beside);
   checked.diagnostics = std::move(parsed.diagnostics);
-  if (parsed.value) checked.diagnostics.append(dag::check_activation(*parsed.value));
   checked.diagnostics.sort();
   if (!checked.diagnostics.has_errors()) checked.dag = std::move(parsed.value);
   return checked;
@@ -62,10 +61,11 @@ Result<CheckedFile> find_dag(Session& session, const std::string& name) {
   if (std::filesystem::exists(name, ignored)) return check_file(name);
   SLIPWAY_TRY_ASSIGN(const Value body, session.call("GET", "/dags/" + http::percent_encode(name) + "/source"));
   const SourceText source{body.get_string("file", name), body.get_string("text")};
-  // What is shown of a DAG does not depend on the values of its parameters, which the daemon keeps.
-  dag::Companions stand_ins;
-  for (const std::string& file : dag::companion_names(source)) stand_ins.emplace(file, "{}");
-  return check_text(source, stand_ins);
+  dag::Companions beside;
+  if (const Value* files = body.find("files"); files != nullptr && files->is_object())
+    for (const auto& [file, text] : files->as_object())
+      if (text.is_string()) beside.emplace(file, text.as_string());
+  return check_text(source, beside);
 }
 
 int print_problems(Session& session, const CheckedFile& file) {

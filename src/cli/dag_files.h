@@ -15,7 +15,8 @@ class Session;
 struct CheckedFile {
   SourceText source;
   std::optional<dag::Dag> dag;  // set unless a diagnostic is an error
-  Diagnostics diagnostics;      // of parsing and of activation (not-supported-yet), in file order
+  Diagnostics diagnostics;      // in file order
+  dag::Companions beside;       // what it takes in
 };
 
 [[nodiscard]] CheckedFile check_text(SourceText source, const dag::Companions& beside = {});

@@ -14,10 +14,17 @@
 
 namespace slipway::dag {
 
+// One object of a manifest file.
+struct ManifestDraft {
+  const text::Node* name = nullptr;  // the file, as the DAG names it
+  text::Node object;                 // with places in that file
+};
+
 struct TaskDraft {
   const text::Entry* entry = nullptr;  // as written
   text::Node merged;                   // with the defaults that apply to its kind
   Task task;
+  std::vector<ManifestDraft> manifests;
 };
 
 struct Draft {
@@ -46,6 +53,5 @@ void read_schedules(Draft& draft);
 void read_tasks(Draft& draft);  // merges defaults, fills TaskDraft::task but for `needs`
 void link_tasks(Draft& draft);  // needs, groups, cycles, order; indexes and downstream lists of the Dag
 void check_expressions(Draft& draft);
-void check_planned(Draft& draft);  // fills Dag::planned
 
 }  // namespace slipway::dag

@@ -73,6 +73,7 @@ class TaskChecker {
       const Field* field = fields.child(entry.key);
       if (field != nullptr && entry.key != "env") walk(entry.value, *field);
     }
+    for (const ManifestDraft& manifest : task_.manifests) check_manifest(manifest.object, *manifest.name);
   }
 
  private:
@@ -113,6 +114,24 @@ class TaskChecker {
     if (node.kind == text::NodeKind::Text) check_text(node, field);
     for (const text::Node& item : node.items) check_json(item, field);
     for (const text::Entry& entry : node.entries) check_json(entry.value, field);
+  }
+
+  // Its places are those of another file, so each is told in words.
+  void check_manifest(const text::Node& node, const text::Node& name) {
+    for (const text::Node& item : node.items) check_manifest(item, name);
+    for (const text::Entry& entry : node.entries) check_manifest(entry.value, name);
+    if (node.kind != text::NodeKind::Text || node.scalar.find("${{") == std::string::npos) return;
+    Diagnostics found;
+    const auto resolve = [&](const std::vector<std::string>& path) { return names_.resolve(path, {}); };
+    const TemplateInfo info = check_template({node.scalar, node.content, node.by_lines}, resolve, found);
+    const auto place = name.scalar + ":" + std::to_string(node.span.line) + ": ";
+    for (const Diagnostic& problem : found.items())
+      draft_.out.error(problem.code, name.span, place + problem.message,
+                       problem.help.empty() ? kGrammar : problem.help);
+    note_params(info);
+    if (found.empty() && info.secret)
+      draft_.out.error("forbidden-name", name.span, place + "a secret flows into a manifest",
+                       "refer to the Secret there: valueFrom: {secretKeyRef: {name: …, key: …}}");
   }
 
   void check_text(const text::Node& node, const Field& field) {

@@ -24,7 +24,6 @@ constexpr KindSet kNone = 0;  // not a task's field
 
 constexpr auto Now = FieldStatus::Supported;
 constexpr auto Kube = FieldStatus::Kubernetes;
-constexpr auto Later = FieldStatus::Planned;
 
 // clang-format off
 constexpr std::array kTop{
@@ -120,7 +119,7 @@ constexpr std::array kTask{
     FieldRow{"image", "template", "", kProcess, Kube, "container image; alone, its own entrypoint is run"},
     FieldRow{"args", "list of value", "", kImage, Kube, "arguments of the image's entrypoint"},
     FieldRow{"service", "map", "", kService, Now, "deploys a server that outlives the run"},
-    FieldRow{"apply", "text or list of text", "", kApply, Later, "Kubernetes manifests beside this file"},
+    FieldRow{"apply", "text or list of text", "", kApply, Kube, "Kubernetes manifests beside this file, applied and waited for"},
     FieldRow{"approve", "map", "", kApprove, Now, "waits for a person"},
     FieldRow{"approve.message", "template", "", kApprove, Now, "what is asked"},
     FieldRow{"approve.by", "list of text", "anyone who may", kApprove, Now, "who may answer: notes or roles of tokens"},
@@ -241,8 +240,8 @@ constexpr std::array kServiceRows{
     FieldRow{"name", "id", "required", kService, Now, "unique in the home; addresses use it"},
     FieldRow{"run", "template or list of value", "", kService, Now,
              "the server's command; it listens on $PORT"},
-    FieldRow{"manifest", "text or list of text", "", kService, Later,
-             "Kubernetes manifests beside this file, instead of run"},
+    FieldRow{"manifest", "text or list of text", "", kService, Kube,
+             "Kubernetes manifests beside this file: what runs on a cluster, with the task's image and env put in"},
     FieldRow{"port", "integer 1..65535", "required", kService, Now, "where clients reach it"},
     FieldRow{"health", "text", "/health", kService, Now, "path that answers 2xx when it is ready"},
     FieldRow{"smoke", "map", "", kService, Now, "a request that must succeed before the revision goes live"},
@@ -251,7 +250,7 @@ constexpr std::array kServiceRows{
     FieldRow{"smoke.json", "json", "", kService, Now, "body of the POST"},
     FieldRow{"smoke.expect", "text", "any 2xx", kService, Now, "text that the reply must contain"},
     FieldRow{"rollout_timeout", "duration", "15m", kService, Now, "longest time until it is ready"},
-    FieldRow{"strategy", "one of rolling, recreate", "rolling", kService, Later, "recreate: delete the old one first"},
+    FieldRow{"strategy", "one of rolling, recreate", "rolling", kService, Kube, "recreate: delete the old one first"},
     FieldRow{"deploy_on_backfill", "boolean", "false", kService, Now, "whether backfill runs deploy, too"},
 };
 // clang-format on

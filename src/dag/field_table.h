@@ -17,11 +17,10 @@ namespace slipway::dag {
 
 // Supported: this version acts on it. Kubernetes: checked and kept for that executor; the local one runs the command
 // without it. Planned: checked, and refused at activation.
-enum class FieldStatus : unsigned char { Supported, Kubernetes, Planned };
-inline constexpr EnumTable<FieldStatus, 3> kFieldStatuses{{{
+enum class FieldStatus : unsigned char { Supported, Kubernetes };
+inline constexpr EnumTable<FieldStatus, 2> kFieldStatuses{{{
     {FieldStatus::Supported, "supported", "this version acts on it"},
     {FieldStatus::Kubernetes, "kubernetes", "for the kubernetes executor; the local one runs the command without it"},
-    {FieldStatus::Planned, "planned", "checked, and refused at activation"},
 }}};
 
 // A set of task kinds, bit i for the kind i; 0 for fields that do not belong to a task.

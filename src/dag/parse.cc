@@ -1,9 +1,11 @@
 #include "slipway/dag/parse.h"
 
+#include <algorithm>
 #include <set>
 #include <tuple>
 
 #include "dag/draft.h"
+#include "dag/manifests.h"
 #include "dag/params.h"
 #include "dag/structure.h"
 #include "slipway/base/sha256.h"
@@ -59,20 +61,24 @@ ParseResult<Dag> parse(const SourceText& source, const Companions& beside) {
   read_tasks(draft);
   link_tasks(draft);
   check_expressions(draft);
-  check_planned(draft);
   result.diagnostics = without_repetition(found);
   if (!result.diagnostics.has_errors()) result.value = finish(std::move(draft));
   return result;
 }
 
 std::vector<std::string> companion_names(const SourceText& source) {
-  // Looking for the word first spares most files a second reading.
-  if (source.text.find("params_from") == std::string::npos) return {};
+  // Looking for the words first spares most files a second reading.
+  const auto says = [&](const char* word) { return source.text.find(word) != std::string::npos; };
+  if (!says("params_from") && !says("apply") && !says("manifest")) return {};
   const auto yaml = text::parse_yaml(source);
   if (!yaml.value || yaml.value->kind != text::NodeKind::Map) return {};
-  const text::Node* name = yaml.value->find("params_from");
-  if (name == nullptr || name->kind != text::NodeKind::Text || !is_beside(name->scalar)) return {};
-  return {name->scalar};
+  std::vector<std::string> names = manifest_names(*yaml.value);
+  const text::Node* params = yaml.value->find("params_from");
+  if (params != nullptr && params->kind == text::NodeKind::Text && is_beside(params->scalar))
+    names.push_back(params->scalar);
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
 }
 
 VersionId version_of(const SourceText& source, const Companions& beside) {

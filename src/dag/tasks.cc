@@ -3,6 +3,7 @@
 #include "dag/draft.h"
 #include "dag/field_table.h"
 #include "dag/kinds.h"
+#include "dag/manifests.h"
 #include "dag/merge.h"
 #include "dag/place.h"
 #include "dag/reader.h"
@@ -41,6 +42,7 @@ class TaskReader {
     draft.merged = merge_defaults(defaults_, own, draft.task.kind);
     share(draft);
     fill(draft.merged, draft.task);
+    take_manifests(draft_, draft);
     if (!draft.task.for_each) check_limits_alone(own, draft.task);
     return draft;
   }
@@ -133,7 +135,7 @@ class TaskReader {
     assign(task.slots, read_int(node.find("slots")));
     task.workdir = read_template(node.find("workdir"));
     if (task.kind == TaskKind::Run) task.run = read_command(node.find("run"));
-    if (task.kind == TaskKind::Service) read_service(node.find("service"), task);
+    if (task.kind == TaskKind::Service) read_service(node.find("service"), is_written(node.find("image")), task);
     if (task.kind == TaskKind::Wait) read_wait(node.find("wait"), task, out_);
     if (task.kind == TaskKind::Approve) read_approve(node.find("approve"), task, out_);
     if (task.kind == TaskKind::Dag) read_sub_dag(node.find("dag"), task, out_);
@@ -224,7 +226,7 @@ class TaskReader {
     return command;
   }
 
-  void read_service(const Node* node, Task& task) {
+  void read_service(const Node* node, bool has_image, Task& task) {
     if (!is_written(node) || node->kind != NodeKind::Map) return;
     Service& service = task.service.emplace();
     if (const auto name = read_text(node->find("name"))) service.name = ServiceId(*name);
@@ -233,14 +235,17 @@ class TaskReader {
     assign(service.health, read_text(node->find("health")));
     assign(service.rollout_timeout, read_duration(node->find("rollout_timeout")));
     assign(service.deploy_on_backfill, read_bool(node->find("deploy_on_backfill")));
+    service.recreate = read_text(node->find("strategy")) == "recreate";
     for (const std::string_view field : {"name", "run", "port"}) {
-      const bool given = is_written(node->find(field)) || (field == "run" && is_written(node->find("manifest")));
+      const bool other = is_written(node->find("manifest")) || has_image;
+      const bool given = is_written(node->find(field)) || (field == "run" && other);
       if (!given)
         out_.error("missing-field", node->span,
                    "the service of task `" + task.id.str() + "` has no `" + std::string(field) + "`",
                    field == "port"   ? "write the port that its clients use: port: 8000"
                    : field == "name" ? "write the name that its address has: name: sentiment"
-                                     : "write the server's command: run: [program, argument]");
+                                     : "write the server's command: run: [program, argument]; on a cluster an image "
+                                       "or a manifest will do");
     }
     if (const Node* smoke = node->find("smoke"); is_written(smoke) && smoke->kind == NodeKind::Map)
       read_smoke(*smoke, service);

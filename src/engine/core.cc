@@ -270,10 +270,13 @@ void Core::remember_past(run::ActiveRun& run) {
   run.past = past_from(run::activate(*std::move(loaded), *std::move(dag)));
 }
 
-// With the server's place for the tasks that name none.
+// With the server's place for the tasks that name none, or where all are to be processes, for all that have a command.
 std::shared_ptr<const dag::Dag> Core::placed(dag::Dag dag) const {
   for (dag::Task& task : dag.tasks)
-    if (!task.place && (task.kind == dag::TaskKind::Run || task.kind == dag::TaskKind::Image))
+    if (options_.processes_only && dag::has_command(task)) task.place = dag::Place::Local;
+  for (dag::Task& task : dag.tasks)
+    if (!task.place &&
+        (task.kind == dag::TaskKind::Run || task.kind == dag::TaskKind::Image || task.kind == dag::TaskKind::Service))
       task.place = options_.place;
   return std::make_shared<const dag::Dag>(std::move(dag));
 }

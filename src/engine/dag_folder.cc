@@ -78,8 +78,6 @@ void Core::take_file(const DagFile& file, bool new_zones) {
   work_on(subject);
   auto parsed = dag::parse(source, file.beside);
   if (!parsed.value) return take_broken(file, render_errors(parsed.diagnostics, source));
-  const Diagnostics refused = dag::check_activation(*parsed.value);
-  if (refused.has_errors()) return take_broken(file, render_errors(refused, source));
   const std::string whole = suspect_dag(parsed.value->id.str());
   if (is_set_aside(whole)) return take_broken(file, set_aside_text(whole));
   take_dag(file, version, *std::move(parsed.value));

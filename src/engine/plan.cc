@@ -87,7 +87,9 @@ void Core::open_attempt(const RunId& run_id, const TaskKey& key) {
   const std::string executor = executor_of(rendered->shown);
   if (!executor_.has(executor))
     return emit(run_id, run::TaskMoved{key, TaskState::Failed,
-                                       "this server has no executor `" + executor + "`: see docs/kubernetes.md",
+                                       "this server has no executor `" +
+                                           std::string(executor == exec::kRollouts ? "kubernetes" : executor) +
+                                           "`: see docs/kubernetes.md",
                                        FailureClass::Config});
   if (take_cached(input, rendered->shown)) return;
   effects_.launches.push_back(to_spec(input, rendered->shown, std::move(rendered->secrets)));

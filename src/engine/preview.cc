@@ -6,6 +6,7 @@
 #include <set>
 
 #include "engine/render.h"
+#include "engine/render_wait.h"
 #include "slipway/dag/expr.h"
 #include "slipway/sched/scope.h"
 
@@ -54,6 +55,14 @@ void add_command(const std::string& path, const dag::Command& command, std::vect
     add_list(path, command.words, texts);
 }
 
+// The same, of those alone that hold an expression: a manifest is long.
+void add_expressions(const std::string& path, const Value& value, std::vector<Text>& texts) {
+  std::vector<Text> all;
+  add_value(path, value, all);
+  for (Text& text : all)
+    if (text.text.has_expression()) texts.push_back(std::move(text));
+}
+
 void add_service(const dag::Service& service, std::vector<Text>& texts) {
   add_command("service.run", service.run, texts);
   if (service.smoke) add_value("service.smoke.json", service.smoke->json, texts);
@@ -68,6 +77,7 @@ std::vector<Text> texts_of(const dag::Task& task) {
   if (task.image) texts.push_back({"image", *task.image});
   add_command("run", task.run, texts);
   if (task.service) add_service(*task.service, texts);
+  for (const dag::Manifest& manifest : task.manifests) add_expressions(manifest.file, manifest.object, texts);
   add_list("args", task.pod.args, texts);
   for (const auto& [name, text] : task.pod.labels) texts.push_back({"labels." + name, text});
   for (const auto& [name, text] : task.pod.annotations) texts.push_back({"annotations." + name, text});
@@ -107,6 +117,7 @@ class Previewer {
     }
     for (const Text& text : texts_of(task)) out.fields.push_back(render(text));
     out.fields.insert(out.fields.end(), std::make_move_iterator(env.begin()), std::make_move_iterator(env.end()));
+    for (const dag::Manifest& manifest : task.manifests) out.manifests.push_back(object_of(manifest.object));
     return out;
   }
 
@@ -122,6 +133,23 @@ class Previewer {
     if (root == "run") return kOfTheDate.contains(path[1]);
     if (root == "env") return env_.count(path[1]) > 0;
     return root == "vars" && (in_.vars.find(path[1]) != nullptr || in_.dag.vars.contains(path[1]));
+  }
+
+  // What is known only in a run stays the expression that it is.
+  [[nodiscard]] Value object_of(const Value& value) const {
+    Value out = value;
+    if (value.is_array())
+      for (Value& element : out.as_array()) element = object_of(element);
+    if (value.is_object())
+      for (auto& [name, member] : out.as_object()) member = object_of(member);
+    const dag::Template text{value.is_string() ? value.as_string() : "", {}};
+    const std::set<Path> names = names_in(text);
+    if (!text.has_expression() || !std::all_of(names.begin(), names.end(), [&](const Path& p) { return is_known(p); }))
+      return out;
+    dag::Scope scope{sched::names_for(snapshot_, run_, {&text}), nullptr};
+    scope.names["env"] = env_;
+    auto made = render_json(value, scope, "");
+    return made ? *std::move(made) : value;
   }
 
   PreviewField render(const Text& text) {
@@ -212,8 +240,10 @@ exec::LaunchSpec preview_pod(const PreviewInput& input, const dag::Task& task, c
   spec.id = {header.id, {task.id, TaskKey::kUnmapped}, 1};
   spec.dag = input.dag.id;
   spec.executor = "kubernetes";
-  if (task.run.shell) spec.argv = {"/bin/sh", "-ec", text_of(shown, "run")};
-  for (const Value& word : list_of(shown, "run")) spec.argv.push_back(word.as_string());
+  const char* const command = task.service ? "service.run" : "run";
+  const bool shell = task.service ? task.service->run.shell : task.run.shell;
+  if (shell) spec.argv = {"/bin/sh", "-ec", text_of(shown, command)};
+  for (const Value& word : list_of(shown, command)) spec.argv.push_back(word.as_string());
   for (const auto& [name, text] : map_of(shown, "env", false)) spec.env[name] = text.as_string();
   add_contract(header, spec.id, {}, spec.env);
   spec.grace = task.grace;
@@ -225,6 +255,12 @@ exec::LaunchSpec preview_pod(const PreviewInput& input, const dag::Task& task, c
                                                 {"args", list_of(shown, "args")},
                                                 {"labels", map_of(shown, "labels", true)},
                                                 {"annotations", map_of(shown, "annotations", true)}}));
+  if (task.kind != dag::TaskKind::Service && task.kind != dag::TaskKind::Apply) return spec;
+  spec.executor = exec::kRollouts;
+  spec.rollout = exec::RolloutSpec{shown.manifests, task.service && task.service->recreate};
+  if (task.service)
+    spec.service = exec::ServiceSpec{task.service->name,   input.dag.id, task.service->port,
+                                     task.service->health, {},           task.service->rollout_timeout};
   return spec;
 }
 

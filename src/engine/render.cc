@@ -43,6 +43,10 @@ std::string traceparent(const AttemptId& id) {
 
 constexpr std::string_view kKubernetes = "kubernetes";
 
+bool is_rollout(const dag::Task& task) {
+  return run::runs_as_pod(task) && (task.kind == dag::TaskKind::Service || task.kind == dag::TaskKind::Apply);
+}
+
 std::string workspace_of(const RenderInput& in) {
   if (run::runs_as_pod(in.task)) return std::string(kPodWorkspace);
   return in.options.home + "/workspace/" + in.id.run.str();
@@ -74,8 +78,9 @@ class Renderer {
     SLIPWAY_TRY(render_env());
     RenderedLaunch out;
     Value::Array argv;
-    SLIPWAY_TRY(render_argv(argv));
+    if (!has_manifests_) SLIPWAY_TRY(render_argv(argv));
     out.shown["argv"] = std::move(argv);
+    if (has_manifests_) SLIPWAY_TRY(render_manifests(out.shown));
     if (is_pod_) SLIPWAY_TRY(render_pod(out.shown));
     std::string workdir;
     SLIPWAY_TRY(render_workdir(workdir));
@@ -111,7 +116,7 @@ class Renderer {
  private:
   // What an executor of containers is told besides.
   Result<void> render_pod(Value& shown) {
-    shown["executor"] = kKubernetes;
+    shown["executor"] = is_rollout(in_.task) ? exec::kRollouts : kKubernetes;
     if (in_.task.image) {
       const auto image = dag::render(*in_.task.image, scope_);
       if (!image) return failed("image", image.error());
@@ -128,6 +133,16 @@ class Renderer {
       }
       if (!rendered.empty()) shown[field] = std::move(rendered);
     }
+    return {};
+  }
+
+  Result<void> render_manifests(Value& shown) {
+    Value::Array objects;
+    for (const dag::Manifest& manifest : in_.task.manifests) {
+      SLIPWAY_TRY_ASSIGN(Value object, render_json(manifest.object, scope_, manifest.file));
+      objects.push_back(std::move(object));
+    }
+    shown["manifests"] = std::move(objects);
     return {};
   }
 
@@ -190,6 +205,8 @@ class Renderer {
     if (in_.task.cache)
       for (const dag::Template& text : in_.task.cache->key) templates_.push_back(&text);
     if (in_.task.service && in_.task.service->smoke) collect_templates(in_.task.service->smoke->json, json_texts_);
+    if (has_manifests_)
+      for (const dag::Manifest& manifest : in_.task.manifests) collect_templates(manifest.object, json_texts_);
     for (const dag::Template& text : json_texts_) templates_.push_back(&text);
   }
 
@@ -252,7 +269,9 @@ class Renderer {
 
   // A relative folder lies in the run's workspace. An image's own entrypoint has a folder of its own.
   Result<void> render_workdir(std::string& workdir) {
-    if (in_.task.kind == dag::TaskKind::Image && !in_.task.workdir) return {};
+    const bool own_entrypoint =
+        in_.task.kind == dag::TaskKind::Image || (is_rollout(in_.task) && command().words.empty());
+    if (own_entrypoint && !in_.task.workdir) return {};
     workdir = workspace_of(in_);
     if (!in_.task.workdir) return {};
     const auto rendered = dag::render(*in_.task.workdir, scope_);
@@ -300,6 +319,7 @@ class Renderer {
   const RenderInput& in_;
   SecretSource& source_;
   const bool is_pod_ = run::runs_as_pod(in_.task);
+  const bool has_manifests_ = is_pod_ && !in_.task.manifests.empty();
   std::vector<dag::Template> json_texts_;
   std::vector<const dag::Template*> templates_;
   dag::Scope scope_;
@@ -377,6 +397,13 @@ exec::PodSpec pod_spec(const dag::Task& task, const Value& shown) {
   return spec;
 }
 
+exec::RolloutSpec rollout_spec(const dag::Task& task, const Value& shown) {
+  exec::RolloutSpec spec;
+  spec.recreate = task.service && task.service->recreate;
+  if (const Value* objects = shown.find("manifests")) spec.objects = objects->as_array();
+  return spec;
+}
+
 Result<RenderedLaunch> render_launch(const RenderInput& input, SecretSource& secrets) {
   return Renderer(input, secrets).launch();
 }
@@ -432,6 +459,7 @@ exec::LaunchSpec to_spec(const RenderInput& input, const Value& shown, Secrets s
   spec.grace = input.task.grace;
   spec.slots = is_pod ? 0 : run::local_slots_of(input.task);
   spec.service = service_spec(input, shown);
+  if (is_rollout(input.task)) spec.rollout = rollout_spec(input.task, shown);
   return spec;
 }
 

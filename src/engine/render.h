@@ -16,6 +16,7 @@ struct RenderInput {
 // What is launched. `shown` is recorded with the attempt and holds no secret:
 //   {"argv": […], "env": {…}, "secret_env": [names], "workdir", "smoke_body" (services that post),
 //    "resources": {"cpu" (cores), "memory" (bytes)}, "run_as", "secret_files": {NAME: file}, "inputs": {NAME: uri},
+//    "manifests": [objects] (where a cluster is given them),
 //    "executor", "image", "args": […], "labels", "annotations": {…} (pods; `argv` is empty for an image's entrypoint),
 //    "produces", "consumes": [URIs], "cache": {"key", "parts"} or {"off": why} (tasks with `cache`)}
 // where a secret variable has the value "***", and what does not apply is absent. `env` is what the task itself says:
@@ -44,6 +45,7 @@ struct RenderedLaunch {
 void add_contract(const run::RunHeader& header, const AttemptId& id, const std::string& server_url,
                   std::map<std::string, std::string>& env);
 [[nodiscard]] exec::PodSpec pod_spec(const dag::Task& task, const Value& shown);
+[[nodiscard]] exec::RolloutSpec rollout_spec(const dag::Task& task, const Value& shown);
 // Where the workspace lies in a pod.
 inline constexpr std::string_view kPodWorkspace = "/slipway/workspace";
 // The executor by name, of what was shown; empty: the local one.

@@ -43,6 +43,8 @@ FailureKind kind_of(const Failure& failure) {
   if (failure.reason == "Expired" || failure.reason == "Gone") return FailureKind::Expired;
   // 504: this server's cache is behind the version asked for; only a new list helps.
   if (has_cause(failure, "ResourceVersionTooLarge")) return FailureKind::Expired;
+  // 500 of server-side apply for a field that the schema does not have: it is the object that is wrong.
+  if (contains(failure.message, "failed to create typed patch object")) return FailureKind::Invalid;
   return kind_by_status(failure);
 }
 

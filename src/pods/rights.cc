@@ -9,13 +9,30 @@ struct Right {
   std::string_view verb, group, resource, subresource;
 };
 // What we do, each of them; docs/operations and the Role of the manifests say the same.
-constexpr std::array<Right, 6> kRights{{
+constexpr std::array<Right, 23> kRights{{
     {"create", "", "pods", ""},
     {"get", "", "pods", ""},
     {"list", "", "pods", ""},
     {"watch", "", "pods", ""},
     {"delete", "", "pods", ""},
     {"get", "", "pods", "log"},
+    {"create", "apps", "deployments", ""},
+    {"get", "apps", "deployments", ""},
+    {"patch", "apps", "deployments", ""},
+    {"delete", "apps", "deployments", ""},
+    {"create", "", "services", ""},
+    {"get", "", "services", ""},
+    {"patch", "", "services", ""},
+    {"delete", "", "services", ""},
+    {"create", "", "services", "proxy"},
+    {"get", "", "services", "proxy"},
+    {"create", "", "configmaps", ""},
+    {"patch", "", "configmaps", ""},
+    {"create", "batch", "jobs", ""},
+    {"get", "batch", "jobs", ""},
+    {"patch", "batch", "jobs", ""},
+    {"create", "autoscaling", "horizontalpodautoscalers", ""},
+    {"patch", "autoscaling", "horizontalpodautoscalers", ""},
 }};
 
 std::string name_of(const Right& right) {

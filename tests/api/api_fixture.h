@@ -166,8 +166,9 @@ class ApiTest : public ::testing::Test {
   std::map<vault::Role, std::string> tokens;
   RecordingControl control;
   FixedClock clock;
-  std::vector<std::string> stopped;  // services whose processes were asked to end
-  std::optional<Error> trouble;      // why the daemon is degraded
+  std::vector<std::string> stopped;     // services whose processes were asked to end
+  std::optional<Error> trouble;         // why the daemon is degraded
+  std::optional<RemoteService> remote;  // where every service is said to be
   EventStream events{clock};
   http::Handler handler = make_handler(Backend{.control = control,
                                                .store = *store,
@@ -182,7 +183,8 @@ class ApiTest : public ::testing::Test {
                                                  return {};
                                                },
                                                .retention = {},
-                                               .trouble = [this] { return trouble; }});
+                                               .trouble = [this] { return trouble; },
+                                               .remote_service = [this](const ServiceId&) { return remote; }});
 };
 
 }  // namespace slipway::api

@@ -189,6 +189,9 @@ TEST_F(HandlersTest, AServiceOfWhichNothingIsLeftIsDownAndItsLogOver) {
   EXPECT_EQ(service.get_string("url"), "http://127.0.0.1:8000");
   EXPECT_EQ(service.find("front_up")->dump() + service.find("revision_up")->dump(), "falsefalse");
   EXPECT_EQ(get("/services/sentiment/logs?offset=7").dump(), R"({"attempt":1,"lines":[],"next":0,"over":true})");
+  remote = RemoteService{true, "1 of 1 ready", "kubectl logs deployment/web"};
+  EXPECT_EQ(get("/services/sentiment").get_string("state"), remote->words);
+  EXPECT_NE(send("GET", "/services/sentiment/logs").body.find(remote->logs), std::string::npos);
 }
 
 TEST_F(HandlersTest, TheTagOfARunIsItsLastEvent) {

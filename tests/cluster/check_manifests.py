@@ -12,7 +12,7 @@ BINARY = os.environ.get("SLIPWAY_BINARY", os.path.join(SOURCE, "build/bin/slipwa
 STRICT = "?dryRun=All&fieldValidation=Strict"
 CHART = os.path.join(SOURCE, "manifests/helm/slipway")
 # Every way that values.yaml offers beside its defaults.
-CHART_VALUES = [[], ["--set", "dags.claim=team-dags"], ["--set", "dags.bucket=team-dags", "--set", "serve.enabled=true"],
+CHART_VALUES = [[], ["--set", "dags.claim=team-dags"], ["--set", "dags.bucket=team-dags"],
                 ["--set", "networkPolicy.enabled=false", "--set", "persistence.storageClass=fast", "--set", "behindProxy={slipway.example.org}"]]
 
 
@@ -38,7 +38,7 @@ def path_of(item):
     group, _, version = item["apiVersion"].rpartition("/")
     base = f"/apis/{group}/{version}" if group else f"/api/{version}"
     known = {entry["kind"]: entry for entry in admin.call("GET", base)["resources"] if "/" not in entry["name"]}[item["kind"]]
-    space = f"/namespaces/{item['metadata']['namespace']}" if known["namespaced"] else ""
+    space = f"/namespaces/{item['metadata'].get('namespace', 'default')}" if known["namespaced"] else ""
     return f"{base}{space}/{known['name']}"
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The Role of manifests/base, call by call: what the daemon asks is allowed, everything else that this server knows is refused. Any level."""
+import itertools
 import os
 import re
 import subprocess
@@ -9,10 +10,12 @@ from harness import NOWHERE, Client, Namespace, Refused, admin, check, expect, f
 SOURCE = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 VERBS = ["create", "get", "list", "watch", "update", "patch", "delete", "deletecollection"]
 # Without the last of them pods run all the same, and `task why` knows less.
-NEEDED = {("create", "", "pods"), ("get", "", "pods"), ("list", "", "pods"), ("watch", "", "pods"), ("delete", "", "pods"), ("get", "", "pods/log")}
+NEEDED = {("create", "", "pods"), ("get", "", "pods"), ("list", "", "pods"), ("watch", "", "pods"), ("delete", "", "pods"), ("get", "", "pods/log")} | {
+    (verb, group, resource) for group, resource, verbs in (
+        ("apps", "deployments", "create get patch delete"), ("", "services", "create get patch delete"), ("", "services/proxy", "create get"),
+        ("", "configmaps", "create patch"), ("batch", "jobs", "create get patch"), ("autoscaling", "horizontalpodautoscalers", "create patch"))
+    for verb in verbs.split()}
 DAEMON = NEEDED | {("list", "", "events")}
-SERVE = {(verb, group, resource) for group, resource in (("apps", "deployments"), ("", "services"))
-         for verb in ("create", "get", "list", "watch", "patch", "delete")} | {(verb, "apps", "replicasets") for verb in ("get", "list", "watch")}
 RBAC = "rbac.authorization.k8s.io/v1"
 
 space = Namespace("slipway")
@@ -75,6 +78,27 @@ def _():
     expect(named((verb, group, resource + ("/" + sub if sub else "")) for verb, group, resource, sub in rows), named(NEEDED))
 
 
+def applied(api, kind, plural, spec=None):
+    """Creates an object by applying it; the second one changes what is there."""
+    group = api if "/" in api else ""
+
+    def to(name):
+        body = {"apiVersion": api, "kind": kind, "metadata": {"name": name}, **(spec or {})}
+        path = space.of(group, f"{plural}/{name}") if group else space.core(f"{plural}/{name}")
+        return lambda client: client.call("PATCH", path + "?fieldManager=slipway&fieldValidation=Strict", body, "application/apply-patch+yaml")
+    return (lambda client: to(f"called-{next(NUMBERS)}")(client)), to("called")
+
+
+NUMBERS = itertools.count()
+TEMPLATE = {"metadata": {"labels": {"app": "called"}}, "spec": {**NOWHERE, "containers": [{"name": "main", "image": "localhost/none:1"}]}}
+NEW_DEPLOYMENT, SAME_DEPLOYMENT = applied("apps/v1", "Deployment", "deployments",
+                                          {"spec": {"selector": {"matchLabels": {"app": "called"}}, "template": TEMPLATE}})
+NEW_SERVICE, SAME_SERVICE = applied("v1", "Service", "services", {"spec": {"selector": {"app": "called"}, "ports": [{"port": 80}]}})
+NEW_SETTINGS, SAME_SETTINGS = applied("v1", "ConfigMap", "configmaps")
+NEW_JOB, SAME_JOB = applied("batch/v1", "Job", "jobs", {"spec": {"template": {"spec": {**TEMPLATE["spec"], "restartPolicy": "Never"}}}})
+NEW_SCALER, SAME_SCALER = applied("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", {
+    "spec": {"maxReplicas": 2, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "called"}}})
+
 # Each call as the client makes it. There is no kubelet below level node, so a log is allowed and not found.
 CALLS = {
     ("create", "", "pods"): lambda client: client.call("POST", space.core("pods?fieldValidation=Strict"), pod("called", spec=NOWHERE)),
@@ -83,6 +107,24 @@ CALLS = {
     ("watch", "", "pods"): lambda client: client.call("GET", space.core("pods?watch=1&allowWatchBookmarks=true&timeoutSeconds=1"), raw=True),
     ("get", "", "pods/log"): lambda client: client.call("GET", space.core("pods/called/log?timestamps=true"), raw=True),
     ("list", "", "events"): lambda client: client.call("GET", space.core("events?fieldSelector=involvedObject.name%3Dcalled")),
+    ("create", "apps", "deployments"): NEW_DEPLOYMENT,
+    ("patch", "apps", "deployments"): SAME_DEPLOYMENT,
+    ("get", "apps", "deployments"): lambda client: client.call("GET", space.of("apps/v1", "deployments/called")),
+    ("delete", "apps", "deployments"): lambda client: client.call("DELETE", space.of("apps/v1", "deployments/called"), {}),
+    ("create", "", "services"): NEW_SERVICE,
+    ("patch", "", "services"): SAME_SERVICE,
+    ("get", "", "services"): lambda client: client.call("GET", space.core("services/called")),
+    # Nobody listens, which is another matter than not being allowed to ask.
+    ("get", "", "services/proxy"): lambda client: client.call("GET", space.core("services/http:called:80/proxy/"), raw=True),
+    ("create", "", "services/proxy"): lambda client: client.call("POST", space.core("services/http:called:80/proxy/"), {}, raw=True),
+    ("delete", "", "services"): lambda client: client.call("DELETE", space.core("services/called"), {}),
+    ("create", "", "configmaps"): NEW_SETTINGS,
+    ("patch", "", "configmaps"): SAME_SETTINGS,
+    ("create", "batch", "jobs"): NEW_JOB,
+    ("patch", "batch", "jobs"): SAME_JOB,
+    ("get", "batch", "jobs"): lambda client: client.call("GET", space.of("batch/v1", "jobs/called")),
+    ("create", "autoscaling", "horizontalpodautoscalers"): NEW_SCALER,
+    ("patch", "autoscaling", "horizontalpodautoscalers"): SAME_SCALER,
     ("delete", "", "pods"): lambda client: client.call("DELETE", space.core("pods/called"), {"gracePeriodSeconds": 0}),
 }
 
@@ -128,12 +170,6 @@ def _():
 @check("the account of tasks has no right at all")
 def _():
     expect(named(all_rights(Client(space.token("slipway-task")), space.name)), [])
-
-
-@check("components/serve adds deployments and services, and nothing else")
-def _():
-    apply("overlays/kind")
-    expect(named(all_rights(daemon, space.name)), named(DAEMON | SERVE))
 
 
 space.delete()

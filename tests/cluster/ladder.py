@@ -20,11 +20,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SKIPPED = 77
 
 RUNGS = {
-    "L1": {"level": "api", "checks": ["check_api.py", "check_rights.py", "check_manifests.py"], "binary_checks": ["check_storm.py"],
+    "L1": {"level": "api", "checks": ["check_api.py", "check_rights.py", "check_manifests.py"], "binary_checks": ["check_rollouts.py", "check_storm.py"],
            # So long a server that is to end waits for its watches.
            "env": {"APISERVER_FLAGS": "--request-timeout=10s"}, "helm": True},
-    "L2": {"level": "control", "checks": ["check_api.py", "check_control.py"], "kwok": True},
-    "L3": {"level": "node", "checks": ["check_api.py", "check_node.py", "check_pod_tasks.py"], "image_checks": ["check_daemon.py", "check_pods.py"]},
+    "L2": {"level": "control", "checks": ["check_api.py", "check_control.py"], "binary_checks": ["check_rollouts.py"], "kwok": True},
+    "L3": {"level": "node", "checks": ["check_api.py", "check_node.py", "check_pod_tasks.py", "check_rollouts.py", "check_mlops.py"],
+           "image_checks": ["check_daemon.py", "check_pods.py"]},
 }
 # Debian package of each program.
 PROGRAMS = {"openssl": "openssl", "curl": "curl", "gcc": "gcc"}

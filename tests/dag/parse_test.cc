@@ -350,23 +350,6 @@ TEST(Pools, BadValuesAreRefused) {
   EXPECT_EQ(codes("dag: d\ntasks: {a: {service: {name: w, run: [s], port: 80}, pool: gpu}}\n"), "wrong-kind");
 }
 
-TEST(Planned, FieldsAreListedAndKubernetesFieldsAreNot) {
-  const Dag dag = parse_ok(R"(
-dag: d
-namespace: ml
-tasks:
-  a: {run: x, image: "a:1", resources: {cpu: 2, gpu: {count: 1, type: nvidia-l4}}, pod: {nodeSelector: {a: b}}, run_as: me}
-  b: {run: x, executor: local, env_from: [{secret: s}], start_timeout: 10m}
-  c: {apply: web.yaml}
-)");
-  ASSERT_EQ(dag.planned.size(), 1U);
-  EXPECT_EQ(dag.planned[0].field, "tasks.c.apply");
-  const auto refusal = check_activation(dag);
-  ASSERT_EQ(refusal.size(), 1U);
-  EXPECT_EQ(refusal.items()[0].code, "not-supported-yet");
-  EXPECT_TRUE(check_activation(parse_ok("dag: d\ntasks: {a: {noop: true}}\n")).empty());
-}
-
 TEST(Places, InAFoldedTextTheWholeIsPointedAt) {
   const auto span_of = [](const std::string& run) {
     const auto parsed = parse({"f.yaml", "dag: d\ntasks:\n  a:\n    run: " + run + "\n"});

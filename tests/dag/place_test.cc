@@ -28,7 +28,6 @@ tasks:
   EXPECT_EQ(dag.tasks[2].resources.memory_bytes, 64 << 20);
   EXPECT_EQ(dag.tasks[2].on_oom->factor, 2);
   EXPECT_EQ(dag.tasks[3].resources.memory_bytes + dag.tasks[3].resources.cpu_milli, 0);
-  EXPECT_TRUE(dag.planned.empty());
 }
 
 std::string task_codes(const std::string& fields) { return codes("dag: d\ntasks: {a: {run: x, " + fields + "}}\n"); }
@@ -104,13 +103,6 @@ tasks:
   EXPECT_FALSE(parse_ok("dag: d\ntasks: {a: {run: x}}\n").tasks[0].place);
   EXPECT_EQ(task_codes("secrets: [{name: A, k8s: token}]"), "bad-secret");
   EXPECT_EQ(task_codes("env_from: [{secret: a, configmap: b}]"), "bad-env-from");
-}
-
-TEST(Place, AServiceIsNoPodYet) {
-  const Dag dag = parse_ok(
-      "dag: d\ndefaults: {executor: kubernetes}\ntasks: {a: {service: {name: w, run: [s], port: 80}}, b: {run: x}}\n");
-  ASSERT_EQ(dag.planned.size(), 1U);
-  EXPECT_EQ(dag.planned[0].field, "tasks.a.executor");
 }
 
 }  // namespace

@@ -58,6 +58,8 @@ def main():
         with open(path, encoding="utf-8") as file:
             text = file.read()
         port = int(re.search(r"port: (\d+)", text).group(1))
+        for name in ("inference.yaml", "inference-service.yaml"):
+            shutil.copy(os.path.join(dags, name), slipway.dags)
         slipway.write_dag("mlops-dag.yaml", text)
         slipway.start()
 

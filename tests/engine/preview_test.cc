@@ -111,5 +111,23 @@ TEST(Preview, APodIsWhatItWouldBe) {
   EXPECT_EQ(spec.pod->labels, (std::map<std::string, std::string>{{"day", "2024-11-01"}}));
 }
 
+TEST(Preview, ManifestsAreRenderedAsFarAsTheyAreKnown) {
+  const dag::Companions beside{{"m.yaml",
+                                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: w}\ndata: {day: '${{ run.ds }}', "
+                                "id: '${{ run.id }}', k: v}\n"}};
+  const auto parsed = dag::parse({"d.yaml", "dag: d\ntasks: {a: {apply: m.yaml}}\n"}, beside);
+  ASSERT_TRUE(parsed.value);
+  const PreviewInput input{*parsed.value, Value(Value::Object{}), Value(Value::Object{}), "",
+                           *parse_rfc3339("2024-11-01T12:00:00Z")};
+  const PreviewTask shown = preview(input)[0];
+  ASSERT_EQ(shown.fields.size(), 2U) << "texts without expressions are not shown";
+  EXPECT_EQ(shown.fields[0].path, "m.yaml.data.day");
+  EXPECT_EQ(shown.fields[0].text, "2024-11-01");
+  const exec::LaunchSpec spec = preview_pod(input, parsed.value->tasks[0], shown);
+  ASSERT_TRUE(spec.rollout);
+  EXPECT_EQ(spec.rollout->objects[0].find("data")->dump(),
+            R"({"day":"2024-11-01","id":"${{ string( run.id ) }}","k":"v"})");
+}
+
 }  // namespace
 }  // namespace slipway::engine

@@ -16,7 +16,7 @@ class RenderTest : public ::testing::Test, public EngineWorld {
   }
   // What was launched for task `a` of a DAG with these lines; the run's failures in `failed` otherwise.
   exec::LaunchSpec launch(const std::string& lines, Value params = {}) {
-    put("dag: d\n" + lines);
+    put("dag: d\n" + lines, "d.yaml", beside);
     run_id = trigger("d", std::move(params));
     drive();
     const auto found = launched.find(attempt());
@@ -26,6 +26,7 @@ class RenderTest : public ::testing::Test, public EngineWorld {
   [[nodiscard]] Value shown() const { return run(run_id).attempts.at(attempt()).rendered; }
 
   RunId run_id;
+  dag::Companions beside;
 };
 
 TEST_F(RenderTest, TheContractOfTheEnvironment) {
@@ -198,7 +199,7 @@ TEST_F(RenderTest, InputsStandBeforeTheCommand) {
 class PodRenderTest : public RenderTest {
  protected:
   void SetUp() override {
-    executors = {"kubernetes"};
+    executors = {"kubernetes", std::string(exec::kRollouts)};
     RenderTest::SetUp();
   }
 };
@@ -248,6 +249,71 @@ TEST_F(PodRenderTest, ASecretInsideATextIsNotForPods) {
   launch("tasks:\n  a: {run: 'true', executor: kubernetes, env: {URL: 'x${{ secrets.TOKEN }}'}}\n");
   EXPECT_EQ(task(run_id, "a").state, run::TaskState::Failed);
   EXPECT_NE(task(run_id, "a").reason.find("known to the pod alone"), std::string::npos);
+}
+
+TEST_F(PodRenderTest, ManifestsAreRenderedAndGoToTheExecutorOfRollouts) {
+  beside["m.yaml"] =
+      "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: w}\nspec:\n  replicas: '${{ params.n }}'\n"
+      "  paused: ${{ params.n == 2 }}\n  selector: ${{ params.n }}\n---\n"
+      "apiVersion: v1\nkind: Service\nmetadata:\n  name: w-${{ run.ds }}\n";
+  const exec::LaunchSpec spec = launch(
+      "params: {n: {type: integer, default: 2}}\ntasks:\n"
+      "  a: {executor: kubernetes, env: {A: b}, service: {name: w, manifest: m.yaml, run: [x], port: 80, strategy: "
+      "recreate, smoke: {post: /q, "
+      "json: {n: '${{ params.n }}'}}}}\n");
+  EXPECT_EQ(spec.executor, exec::kRollouts);
+  ASSERT_TRUE(spec.rollout);
+  EXPECT_TRUE(spec.rollout->recreate);
+  ASSERT_EQ(spec.rollout->objects.size(), 2U);
+  EXPECT_EQ(spec.rollout->objects[0].find("spec")->dump(), R"({"paused":true,"replicas":"2","selector":2})");
+  EXPECT_EQ(spec.rollout->objects[1].find("metadata")->get_string("name"), "w-2023-11-14");
+  EXPECT_TRUE(spec.argv.empty());
+  EXPECT_EQ(spec.env.at("A"), "b");
+  EXPECT_EQ(spec.slots, 0);
+  ASSERT_TRUE(spec.service);
+  EXPECT_EQ(spec.service->smoke->body, R"({"n":2})");
+}
+
+TEST_F(PodRenderTest, AServiceOfACommandIsOneOfTheClusterWhereItsTasksAre) {
+  const exec::LaunchSpec spec = launch(
+      "defaults: {executor: kubernetes, image: 'i:1'}\ntasks:\n  a: {service: {name: w, run: [serve, x], port: 80}}\n");
+  EXPECT_EQ(spec.executor, exec::kRollouts);
+  ASSERT_TRUE(spec.rollout);
+  EXPECT_TRUE(spec.rollout->objects.empty());
+  EXPECT_EQ(spec.argv, (std::vector<std::string>{"serve", "x"}));
+  EXPECT_EQ(spec.pod->image, "i:1");
+}
+
+TEST_F(RenderTest, WhereAServiceHasACommandItsManifestsAreForClustersOnly) {
+  beside["m.yaml"] =
+      "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: w}\n---\napiVersion: v1\nkind: Service\nmetadata: "
+      "{name: w}\n";
+  const exec::LaunchSpec spec = launch("tasks:\n  a: {service: {name: w, manifest: m.yaml, run: [serve], port: 80}}\n");
+  EXPECT_EQ(spec.executor, "");
+  EXPECT_FALSE(spec.rollout);
+  EXPECT_EQ(spec.argv, std::vector<std::string>{"serve"});
+}
+
+TEST_F(RenderTest, WhatNeedsAClusterFailsWhereThereIsNone) {
+  beside["m.yaml"] = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: w}\n";
+  launch("tasks:\n  a: {apply: m.yaml}\n");
+  EXPECT_EQ(task(run_id, "a").state, run::TaskState::Failed);
+  EXPECT_EQ(task(run_id, "a").reason, "this server has no executor `kubernetes`: see docs/kubernetes.md");
+}
+
+class ProcessesOnlyTest : public RenderTest {
+ protected:
+  void SetUp() override {
+    options.processes_only = true;
+    RenderTest::SetUp();
+  }
+};
+
+TEST_F(ProcessesOnlyTest, WhatHasACommandRunsHereWhateverItsFileSays) {
+  const exec::LaunchSpec spec = launch("tasks:\n  a: {run: [x], executor: kubernetes, image: 'i:1'}\n");
+  EXPECT_EQ(spec.executor, "");
+  EXPECT_EQ(spec.argv, std::vector<std::string>{"x"});
+  EXPECT_EQ(spec.env.count("SLIPWAY_OUTPUT"), 1U);
 }
 
 TEST_F(RenderTest, AnExecutorThatIsNotThereIsClassConfig) {

@@ -105,8 +105,8 @@ class EngineWorld {
     EXPECT_TRUE(reply.has_value());
     return reply.value_or(Error{ErrorCode::Internal, "no reply", {}});
   }
-  void put(const std::string& text, const std::string& file = "d.yaml") {
-    ASSERT_TRUE(ask(engine::DagFolder{{{file, text, true}}, false}));
+  void put(const std::string& text, const std::string& file = "d.yaml", const dag::Companions& beside = {}) {
+    ASSERT_TRUE(ask(engine::DagFolder{{{file, text, true, beside}}, false}));
   }
   RunId trigger(const std::string& dag = "d", Value params = {}, const std::string& key = {}) {
     const auto reply = ask(engine::TriggerRun{DagId(dag), std::move(params), key, {}});

@@ -26,6 +26,13 @@ namespace slipway::api {
 // Host names that only this machine resolves to itself.
 inline const std::vector<std::string> kLoopbackHosts{"localhost", "127.0.0.1", "[::1]"};
 
+// A service that runs elsewhere.
+struct RemoteService {
+  bool up = false;
+  std::string words;  // how it is
+  std::string logs;   // a command that shows what it prints
+};
+
 // What handlers work with. References outlive the handler.
 struct Deps {
   engine::Engine& engine;
@@ -40,6 +47,8 @@ struct Deps {
   engine::Retention retention = {};                            // what POST /db/prune keeps unless told
   std::function<std::optional<Error>()> trouble = {};          // why the daemon is degraded; any thread
   std::vector<std::string> hosts = kLoopbackHosts;             // names a request may be addressed to, without port
+  // What a cluster says of a service that is on one; nothing: it is a process of this machine. May take seconds.
+  std::function<std::optional<RemoteService>(const ServiceId&)> remote_service = {};
 };
 
 // The handler for http::Server. Thread-safe. Requests outside /api/v1 are 404.
@@ -68,6 +77,7 @@ struct Backend {
   engine::Retention retention = {};
   std::function<std::optional<Error>()> trouble = {};
   std::vector<std::string> hosts = kLoopbackHosts;
+  std::function<std::optional<RemoteService>(const ServiceId&)> remote_service = {};
 };
 [[nodiscard]] http::Handler make_handler(Backend backend);
 

@@ -161,14 +161,21 @@ struct Smoke {
   std::string expect;  // text the reply must contain; empty = any 2xx
 };
 
+// One object of a Kubernetes manifest beside the DAG's file.
+struct Manifest {
+  std::string file;
+  Value object;  // has apiVersion, kind and metadata.name; strings inside may hold expressions
+};
+
 struct Service {
   ServiceId name;
-  Command run;
+  Command run;  // empty where only a manifest or an image says what runs
   int port = 0;
   std::string health = "/health";
   std::optional<Smoke> smoke;
   Duration rollout_timeout = std::chrono::minutes(15);
   bool deploy_on_backfill = false;  // else skipped in runs of backfills
+  bool recreate = false;            // the old one goes first; on a cluster only
 };
 
 // What an attempt may use; 0 = not limited. Locally: docs/engine.md, "Limits".
@@ -302,11 +309,12 @@ struct Task {
   TaskId id;  // on_failure, on_success where that is its role
   TaskKind kind = TaskKind::Noop;
   TaskRole role = TaskRole::Body;
-  Command run;                     // kind Run
-  std::optional<Service> service;  // kind Service
-  std::optional<Wait> wait;        // kind Wait
-  std::optional<Approve> approve;  // kind Approve
-  std::optional<SubDag> sub_dag;   // kind Dag
+  Command run;                      // kind Run
+  std::optional<Service> service;   // kind Service
+  std::vector<Manifest> manifests;  // kinds Apply and Service; used where it runs on a cluster
+  std::optional<Wait> wait;         // kind Wait
+  std::optional<Approve> approve;   // kind Approve
+  std::optional<SubDag> sub_dag;    // kind Dag
   std::vector<TaskId> needs;  // direct upstream tasks, in file order, no duplicates; of a teardown also what it implies
   TriggerRule trigger_rule = TriggerRule::AllSuccess;
   std::optional<Template> when;  // one whole expression
@@ -349,12 +357,6 @@ struct Task {
 // Files beside a DAG's, by the name that it gives them; absent: the file cannot be read.
 using Companions = std::map<std::string, std::string>;
 
-// A field that the language has and this version does not act on yet.
-struct PlannedUse {
-  std::string field;  // "tasks.report.for_each"
-  SourceSpan span;
-};
-
 // How long runs that are over are kept: while they are among the last so many of their DAG and younger than this. 0 =
 // no bound.
 struct Retention {
@@ -384,7 +386,6 @@ struct Dag {
   bool depends_on_past = false;                    // some task does
   std::map<std::string, Value, std::less<>> vars;  // what `vars.NAME` is while no variable of that name is set
   std::string params_from;                         // file beside the DAG's; its members are in the params' defaults
-  std::vector<PlannedUse> planned;
 
   [[nodiscard]] const Task* find(const TaskId& id) const;  // O(log n)
   [[nodiscard]] int index_of(const TaskId& id) const;      // -1 if absent
@@ -396,5 +397,10 @@ struct Dag {
   std::vector<std::vector<int>> enclosed;    // by task index: the tasks that have it in `enclosing_setups`
   std::map<TaskId, int> index;
 };
+
+// Whether it can be a process of the daemon's machine: there is a command.
+[[nodiscard]] inline bool has_command(const Task& task) {
+  return task.service ? !task.service->run.words.empty() : !task.run.words.empty();
+}
 
 }  // namespace slipway::dag

@@ -15,8 +15,8 @@ namespace slipway::dag {
 // `beside` holds the files that companion_names() names.
 [[nodiscard]] ParseResult<Dag> parse(const SourceText& source, const Companions& beside = {});
 
-// The files that a DAG takes in (params_from), relative to its own; empty if the text cannot be read or names none.
-// A name that leads out of the DAG's folder is left out.
+// The files that a DAG takes in (params_from, manifests), relative to its own; empty if the text cannot be read or
+// names none. A name that leads out of the DAG's folder is left out.
 [[nodiscard]] std::vector<std::string> companion_names(const SourceText& source);
 
 // The version of a DAG: the hash of its text, and of what it takes in.
@@ -33,9 +33,6 @@ inline constexpr std::array<std::string_view, 11> kRunNames{
     "id",           "trigger", "schedule", "logical_date", "scheduled_at", "interval_start",
     "interval_end", "ds",      "ts",       "ds_nodash",    "ts_nodash"};
 
-// One `not-supported-yet` error per planned field in use; empty if the DAG may be activated.
-[[nodiscard]] Diagnostics check_activation(const Dag& dag);
-
 // Defaults, types and limits of `params` applied to what a caller gave (an object). Every problem at once;
 // the value is the complete object of parameters.
 [[nodiscard]] ParseResult<Value> resolve_params(const Dag& dag, const Value& given);
@@ -50,7 +47,7 @@ struct FieldDoc {
   std::string type;
   std::string default_text;
   std::string applies_to;
-  std::string status;  // "supported", "kubernetes" (the local executor does not use it) or "planned"
+  std::string status;  // "supported", or "kubernetes" (the local executor does not use it)
   std::string doc;
 };
 // Rows of the field table at or below `path` ("tasks.*.retry", empty = all), in table order.

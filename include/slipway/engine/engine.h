@@ -301,6 +301,7 @@ struct Options {
       base_env;                          // allow-listed environment that every local task gets (PATH, HOME, LANG, TZ)
   int slots = 2;                         // local attempts at a time
   dag::Place place = dag::Place::Local;  // of tasks that say nothing
+  bool processes_only = false;           // tasks that have a command run here, whatever their file says
   // Attempts of short tasks that may be launched while all slots are taken. The executor must hold them back itself.
   int ahead_max = 0;
   std::size_t queue_max = 100'000;

@@ -27,6 +27,7 @@ struct PreviewField {
 struct PreviewTask {
   TaskId id;
   std::vector<PreviewField> fields;
+  std::vector<Value> manifests;  // objects of Kubernetes; what only a run can tell stands in them as in the file
 };
 
 // Every task, in file order. Pure.

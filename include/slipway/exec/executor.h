@@ -79,6 +79,15 @@ struct PodSpec {
   std::map<std::string, std::string> file_variables;      // name of the file -> variable that holds its path
 };
 
+// What is wanted of a cluster instead of one pod: `apply:`, and `service:` where the executor is a cluster.
+struct RolloutSpec {
+  std::vector<Value> objects;  // manifests; none: a service is made of the command, its image and its port
+  bool recreate = false;       // of a service: the old objects go before the new ones come
+};
+
+// The executor of those, beside the one of pods.
+inline constexpr std::string_view kRollouts = "kubernetes-rollouts";
+
 // Everything an executor needs; rendered, nothing left to evaluate.
 struct LaunchSpec {
   AttemptId id;
@@ -94,7 +103,8 @@ struct LaunchSpec {
   std::map<std::string, SecretFile> secret_files;  // by name; the path of each is put into NAME_FILE
   std::string run_as;                              // user, uid or uid:gid; empty = the daemon's
   std::optional<ServiceSpec> service;
-  std::optional<PodSpec> pod;  // where the executor runs containers
+  std::optional<PodSpec> pod;          // where the executor runs containers
+  std::optional<RolloutSpec> rollout;  // for the executor kRollouts
 };
 
 // The executor has taken the attempt. `identity` finds it again after a restart of the daemon.

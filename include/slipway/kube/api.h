@@ -27,6 +27,7 @@ inline constexpr ResourceType kConfigMaps{"", "v1", "configmaps"};
 inline constexpr ResourceType kDeployments{"apps", "v1", "deployments"};
 inline constexpr ResourceType kReplicaSets{"apps", "v1", "replicasets"};
 inline constexpr ResourceType kJobs{"batch", "v1", "jobs"};
+inline constexpr ResourceType kAutoscalers{"autoscaling", "v2", "horizontalpodautoscalers"};
 inline constexpr ResourceType kAccessReviews{"authorization.k8s.io", "v1", "selfsubjectaccessreviews"};
 
 // A collection, or with a name one object.
