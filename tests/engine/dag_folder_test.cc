@@ -69,9 +69,9 @@ TEST_F(DagFolderTest, ABrokenFileBringsBackOnlyTheDagItHeld) {
   trigger();
 }
 
-TEST_F(DagFolderTest, FieldsOfLaterVersionsAreNotActivated) {
+TEST_F(DagFolderTest, WithoutItsManifestADagIsNotActivated) {
   put("dag: d\ntasks:\n  a: {apply: web.yaml}\n");
-  EXPECT_NE(row().error.find("not-supported-yet"), std::string::npos) << row().error;
+  EXPECT_NE(row().error.find("missing-file"), std::string::npos) << row().error;
   EXPECT_TRUE(row().version.empty());
 }
 
