@@ -110,11 +110,12 @@ def _():
 
 @check("a misspelt field is refused, before the run and in it")
 def _():
-    dag("typo", "tasks:\n  put: {apply: misspelt.yaml}\n", {"misspelt.yaml": SETTINGS.replace("maxReplicas", "maxReplica")})
+    dag("typo", "tasks:\n  put: {apply: misspelt.yaml}\n", {"misspelt.yaml": SETTINGS.replace("maxReplicas", "maxReplica").replace("name: settings", "name: other")})
     planned = slipway.cli("dag", "plan", "--cluster", os.path.join(slipway.dags, "typo.yaml"), check=False)
     expect((planned.returncode, "maxReplica" in planned.stderr), (3, True))
     last = ended(run("typo"), "failed")
-    expect((last["class"], "maxReplica" in last["reason"]), ("config", True))
+    if last["class"] != "config" or "maxReplica" not in last["reason"]:
+        raise AssertionError(last)
 
 
 WEB = """tasks:
