@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <numeric>
 
 namespace slipway::cli {
@@ -13,9 +12,11 @@ constexpr std::size_t kNameBytes = 100;
 
 using Header = std::array<char, kBlock>;
 
-// A field of so many bytes, the last of them NUL.
+// A field of so many bytes, the last of them NUL; the number fits.
 void put_octal(Header& header, std::size_t at, std::size_t bytes, unsigned long long number) {
-  std::snprintf(header.data() + at, bytes, "%0*llo", static_cast<int>(bytes - 1), number);
+  header[at + bytes - 1] = '\0';
+  for (std::size_t digit = bytes - 1; digit-- > 0; number /= 8)
+    header[at + digit] = static_cast<char>('0' + number % 8);
 }
 
 void put_text(Header& header, std::size_t at, std::string_view text) {

@@ -70,7 +70,8 @@ TEST(UnifiedDiff, LeadsFromOneTextToTheOther) {
     std::string a, b;
     for (std::uint64_t n = rng.below(25); n > 0; --n) a += std::to_string(rng.below(6)) + "\n";
     for (std::uint64_t n = rng.below(25); n > 0; --n) b += std::to_string(rng.below(6)) + "\n";
-    if (a != b) EXPECT_EQ(patched(a, diff(a, b)), b) << a << "--\n" << b;
+    if (a == b) continue;
+    EXPECT_EQ(patched(a, diff(a, b)), b) << a << "--\n" << b;
   }
 }
 

@@ -146,7 +146,9 @@ TEST_P(BatchingTest, KeptBeginningsChangeNoBit) {
     EXPECT_GT(load.prefix_tokens_found, 0) << pages;
     EXPECT_LT(load.prefix_tokens_found, load.prefix_tokens_asked);
     // With room for all: the second round finds whatever its prompts have in full pages.
-    if (pages == 100) EXPECT_GT(load.prefix_tokens_found, load.prefix_tokens_asked / 2);
+    if (pages == 100) {
+      EXPECT_GT(load.prefix_tokens_found, load.prefix_tokens_asked / 2);
+    }
   }
 }
 
