@@ -81,6 +81,7 @@ struct LogFollower::Impl : std::enable_shared_from_this<LogFollower::Impl> {
     if (closed) return;
     const ApiCall call =
         log_call(options.pod, {.container = options.container, .follow = !last, .since_time = cursor.since()});
+    before = cursor;
     cursor.begin();
     StreamCallbacks handlers;
     handlers.on_data = [self = shared_from_this()](std::string_view bytes) {
@@ -98,6 +99,10 @@ struct LogFollower::Impl : std::enable_shared_from_this<LogFollower::Impl> {
     if (!failure && last) {
       cursor.finish([&](const LogLine& line) { emit(line); });
       return end(LogEnd::Complete, {});
+    }
+    if (last && failure->kind == FailureKind::NotFound) {
+      cursor = before;  // the stream before this one was the last
+      return pod_gone(failure);
     }
     ended_cleanly = !failure;
     if (!failure) return look();
@@ -143,6 +148,7 @@ struct LogFollower::Impl : std::enable_shared_from_this<LogFollower::Impl> {
   Client& client;
   const LogFollowOptions options;
   LogCursor cursor;
+  LogCursor before;  // as it was when the last request began
   const LogFollowCallbacks callbacks;
   Duration backoff;
   http::StreamId stream = 0;

@@ -224,6 +224,17 @@ TEST_F(LogFollowerTest, AStreamThatEndsBeforeItsPodGoesIsToldApart) {
   EXPECT_EQ(seen_, "a|end|");
 }
 
+TEST_F(LogFollowerTest, APodThatGoesBeforeTheLastReadLosesNothing) {
+  set_pod("terminated");
+  const std::string text = line(1, 0, "a") + line(2, 0, "end");
+  follow([text](int number, const Request&, Peer& peer) {
+    if (number == 1) return peer.reply(200, text.substr(0, text.size() - 1));
+    peer.reply(404, R"({"kind":"Status","status":"Failure","code":404,"reason":"NotFound","message":"no such pod"})");
+  });
+  EXPECT_EQ(end(), "stream-ended");
+  EXPECT_EQ(seen_, "a|end|");
+}
+
 TEST_F(LogFollowerTest, AnotherPodOfTheNameIsNotOurs) {
   set_pod("running", "other");
   follow([](int, const Request&, Peer& peer) { peer.reply(200, line(1, 0, "a")); });
