@@ -99,14 +99,10 @@ class Taker {
 
   void take_file() {
     const std::string& name = name_->scalar;
-    if (!is_beside(name))
-      return report("bad-path", "`" + name + "` leads away from this file", "name a file in this folder or below it");
-    const auto file = draft_.beside.find(name);
-    if (file == draft_.beside.end())
-      return report("missing-file", "`" + name + "` cannot be read",
-                    "put it beside this file, or correct the name; it is relative to this file");
+    const std::string* const file = file_beside(draft_, *name_);
+    if (file == nullptr) return;
     const std::size_t before = task_.manifests.size();
-    for (std::string& document : documents_of(file->second)) {
+    for (std::string& document : documents_of(*file)) {
       auto yaml = text::parse_yaml({name, std::move(document)});
       for (const Diagnostic& problem : yaml.diagnostics.items())
         report(problem.code.c_str(), at(problem.span) + ": " + problem.message, problem.help);

@@ -15,13 +15,9 @@ class Taker {
 
   void take() {
     const std::string& name = node_.scalar;
-    if (!is_beside(name))
-      return report("bad-path", "`" + name + "` leads away from this file", "name a file in this folder or below it");
-    const auto file = draft_.beside.find(name);
-    if (file == draft_.beside.end())
-      return report("missing-file", "`" + name + "` cannot be read",
-                    "put it beside this file, or correct the name; it is relative to this file");
-    const auto values = parse_json(file->second, {.bytes_max = 1U << 20U, .depth_max = 64, .unique_keys = true});
+    const std::string* const file = file_beside(draft_, node_);
+    if (file == nullptr) return;
+    const auto values = parse_json(*file, {.bytes_max = 1U << 20U, .depth_max = 64, .unique_keys = true});
     if (!values)
       return report("bad-params-from", "`" + name + "` is no JSON: " + values.error().message, "correct that file");
     if (!values->is_object())
@@ -60,6 +56,20 @@ class Taker {
 };
 
 }  // namespace
+
+const std::string* file_beside(Draft& draft, const text::Node& name) {
+  const auto report = [&](const char* code, const char* what, const char* help) {
+    draft.out.error(code, name.span, "`" + name.scalar + what, help);
+    return nullptr;
+  };
+  if (!is_beside(name.scalar))
+    return report("bad-path", "` leads away from this file", "name a file in this folder or below it");
+  const auto file = draft.beside.find(name.scalar);
+  if (file == draft.beside.end())
+    return report("missing-file", "` cannot be read",
+                  "put it beside this file, or correct the name; it is relative to this file");
+  return &file->second;
+}
 
 bool is_beside(std::string_view name) {
   if (name.empty() || name.front() == '/' || name.find('\0') != std::string_view::npos) return false;

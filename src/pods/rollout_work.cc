@@ -534,6 +534,13 @@ Result<void> write_record(const std::filesystem::path& home, const ServiceId& na
       file, Value(Value::Object{{"revision", record.revision}, {"objects", array_of(record.objects)}}).dump());
 }
 
+Result<void> remove_record(const std::filesystem::path& home, const ServiceId& name) {
+  const auto file = record_file(home, name);
+  std::error_code error;
+  std::filesystem::remove(file, error);
+  return error ? errno_error(file.parent_path().string(), error.value()) : Result<void>();
+}
+
 std::optional<exec::Exited> run_rollout(RolloutPlan plan, const RolloutOptions& options, const Clock& clock,
                                         RolloutControl& control) {
   return Work(std::move(plan), options, clock, control).run();

@@ -61,6 +61,7 @@ struct ServiceRecord {
 [[nodiscard]] std::optional<ServiceRecord> read_record(const std::filesystem::path& home, const ServiceId& name);
 [[nodiscard]] Result<void> write_record(const std::filesystem::path& home, const ServiceId& name,
                                         const ServiceRecord& record);
+[[nodiscard]] Result<void> remove_record(const std::filesystem::path& home, const ServiceId& name);
 
 // Runs the plan to its end. Nothing: the daemon ends, a later one goes on.
 [[nodiscard]] std::optional<exec::Exited> run_rollout(RolloutPlan plan, const RolloutOptions& options,

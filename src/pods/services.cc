@@ -39,9 +39,7 @@ Result<bool> stop_cluster_service(kube::Client& client, const std::filesystem::p
     if (!done && done.failure->kind != kube::FailureKind::NotFound)
       return done.failure->to_error(kube::object_name(object) + " cannot be deleted");
   }
-  std::error_code error;
-  std::filesystem::remove(home / "services" / name.str() / "cluster.json", error);
-  if (error) return errno_error((home / "services" / name.str()).string(), error.value());
+  SLIPWAY_TRY(remove_record(home, name));
   return true;
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "pods/executor.h"
+#include "slipway/kube/rollout.h"
 
 namespace slipway::pods {
 namespace {
@@ -74,9 +75,7 @@ Value projected(Value pod) {
 }
 
 std::string annotation_of(const Value& pod, std::string_view name) {
-  const Value* metadata = pod.find("metadata");
-  const Value* all = metadata == nullptr ? nullptr : metadata->find("annotations");
-  return all == nullptr ? std::string() : all->get_string(std::string(kube::kPodPrefix) + std::string(name));
+  return kube::annotation_of(pod, std::string(kube::kPodPrefix) + std::string(name));
 }
 
 std::optional<AttemptId> attempt_of(const Value& pod) { return AttemptId::parse(annotation_of(pod, "attempt")); }
